@@ -1,0 +1,1 @@
+"""The contract that the controller and the segment worker share, and the command line."""

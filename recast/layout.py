@@ -1,0 +1,93 @@
+"""Every object key of a job, and the one function that makes a part's digest.
+
+    <scratch>/<namespace>/<name>/<run>/
+        plan.json            what split found and decided; written last, so its presence commits the split
+        plan/000000.json     the segments and their frames, in chunks
+        segments/000012.mkv  the packets of a segment
+        encoder.json         the first worker's probe encode: everybody else must match it
+        parts/000012-<digest>.mkv, .json   an encoded part, then its report, whose presence commits it
+        output.json          what mux is about to publish
+
+No key is ever written with two meanings: `run` names the source and the cuts, `digest` everything that a
+part's bytes depend on.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+JsonValue = object
+
+
+def canonical_json(value: JsonValue) -> bytes:
+    """Serialise so that equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 of `data` in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def run_id(*, source_uri: str, etag: str, size: int, cut: Mapping[str, JsonValue], splitter_version: int) -> str:
+    """Name a run: 12 hex digits that change whenever the segments could."""
+    key = {"uri": source_uri, "etag": etag, "size": size, "cut": dict(cut), "splitter": splitter_version}
+    return sha256_hex(canonical_json(key))[:12]
+
+
+def part_digest(
+    *, segment: Mapping[str, JsonValue], inputs: Mapping[str, JsonValue], encoder: Mapping[str, JsonValue]
+) -> str:
+    """Name a part by all that its bytes depend on: 16 hex digits. Worker and mux both call this.
+
+    Args:
+        segment: the segment's entry in the plan (packets' sha256, frame slice).
+        inputs: the plan's pinned inputs (faces, models, engine, pixel version, encoder settings).
+        encoder: the content of encoder.json.
+    """
+    key = {"segment": dict(segment), "inputs": dict(inputs), "encoder": dict(encoder)}
+    return sha256_hex(canonical_json(key))[:16]
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """The keys of one run of one job, as URIs."""
+
+    prefix: str
+
+    @classmethod
+    def of(cls, *, scratch: str, namespace: str, name: str, run: str) -> "RunLayout":
+        """Lay out `run` of job `namespace`/`name` under the `scratch` URI."""
+        return cls(f"{scratch.rstrip('/')}/{namespace}/{name}/{run}")
+
+    @property
+    def plan(self) -> str:
+        """The plan."""
+        return f"{self.prefix}/plan.json"
+
+    def chunk(self, index: int) -> str:
+        """A chunk of the plan's segments."""
+        return f"{self.prefix}/plan/{index:06d}.json"
+
+    def segment(self, index: int) -> str:
+        """The packets of a segment; virtual segments of one giant GOP share the first one's."""
+        return f"{self.prefix}/segments/{index:06d}.mkv"
+
+    @property
+    def encoder(self) -> str:
+        """The encoder that all parts are made with."""
+        return f"{self.prefix}/encoder.json"
+
+    def part(self, index: int, digest: str) -> str:
+        """An encoded part."""
+        return f"{self.prefix}/parts/{index:06d}-{digest}.mkv"
+
+    def part_report(self, index: int, digest: str) -> str:
+        """A part's report; its presence commits the part."""
+        return f"{self.prefix}/parts/{index:06d}-{digest}.json"
+
+    @property
+    def output_record(self) -> str:
+        """What mux is about to publish."""
+        return f"{self.prefix}/output.json"

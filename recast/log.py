@@ -1,0 +1,62 @@
+"""Structured logs: one JSON object a line on standard error, with job and segment on each line."""
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+_started = time.monotonic()
+_bound: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+def bind(**fields: Any) -> None:
+    """Put `fields` on every line from now on."""
+    _bound.update(fields)
+
+
+def debug(message: str, /, **fields: Any) -> None:
+    """Log a detail; shown where RECAST_LOG=debug."""
+    if os.environ.get("RECAST_LOG", "info") == "debug":
+        _write("debug", message, fields)
+
+
+def info(message: str, /, **fields: Any) -> None:
+    """Log what happened."""
+    _write("info", message, fields)
+
+
+def warning(message: str, /, **fields: Any) -> None:
+    """Log something that a person may want to look at."""
+    _write("warning", message, fields)
+
+
+def error(message: str, /, **fields: Any) -> None:
+    """Log a failure."""
+    _write("error", message, fields)
+
+
+def uptime_seconds() -> float:
+    """Seconds since this process loaded its logging."""
+    return time.monotonic() - _started
+
+
+def peak_rss_bytes() -> int:
+    """The most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _write(level: str, message: str, fields: dict[str, Any]) -> None:
+    failure = fields.pop("error", None)
+    if isinstance(failure, BaseException):
+        fields["traceback"] = "".join(traceback.format_exception(failure))
+    elif failure is not None:
+        fields["error"] = failure
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() // 1_000_000 % 1000:03d}Z"
+    line = json.dumps({"time": stamp, "level": level, **_bound, "message": message, **fields}, default=str)
+    with _lock:
+        print(line, file=sys.stderr, flush=True)

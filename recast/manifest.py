@@ -1,0 +1,210 @@
+"""What split writes and the others read: source facts, tracks, encoder settings, segments, the frame list."""
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from recast.layout import JsonValue
+from recast.spec import Container, Model, TrackKind
+
+Rational = Annotated[Fraction, BeforeValidator(Fraction), PlainSerializer(str)]
+"""A fraction, "1/90000" on the wire."""
+
+FieldOrder = Literal["progressive", "tff", "bff"]
+
+
+class SourceObject(Model):
+    """The source, pinned: every later read asks for this very ETag."""
+
+    uri: str
+    etag: str
+    size: int
+
+
+class Hdr(Model):
+    """HDR10 static metadata as x265 and SVT-AV1 take it: chromaticities in 1/50000, luminance in 1/10000 cd/m2.
+
+    Attributes:
+        mastering: `G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)` (SMPTE ST 2086), where known.
+        light_level: `MaxCLL,MaxFALL` in cd/m2 (CTA-861.3), where known.
+    """
+
+    mastering: str | None = None
+    light_level: str | None = None
+
+
+class VideoFacts(Model):
+    """What the video track is.
+
+    Attributes:
+        stream_index: its index in the source.
+        time_base: of the source's timestamps.
+        rate: nominal frames a second, for rate control only; times come from the frame list.
+        rotation, hflip: the display matrix, in degrees counter-clockwise after a horizontal flip.
+        color_*: the numbers of ITU-T H.273, as FFmpeg has them (2 is unspecified).
+    """
+
+    stream_index: int
+    codec: str
+    width: int
+    height: int
+    pix_fmt: str
+    time_base: Rational
+    rate: Rational
+    sar: Rational
+    rotation: int = 0
+    hflip: bool = False
+    color_range: int = 0
+    color_primaries: int = 2
+    color_trc: int = 2
+    color_space: int = 2
+    field_order: FieldOrder = "progressive"
+    hdr: Hdr | None = None
+    metadata: dict[str, str] = {}
+
+
+class Track(Model):
+    """Another track of the source, and what becomes of it.
+
+    Attributes:
+        action: Copy bit for bit; Convert text subtitles to the container's own form; Encode audio where
+            asked; Container: timecode or chapters, which the container writes in its own way; Drop, with the
+            reason.
+        bitstream_filter: FFmpeg's, where a track's packets must be framed differently in the output.
+    """
+
+    stream_index: int
+    kind: TrackKind
+    codec: str
+    language: str | None = None
+    title: str | None = None
+    action: Literal["Copy", "Convert", "Encode", "Container", "Drop"] = "Copy"
+    reason: str | None = None
+    bitstream_filter: str | None = None
+
+
+class EncodeSettings(Model):
+    """All that decides the encoder's bytes, but for the encoder itself (encoder.json).
+
+    Attributes:
+        codec: h264, hevc, av1 or prores.
+        gop: keyframe distance in frames.
+    """
+
+    codec: Literal["h264", "hevc", "av1", "prores"]
+    encoder: Literal["Auto", "Software"] = "Auto"
+    pix_fmt: str
+    quality: int | Literal["Lossless"]
+    preset: str
+    threads: int
+    gop: int
+
+
+class Segment(Model):
+    """One unit of work: the packets to decode, and which of their frames to keep.
+
+    Attributes:
+        index: its number, from 0.
+        object: the number of the packets' object (`segments/<object>.mkv`); virtual segments share one.
+        sha256, size: of that object.
+        first: the first frame's place in the whole video's frame list.
+        pts: the kept frames' timestamps in display order, in the source's time base.
+        packets: for each, the packet that it decodes from: that packet's place in the object, which is its
+            timestamp there in milliseconds.
+    """
+
+    index: int
+    object: int
+    sha256: str
+    size: int
+    first: int
+    pts: tuple[int, ...]
+    packets: tuple[int, ...]
+
+    @property
+    def frames(self) -> int:
+        """How many frames it keeps."""
+        return len(self.pts)
+
+
+class Chunk(Model):
+    """A run of segments of the plan."""
+
+    segments: tuple[Segment, ...]
+
+
+class Plan(Model):
+    """What split found and decided.
+
+    Attributes:
+        inputs: what is pinned besides the segments: engine, pixel version, sha256 of each face.
+        chunks: the first segment of each chunk.
+        first_pts: the first frame's time.
+        start_seconds: the source's own start, subtracted from every track on the way out.
+    """
+
+    run: str
+    source: SourceObject
+    container: Container
+    video: VideoFacts
+    tracks: tuple[Track, ...]
+    encode: EncodeSettings
+    inputs: dict[str, JsonValue]
+    segments: int
+    frames: int
+    chunks: tuple[int, ...]
+    first_pts: int
+    start_seconds: Rational
+
+    def chunk_of(self, segment: int) -> int:
+        """The chunk that holds a segment."""
+        return max(number for number, first in enumerate(self.chunks) if first <= segment)
+
+
+class EncoderChoice(Model):
+    """encoder.json: the encoder, and what a probe encode with it looks like."""
+
+    name: str
+    options: dict[str, str]
+    extradata_sha256: str
+
+
+class PartReport(Model):
+    """A committed part.
+
+    Attributes:
+        packets_sha256: over the payloads of the part's packets, in decode order.
+        reorder: by how many places a packet comes later in decode order than its frame in display order.
+        seconds: wall time by stage of the pipeline.
+    """
+
+    segment: int
+    digest: str
+    frames: int
+    sha256: str
+    size: int
+    packets_sha256: str
+    extradata_sha256: str
+    reorder: int
+    encoder: str
+    faces_found: int = 0
+    faces_swapped: int = 0
+    seconds: dict[str, float] = {}
+    cpu_seconds: float = 0.0
+
+
+class OutputRecord(Model):
+    """What mux is about to publish, and what it found when it verified it."""
+
+    uri: str
+    sha256: str
+    size: int
+    digest: str
+    frames: int
+    encoder: str
+    faces_found: int
+    faces_swapped: int
+    worker_seconds: dict[str, float]
+    worker_cpu_seconds: float
+    dropped_tracks: tuple[str, ...] = ()

@@ -1,0 +1,42 @@
+"""Stable words: the reasons that reports, conditions and errors carry. Listed one by one in docs/errors.md."""
+
+SUCCEEDED = "Succeeded"
+
+# An input is unusable (65).
+BAD_INPUT = "BadInput"
+NO_VIDEO = "NoVideo"
+NO_DECODER = "NoDecoder"
+CORRUPT_SOURCE = "CorruptSource"
+UNSUPPORTED_PIXELS = "UnsupportedPixels"
+UNSUPPORTED_TRACKS = "UnsupportedTracks"
+SOURCE_CHANGED = "SourceChanged"
+NO_FACE = "NoFace"
+OUTPUT_EXISTS = "OutputExists"
+
+# An input is not there (66).
+INPUT_NOT_FOUND = "InputNotFound"
+
+# Storage (69).
+STORAGE_UNAVAILABLE = "StorageUnavailable"
+
+# recast itself (70).
+INTERNAL_ERROR = "InternalError"
+
+# Another try may go better (75).
+TRY_AGAIN = "TryAgain"
+CORRUPT = "Corrupt"
+STALLED = "Stalled"
+PART_MISMATCH = "PartMismatch"
+VERIFY_FAILED = "VerifyFailed"
+NOT_READY = "NotReady"
+
+# The job or the node is set up wrongly (78).
+BAD_CONFIG = "BadConfig"
+INPUTS_CHANGED = "InputsChanged"
+ENCODER_MISMATCH = "EncoderMismatch"
+NO_ENCODER = "NoEncoder"
+MISSING_MODEL = "MissingModel"
+
+# Signals (130, 143).
+INTERRUPTED = "Interrupted"
+TERMINATED = "Terminated"

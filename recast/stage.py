@@ -1,0 +1,152 @@
+"""What every stage process is given and what it leaves behind: environment in, one JSON object out.
+
+A stage reads `RECAST_STAGE` (JSON) and, a worker, `JOB_COMPLETION_INDEX`; it writes one JSON object of at
+most 4,096 bytes to the path in `RECAST_TERMINATION_LOG`. Kubernetes and the local runner set the same.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from pydantic import ValidationError
+
+from recast import exitcodes, log, names
+from recast.errors import BadConfig, RecastError
+from recast.spec import JobSpec, Model
+
+TERMINATION_LIMIT_BYTES = 4096
+
+
+class StageInput(Model):
+    """`RECAST_STAGE`: the job, and where in its life it is."""
+
+    namespace: str
+    name: str
+    uid: str
+    attempt: int = 0
+    run: str | None = None
+    spec: JobSpec
+    segments_per_pod: int = 1
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage reports when it ends.
+
+    Attributes:
+        code: the process' exit code.
+        reason: a word of `recast.names`.
+        message: one sentence for people.
+        segment: the segment that this is about, where there is one.
+        frames, segments: how many there are, or were done.
+        run: the run's name, from split.
+        seconds, cpu_seconds: wall and CPU time of the stage.
+    """
+
+    code: int = exitcodes.OK
+    reason: str = names.SUCCEEDED
+    message: str = ""
+    segment: int | None = None
+    frames: int | None = None
+    segments: int | None = None
+    run: str | None = None
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+    peak_rss_bytes: int | None = None
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGINT arrived; unwinds like KeyboardInterrupt, so that nothing half-written stays."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def read_stage_input() -> StageInput:
+    """Read and check `RECAST_STAGE`.
+
+    Raises:
+        BadConfig: it is missing or not what the spec allows.
+    """
+    text = os.environ.get("RECAST_STAGE")
+    if text is None:
+        raise BadConfig("RECAST_STAGE is not set: a stage is started by the controller or by `recast run`")
+    try:
+        return StageInput.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadConfig(f"RECAST_STAGE: {where}: {first['msg']}") from error
+
+
+def run_stage(body: Callable[[StageInput], StageResult]) -> int:
+    """Run a stage's body with signals, errors, logs and the termination message in place.
+
+    Returns:
+        The exit code for `sys.exit`.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _raise_terminated)
+    result = _result_of(body)
+    usage = os.times()
+    result = replace(
+        result,
+        seconds=round(log.uptime_seconds(), 3),
+        cpu_seconds=round(usage.user + usage.system + usage.children_user + usage.children_system, 3),
+        peak_rss_bytes=log.peak_rss_bytes(),
+    )
+    write_termination_message(result)
+    level = log.info if result.code == exitcodes.OK else log.error
+    fields = {key: value for key, value in asdict(result).items() if value is not None}
+    level("stage ended", detail=fields.pop("message"), **fields)
+    return result.code
+
+
+def _result_of(body: Callable[[StageInput], StageResult]) -> StageResult:
+    try:
+        job = read_stage_input()
+        log.bind(job=f"{job.namespace}/{job.name}", attempt=job.attempt)
+        return body(job)
+    except RecastError as error:
+        log.debug("traceback", error=error)
+        segment = getattr(error, "segment", None)
+        return StageResult(code=error.exit_code, reason=error.reason, message=str(error), segment=segment)
+    except Terminated as stop:
+        reason = names.INTERRUPTED if stop.code == exitcodes.INTERRUPTED else names.TERMINATED
+        return StageResult(code=stop.code, reason=reason, message="stopped by a signal")
+    except OSError as error:
+        log.error("traceback", error=error)
+        return StageResult(code=exitcodes.TRY_AGAIN, reason=names.TRY_AGAIN, message=f"{error}")
+    except Exception as error:
+        log.error("traceback", error=error)
+        message = f"{type(error).__name__}: {error} (a bug in recast: please report it with the log)"
+        return StageResult(code=exitcodes.BUG, reason=names.INTERNAL_ERROR, message=message)
+
+
+def _raise_terminated(number: int, _frame: FrameType | None) -> None:
+    # A second signal while unwinding must not interrupt the clean-up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise Terminated(exitcodes.INTERRUPTED if number == signal.SIGINT else exitcodes.TERMINATED)
+
+
+def write_termination_message(result: StageResult) -> None:
+    """Leave `result` where `RECAST_TERMINATION_LOG` says, if it says so."""
+    path = os.environ.get("RECAST_TERMINATION_LOG")
+    if path is None:
+        return
+    fields = {key: value for key, value in asdict(result).items() if value is not None}
+    data = json.dumps(fields).encode()
+    if len(data) > TERMINATION_LIMIT_BYTES:
+        fields["message"] = result.message[:1000]
+        data = json.dumps(fields).encode()
+    try:
+        Path(path).write_bytes(data)
+    except OSError as error:
+        print(f"recast: {path}: cannot write the termination message: {error}", file=sys.stderr)
