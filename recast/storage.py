@@ -1,0 +1,169 @@
+"""Objects by URI: `s3://bucket/key` in an S3-compatible store, `file:///path` in place on this machine.
+
+Everything a stage reads or writes goes through one `Storage`. It gives the guarantees the stages are built
+on: a conditional write has one winner, a write is seen whole or not at all, bytes are checked against the
+sha256 they were written with, and an object overwritten under a reader is noticed. All failures are
+`recast.errors`; none of botocore's reach a caller.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from recast.errors import BadConfig, Corrupt, NotFound
+from recast.files import FileStore, replacing
+from recast.ranged import RangedReader
+from recast.s3 import SHA256, S3Store
+from recast.stored import ObjectInfo, StorageSettings, Store
+
+__all__ = ["ObjectInfo", "RangedReader", "Storage", "StorageSettings"]
+
+COPY_BYTES = 1 << 20
+DOWNLOAD_ATTEMPTS = 2
+
+
+class Storage:
+    """All objects, by URI. One a process; threads may share it.
+
+    Any call may raise:
+        StorageUnavailable: the store does not answer, after retries, or its disk is full.
+        BadConfig: credentials, endpoint, certificate, bucket name or address are wrong, or the store
+            cannot do what is asked.
+    """
+
+    def __init__(self, settings: StorageSettings, *, attempts: int = 5) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            settings: where the S3 store is.
+            attempts: tries of each request, with growing pauses between them: 5 are about 10 s of a
+                store that refuses connections.
+        """
+        self.settings = settings
+        self._stores: dict[str, Store] = {"s3": S3Store(settings, attempts=attempts), "file": FileStore()}
+
+    def head(self, uri: str) -> ObjectInfo:
+        """Give an object's facts without its content.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+        return self._store(uri).head(uri)
+
+    def exists(self, uri: str) -> bool:
+        """Say whether there is such an object."""
+        try:
+            self.head(uri)
+        except NotFound:
+            return False
+        return True
+
+    def get(self, uri: str) -> bytes:
+        """Read a whole object into memory, checked against its length and, if it has one, its sha256.
+
+        Raises:
+            NotFound: there is no such object.
+            Corrupt: its bytes are not those that were written, on a second reading too.
+        """
+        return self._store(uri).get(uri)
+
+    def put(self, uri: str, data: bytes, *, if_absent: bool = False, metadata: Mapping[str, str] | None = None) -> bool:
+        """Write an object in one request; its sha256 goes with it.
+
+        Args:
+            uri: where to.
+            data: the content.
+            if_absent: write only if nothing is there. Of several at once, one wins.
+            metadata: more user metadata, ASCII; local files keep none.
+
+        Returns:
+            True if this call wrote the object, also where the store's answer was lost on the way; False
+            if `if_absent` and something was there.
+        """
+        return self._store(uri).put(uri, data, if_absent=if_absent, metadata=metadata or {})
+
+    def upload(
+        self, uri: str, path: Path, *, if_absent: bool = False, metadata: Mapping[str, str] | None = None
+    ) -> bool:
+        """Write an object from a file; nobody sees it before it is whole.
+
+        On S3 a large file goes in parts, and one request publishes it; on any failure, an interrupt too,
+        the parts are dropped. A local target is a copy beside it that takes its name when it is on disk.
+
+        Args:
+            uri: where to.
+            path: the file, which must not change meanwhile.
+            if_absent: write only if nothing is there. Of several at once, one wins.
+            metadata: more user metadata, ASCII; local files keep none.
+
+        Returns:
+            As `put`.
+
+        Raises:
+            BadConfig: a local target's folder is missing or cannot be written to. 78 and not 66, for it
+                is the job's output setting that is wrong and no input that is missing.
+            Transient: the file changed while it was read.
+        """
+        return self._store(uri).upload(uri, path, if_absent=if_absent, metadata=metadata or {})
+
+    def download(self, uri: str, path: Path, *, sha256: str | None = None) -> None:
+        """Copy an object to a file, which is there only once it is whole and checked.
+
+        Args:
+            uri: the object.
+            path: the file; one that exists is replaced.
+            sha256: what its content must hash to, in hex; the sha256 it was written with if None.
+
+        Raises:
+            NotFound: there is no such object.
+            BadInput: it was overwritten meanwhile.
+            Corrupt: its bytes hash to something else, on a second reading too.
+        """
+        for _ in range(DOWNLOAD_ATTEMPTS):
+            info = self.head(uri)
+            expected = sha256 or info.metadata.get(SHA256)
+            digest = hashlib.sha256()
+            with replacing(path) as part:
+                with self.open(uri, etag=info.etag) as source, part.open("wb") as sink:
+                    while piece := source.read(COPY_BYTES):
+                        digest.update(piece)
+                        sink.write(piece)
+                if expected is None or digest.hexdigest() == expected:
+                    part.replace(path)
+                    return
+        raise Corrupt(f"{uri}: sha256 is {digest.hexdigest()}, expected {expected}; write it again")
+
+    def open(self, uri: str, *, etag: str | None = None) -> RangedReader:
+        """Open an object as a seekable binary file with flat memory; the content is not hashed.
+
+        Args:
+            uri: the object.
+            etag: the version it must be; the present one if None.
+
+        Raises:
+            NotFound: there is no such object.
+            BadInput: it is of another version; later reads raise this too, once it is overwritten.
+        """
+        return self._store(uri).open(uri, etag=etag)
+
+    def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
+        """Give the objects whose URIs begin with `prefix_uri`, sorted, without their metadata."""
+        return self._store(prefix_uri).list(prefix_uri)
+
+    def delete(self, uri: str) -> None:
+        """Delete an object; one that is not there is none too few."""
+        self._store(uri).delete(uri)
+
+    def delete_prefix(self, uri: str) -> None:
+        """Delete all objects under a folder.
+
+        Args:
+            uri: the folder; ends with a slash, so that `run1` never takes `run10` along.
+        """
+        self._store(uri).delete_prefix(uri)
+
+    def _store(self, uri: str) -> Store:
+        store = self._stores.get(uri.partition("://")[0])
+        if store is None:
+            raise BadConfig(f"{uri}: not an address recast knows; write s3://bucket/key or file:///path")
+        return store
