@@ -1,0 +1,1 @@
+"""The Kubernetes side: what runs from the controller image."""

@@ -1,0 +1,229 @@
+"""Mux: concatenate the parts, stamp exact times, remux the other tracks, verify, publish.
+
+Run as `python -m controller.stages.mux`.
+
+    parts/*.mkv --concat, stamp--> video --+
+                                           +--> output file --verify--> one conditional put at the output's URI
+    source ------- every other track ------+
+"""
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from recast import log, names
+from recast.errors import BadConfig, NotFound, Transient
+from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
+from recast.loopback import LoopbackServer
+from recast.manifest import Chunk, EncoderChoice, OutputRecord, PartReport, Plan, Segment
+from recast.media.mux import mux as mux_tracks
+from recast.media.stamp import PartSource, StampedVideo, stamp_parts
+from recast.media.verify import read_track_packets, verify_output
+from recast.stage import StageInput, StageResult, run_stage
+from recast.storageconfig import make_storage
+from recast.watchdog import Watchdog
+
+
+def main() -> int:
+    """Run the stage; returns the exit code."""
+    return run_stage(mux)
+
+
+def mux(job: StageInput) -> StageResult:
+    """Make the output of a job whose parts are all committed, and publish it.
+
+    Raises:
+        Transient: a part is missing.
+        BadConfig: something else is at the output's URI.
+    """
+    if job.run is None:
+        raise BadConfig("RECAST_STAGE: run is missing: split reports it")
+    record = _Mux(job, job.run).run()
+    return StageResult(
+        run=job.run, frames=record.frames, message=f"{record.uri}: {record.frames} frames, {record.size} bytes"
+    )
+
+
+class _Mux:
+    def __init__(self, job: StageInput, run: str) -> None:
+        self._spec = job.spec
+        self._storage = make_storage(job.spec)
+        self._layout = RunLayout.of(scratch=job.spec.storage.scratch, namespace=job.namespace, name=job.name, run=run)
+        self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
+        self._dog = Watchdog(job.spec.worker.stall_seconds, lambda: "mux")
+
+    def run(self) -> OutputRecord:
+        reports = list(self._reports())
+        digest = sha256_hex(canonical_json([report.digest for report in reports]))[:16]
+        published = self._published(digest)
+        if published is not None:
+            log.info("output is published", uri=published.uri)
+            return published
+        with tempfile.TemporaryDirectory(prefix="recast-mux-") as folder, LoopbackServer(self._storage) as server:
+            try:
+                output = self._make(reports, Path(folder), server)
+            except Exception:
+                # What the store said is the cause; what FFmpeg made of it is not.
+                if server.error is not None:
+                    raise server.error from None
+                raise
+            return self._publish(output, reports, digest)
+
+    def _make(self, reports: list[PartReport], folder: Path, server: LoopbackServer) -> Path:
+        plan = self._plan
+        log.info("stamping", parts=len(reports), frames=plan.frames)
+        video = self._stamp(reports, folder, server)
+        output, hashes = folder / f"output.{plan.container}", folder / "tracks.framehash"
+        log.info("muxing", tracks=len(plan.tracks))
+        mux_tracks(
+            plan,
+            video=video.path,
+            source=self._source(server),
+            audio=self._spec.audio,
+            metadata=self._metadata(),
+            output=output,
+            hashes=hashes,
+            moved=self._dog.moved,
+        )
+        video.path.unlink()
+        log.info("verifying", bytes=output.stat().st_size)
+        verify_output(
+            output,
+            plan,
+            pts=(pts for segment in self._segments() for pts in segment.pts),
+            packets_sha256=video.packets_sha256,
+            tracks=read_track_packets(hashes),
+        )
+        self._dog.moved()
+        return output
+
+    def _stamp(self, reports: list[PartReport], folder: Path, server: LoopbackServer) -> StampedVideo:
+        urls = [server.url(self._layout.part(report.segment, report.digest), suffix=".mkv") for report in reports]
+
+        def parts() -> Iterator[PartSource]:
+            for segment, report, url in zip(self._segments(), reports, urls, strict=True):
+                yield PartSource(url, segment.pts, report.packets_sha256)
+
+        return stamp_parts(
+            parts,
+            first_pts=self._plan.first_pts,
+            reorder=max(report.reorder for report in reports),
+            time_base=self._plan.video.time_base,
+            folder=folder,
+            moved=self._dog.moved,
+        )
+
+    def _source(self, server: LoopbackServer) -> str:
+        source = self._plan.source
+        if source.uri.startswith("file://"):
+            # Opened only to make sure that it is still the file that was split.
+            self._storage.open(source.uri, etag=source.etag).close()
+            return source.uri.removeprefix("file://")
+        return server.url(source.uri, etag=source.etag)
+
+    def _metadata(self) -> dict[str, str]:
+        consent = self._spec.consent
+        if consent is None:
+            return {}
+        subject = f", {consent.subject}" if consent.subject else ""
+        return {"comment": f"Faces changed by recast. Consent: {consent.reference}{subject}"}
+
+    def _publish(self, output: Path, reports: list[PartReport], digest: str) -> OutputRecord:
+        with output.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        record = _record(self._spec.output.uri, self._plan, reports, digest, sha256, output.stat().st_size)
+        # Written before: a mux that dies right after publishing must know its own output again.
+        self._storage.put(self._layout.output_record, record.model_dump_json(by_alias=True).encode())
+        metadata = {"run": self._plan.run, "digest": digest, "sha256": sha256}
+        done = self._storage.upload(record.uri, output, if_absent=not self._spec.output.overwrite, metadata=metadata)
+        if not done and self._published(digest) is None:
+            raise _exists(record.uri)
+        return record
+
+    def _published(self, digest: str) -> OutputRecord | None:
+        """The record of this very output, where it is already in place.
+
+        Raises:
+            BadConfig: something else is there, and overwrite is off.
+        """
+        uri = self._spec.output.uri
+        if not self._storage.exists(uri):
+            return None
+        try:
+            record = OutputRecord.model_validate_json(self._storage.get(self._layout.output_record))
+        except NotFound:
+            record = None
+        if record and record.uri == uri and record.digest == digest and self._is_content(uri, record):
+            return record
+        if self._spec.output.overwrite:
+            return None
+        raise _exists(uri)
+
+    def _is_content(self, uri: str, record: OutputRecord) -> bool:
+        info = self._storage.head(uri)
+        if info.size != record.size:
+            return False
+        if "sha256" in info.metadata:
+            return info.metadata["sha256"] == record.sha256
+        with self._storage.open(uri, etag=info.etag) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256  # type: ignore[arg-type]
+
+    def _segments(self) -> Iterator[Segment]:
+        for number in range(len(self._plan.chunks)):
+            yield from Chunk.model_validate_json(self._storage.get(self._layout.chunk(number))).segments
+
+    def _reports(self) -> Iterator[PartReport]:
+        """The committed parts, in order; no other part is taken.
+
+        Raises:
+            Transient: one is missing.
+        """
+        try:
+            encoder = EncoderChoice.model_validate_json(self._storage.get(self._layout.encoder))
+            for segment in self._segments():
+                digest = part_digest(
+                    segment=segment.model_dump(mode="json"),
+                    inputs=self._plan.inputs,
+                    encoder=encoder.model_dump(mode="json"),
+                )
+                data = self._storage.get(self._layout.part_report(segment.index, digest))
+                self._dog.moved()
+                yield PartReport.model_validate_json(data)
+        except NotFound as error:
+            raise Transient(
+                f"not every part is there: {error}: run the swap stage again", reason=names.NOT_READY
+            ) from error
+
+
+def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256: str, size: int) -> OutputRecord:
+    seconds: dict[str, float] = {}
+    for report in reports:
+        for stage, value in report.seconds.items():
+            seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
+    return OutputRecord(
+        uri=uri,
+        sha256=sha256,
+        size=size,
+        digest=digest,
+        frames=sum(report.frames for report in reports),
+        encoder=reports[0].encoder,
+        faces_found=sum(report.faces_found for report in reports),
+        faces_swapped=sum(report.faces_swapped for report in reports),
+        worker_seconds=seconds,
+        worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
+        dropped_tracks=tuple(
+            f"{track.kind} track {track.stream_index} ({track.codec}): {track.reason}"
+            for track in plan.tracks
+            if track.action == "Drop"
+        ),
+    )
+
+
+def _exists(uri: str) -> BadConfig:
+    return BadConfig(f"{uri}: exists already: choose another output or set overwrite", reason=names.OUTPUT_EXISTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

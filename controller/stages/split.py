@@ -1,0 +1,227 @@
+"""Split: cut the source into segments, in one streaming pass. Run as `python -m controller.stages.split`.
+
+source --ranged reads--> demux --packets--> segment files --upload--> segments/*.mkv
+                              \\--times----> frame list ------------> plan/*.json, then plan.json
+"""
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+from av.container import InputContainer
+
+from recast import log, names
+from recast.errors import BadConfig, BadInput, Bug, NotFound
+from recast.layout import JsonValue, RunLayout, run_id
+from recast.manifest import Chunk, OutputRecord, Plan, Segment, SourceObject
+from recast.media import codecs, source, tracks
+from recast.media.split import SegmentFile, is_truncated, split_packets
+from recast.media.timing import read_timing
+from recast.spec import JobSpec
+from recast.stage import StageInput, StageResult, run_stage
+from recast.storage import ObjectInfo, Storage
+from recast.storageconfig import make_storage
+from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
+
+CHUNK_FRAMES = 20_000
+MAX_FACE_BYTES = 64 << 20
+
+
+def main() -> int:
+    """Run the stage; returns the exit code."""
+    return run_stage(split)
+
+
+def split(job: StageInput) -> StageResult:
+    """Make the plan and the segments of a job, or find that they are there."""
+    storage = make_storage(job.spec)
+    info = storage.head(job.spec.source.uri)
+    run = name_run(job.spec, info)
+    layout = RunLayout.of(scratch=job.spec.storage.scratch, namespace=job.namespace, name=job.name, run=run)
+    refuse_existing_output(storage, job.spec, layout)
+    inputs = pin_inputs(storage, job.spec)
+    plan = _committed_plan(storage, layout)
+    if plan is None:
+        plan = _Split(storage, job, layout, info, inputs).run()
+    elif plan.inputs != inputs:
+        raise BadConfig(
+            f"{job.namespace}/{job.name}: its faces or engine changed since it was split: give the job another name",
+            reason=names.INPUTS_CHANGED,
+        )
+    return StageResult(run=run, segments=plan.segments, frames=plan.frames, message=f"{plan.segments} segments")
+
+
+def name_run(spec: JobSpec, info: ObjectInfo) -> str:
+    """The run's name: all that the plan depends on."""
+    cut: dict[str, JsonValue] = {
+        "targetSeconds": spec.segments.target_seconds,
+        "container": spec.output.container,
+        "dropTracks": sorted(spec.output.drop_tracks),
+        "video": spec.video.model_dump(mode="json"),
+        "audio": spec.audio.model_dump(mode="json"),
+        "engine": spec.engine.name,
+    }
+    return run_id(source_uri=info.uri, etag=info.etag, size=info.size, cut=cut, splitter_version=SPLITTER_VERSION)
+
+
+def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -> None:
+    """Stop before any work where the output is taken by something that this run did not make.
+
+    Raises:
+        BadConfig: it exists, and overwrite is off.
+    """
+    if spec.output.overwrite or not storage.exists(spec.output.uri):
+        return
+    try:
+        OutputRecord.model_validate_json(storage.get(layout.output_record))
+    except NotFound:
+        raise BadConfig(
+            f"{spec.output.uri}: exists already: choose another output or set overwrite",
+            reason=names.OUTPUT_EXISTS,
+        ) from None
+
+
+def pin_inputs(storage: Storage, spec: JobSpec) -> dict[str, JsonValue]:
+    """Everything besides the segments that the pixels depend on, by sha256 and version."""
+    faces = [[_sha256(storage, uri) for uri in pair.source] for pair in spec.faces]
+    return {
+        "engine": spec.engine.name,
+        "pixelVersion": PIXEL_VERSION[spec.engine.name],
+        "faces": faces,
+        "targets": [pair.target.model_dump(mode="json") for pair in spec.faces],
+    }
+
+
+def _sha256(storage: Storage, uri: str) -> str:
+    if storage.head(uri).size > MAX_FACE_BYTES:
+        raise BadInput(f"{uri}: too large for a face image (over {MAX_FACE_BYTES >> 20} MiB)")
+    return hashlib.sha256(storage.get(uri)).hexdigest()
+
+
+def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:
+    try:
+        return Plan.model_validate_json(storage.get(layout.plan))
+    except NotFound:
+        return None
+
+
+class _Split:
+    """One run of the pass."""
+
+    def __init__(
+        self, storage: Storage, job: StageInput, layout: RunLayout, info: ObjectInfo, inputs: dict[str, JsonValue]
+    ) -> None:
+        self._storage, self._spec, self._layout, self._info = storage, job.spec, layout, info
+        self._inputs = inputs
+        self._name = info.uri
+        self._run = layout.prefix.rsplit("/", 1)[-1]
+        self._pending: list[Segment] = []
+        self._chunks: list[int] = []
+        self._segments = self._frames = self._objects = self._first_pts = 0
+        self._upload: Future[bool] | None = None
+
+    def run(self) -> Plan:
+        facts, timings = read_timing(self._open, self._name)
+        encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
+        with self._open() as container, tempfile.TemporaryDirectory(prefix="recast-split-") as folder:
+            kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
+            start = Fraction(container.start_time or 0, 1_000_000)
+            if is_truncated(container, self._info.size):
+                raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
+            with ThreadPoolExecutor(max_workers=1) as uploads:
+                for file in split_packets(
+                    container,
+                    facts,
+                    timings,
+                    target_seconds=self._spec.segments.target_seconds,
+                    folder=Path(folder),
+                    virtual=self._spec.engine.name != "Passthrough",
+                    before_next=self._wait_for_upload,
+                    name=self._name,
+                ):
+                    self._take(file, uploads)
+                self._wait_for_upload()
+        self._write_chunk()
+        if self._frames == 0:
+            raise Bug(f"{self._name}: split found no frame")
+        plan = Plan(
+            run=self._run,
+            source=SourceObject(uri=self._info.uri, etag=self._info.etag, size=self._info.size),
+            container=self._spec.output.container,
+            video=facts,
+            tracks=kept,
+            encode=encode,
+            inputs=self._inputs,
+            segments=self._segments,
+            frames=self._frames,
+            chunks=tuple(self._chunks),
+            first_pts=self._first_pts,
+            start_seconds=start,
+        )
+        self._storage.put(self._layout.plan, plan.model_dump_json(by_alias=True).encode())
+        return plan
+
+    @contextmanager
+    def _open(self) -> Iterator[InputContainer]:
+        with (
+            self._storage.open(self._info.uri, etag=self._info.etag) as file,
+            source.open_source(file, self._name) as container,
+        ):
+            yield container
+
+    def _take(self, file: SegmentFile, uploads: ThreadPoolExecutor) -> None:
+        """Send a segment file on its way and note its segments."""
+        number, self._objects = self._objects, self._objects + 1
+        data = file.path.stat().st_size
+        with file.path.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        for frames in file.slices:
+            if not frames:
+                continue
+            segment = Segment(
+                index=self._segments,
+                object=number,
+                sha256=sha256,
+                size=data,
+                first=self._frames,
+                pts=tuple(pts for pts, _ in frames),
+                packets=tuple(stamp for _, stamp in frames),
+            )
+            if segment.index == 0:
+                self._first_pts = segment.pts[0]
+            self._pending.append(segment)
+            self._segments += 1
+            self._frames += segment.frames
+        if self._frames - self._pending[0].first >= CHUNK_FRAMES:
+            self._write_chunk()
+        self._wait_for_upload()
+        self._upload = uploads.submit(self._send, self._layout.segment(number), file.path)
+        log.info("segment cut", segment=self._segments - 1, frames=self._frames, bytes=data)
+
+    def _send(self, uri: str, path: Path) -> bool:
+        done = self._storage.upload(uri, path)
+        path.unlink()
+        return done
+
+    def _wait_for_upload(self) -> None:
+        if self._upload is not None:
+            self._upload.result()
+            self._upload = None
+
+    def _write_chunk(self) -> None:
+        if not self._pending:
+            return
+        chunk = Chunk(segments=tuple(self._pending))
+        uri = self._layout.chunk(len(self._chunks))
+        self._storage.put(uri, chunk.model_dump_json(by_alias=True).encode())
+        self._chunks.append(self._pending[0].index)
+        self._pending = []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

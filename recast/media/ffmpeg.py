@@ -1,0 +1,79 @@
+"""Running the FFmpeg binary: no shell, no stray input, its last words kept, a watchdog's heartbeat."""
+
+import os
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from recast.children import spawn
+from recast.errors import BadConfig
+
+STDERR_LINES = 20
+
+
+class FFmpegFailed(Exception):
+    """FFmpeg ended with a status other than 0.
+
+    Attributes:
+        lines: the last lines of its standard error.
+    """
+
+    def __init__(self, status: int, lines: Sequence[str]) -> None:
+        super().__init__(f"ffmpeg ended with status {status}: {' | '.join(lines[-3:])}")
+        self.lines = tuple(lines)
+
+
+@cache
+def ffmpeg_path() -> str:
+    """The FFmpeg binary that came with recast, or the one that IMAGEIO_FFMPEG_EXE names.
+
+    Raises:
+        BadConfig: there is none.
+    """
+    import imageio_ffmpeg
+
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise BadConfig("no FFmpeg binary: install imageio-ffmpeg or set IMAGEIO_FFMPEG_EXE") from error
+
+
+def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
+    """Run FFmpeg to its end.
+
+    Args:
+        arguments: everything behind the binary's name.
+        moved: called with each progress report.
+
+    Raises:
+        FFmpegFailed: it ended with an error.
+    """
+    command = [ffmpeg_path(), "-nostdin", "-hide_banner", "-v", "warning", "-progress", "pipe:1", *arguments]
+    process = spawn(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    lines: deque[str] = deque(maxlen=STDERR_LINES)
+    assert process.stdout is not None and process.stderr is not None
+    reader = threading.Thread(target=_keep, args=(process.stderr, lines), daemon=True)
+    reader.start()
+    try:
+        for _ in process.stdout:
+            moved()
+        status = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    reader.join()
+    if status != 0:
+        raise FFmpegFailed(status, lines)
+
+
+def _keep(stream: "subprocess.IO[bytes]", lines: deque[str]) -> None:  # type: ignore[name-defined]
+    for line in stream:
+        lines.append(line.decode(errors="replace").strip())
+
+
+def _environment() -> dict[str, str]:
+    # Credentials are none of FFmpeg's business.
+    return {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "RECAST_"))}

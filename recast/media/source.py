@@ -1,0 +1,178 @@
+"""Opening a source, and the facts about it that later decisions need."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any, BinaryIO
+
+import av
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideData
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from recast import names
+from recast.errors import BadInput
+from recast.manifest import FieldOrder, Hdr, VideoFacts
+from recast.media import avlog as avlog  # before anything is opened
+
+# Formats that name other files or URLs, or run a script of their own, are not video files.
+REFUSED_FORMATS = frozenset({"concat", "hls", "dash", "sdp", "imf", "ffmetadata", "tty", "lavfi", "image2", "txt"})
+MAX_PIXELS = 16384 * 8704
+MAX_STREAMS = 256
+
+# ValueError: PyAV's own, where a file is too short to seek in.
+READ_ERRORS = (av.error.FFmpegError, ValueError)
+
+
+@contextmanager
+def open_source(file: BinaryIO | str, name: str) -> Iterator[InputContainer]:
+    """Open a video by PyAV.
+
+    Args:
+        file: a seekable binary file, or a path.
+        name: how errors call it.
+
+    Raises:
+        BadInput: it is not a video file.
+    """
+    try:
+        container = av.open(file, "r", metadata_errors="replace", buffer_size=1 << 18)
+    except READ_ERRORS as error:
+        raise BadInput(f"{name}: not a video file that FFmpeg can read ({_plain(error)})") from error
+    try:
+        formats = set(container.format.name.split(","))
+        if formats & REFUSED_FORMATS or len(container.streams) > MAX_STREAMS:
+            raise BadInput(f"{name}: not a video file but {container.format.long_name}")
+        yield container
+    finally:
+        container.close()
+
+
+def video_stream(container: InputContainer, name: str) -> VideoStream:
+    """The stream to work on: the first default video track that is no cover art, or else the first.
+
+    Raises:
+        BadInput: there is none, or this build has no decoder for it.
+    """
+    cover = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    videos = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if not videos:
+        raise BadInput(f"{name}: there is no video track in it", reason=names.NO_VIDEO)
+    chosen = next((stream for stream in videos if stream.disposition & av.stream.Disposition.default), videos[0])
+    if chosen.codec_context is None:
+        raise BadInput(
+            f"{name}: there is no decoder for its video track (tag {_tag(chosen)}): convert it first",
+            reason=names.NO_DECODER,
+        )
+    return chosen
+
+
+def read_only(container: InputContainer, stream: VideoStream) -> None:
+    """Let the demuxer skip every other stream's packets."""
+    for other in container.streams:
+        other.discard = av.stream.Discard.default if other.index == stream.index else av.stream.Discard.all
+
+
+def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts:
+    """Describe the video track, from its header and its first decoded frame.
+
+    Raises:
+        BadInput: its size is beyond what recast decodes.
+    """
+    if first.width * first.height > MAX_PIXELS:
+        raise BadInput(f"{name}: {first.width}x{first.height} is more than {MAX_PIXELS} pixels a frame")
+    if stream.metadata.get("alpha_mode") == "1":
+        raise BadInput(
+            f"{name}: its pictures have an alpha plane, which recast does not write: convert the source first",
+            reason=names.UNSUPPORTED_PIXELS,
+        )
+    rotation, hflip = _display_matrix(first)
+    context = stream.codec_context
+    return VideoFacts(
+        stream_index=stream.index,
+        codec=context.codec.canonical_name,
+        width=first.width,
+        height=first.height,
+        pix_fmt=first.format.name,
+        time_base=_fraction(stream.time_base),
+        rate=_rate(stream),
+        sar=_fraction(stream.sample_aspect_ratio) or Fraction(1),
+        rotation=rotation,
+        hflip=hflip,
+        color_range=int(first.color_range),
+        color_primaries=int(first.color_primaries),
+        color_trc=int(first.color_trc),
+        color_space=int(first.colorspace),
+        field_order=_field_order(context.field_order, first),
+        hdr=_hdr(first),
+    )
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    for candidate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        rate = _fraction(candidate)
+        if 0 < rate <= 1000:
+            return rate.limit_denominator(100_000)
+    return Fraction(25)
+
+
+def _fraction(value: Any) -> Fraction:
+    return Fraction(value.numerator, value.denominator) if value else Fraction(0)
+
+
+def _field_order(number: int, frame: VideoFrame) -> FieldOrder:
+    # AVFieldOrder: 1 progressive, 2 TT, 3 BB, 4 TB, 5 BT; the second letter is what is shown first.
+    if number in (2, 5):
+        return "tff"
+    if number in (3, 4):
+        return "bff"
+    return "tff" if number == 0 and frame.interlaced_frame else "progressive"
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, bool]:
+    raw = frame.side_data.get(SideData.DISPLAYMATRIX)
+    if raw is None:
+        return 0, False
+    a, b, _, c, d, *_ = struct.unpack("<9i", bytes(raw)[:36])
+    hflip = a * d - b * c < 0
+    if hflip:
+        a, c = -a, -c
+    # Only right angles are kept: nothing that players show turns by others.
+    turns = {(1, 0): 0, (0, 1): 270, (-1, 0): 180, (0, -1): 90}
+    sign = (a > 0) - (a < 0), (b > 0) - (b < 0)
+    return turns.get(sign, 0), hflip
+
+
+def _hdr(frame: VideoFrame) -> Hdr | None:
+    mastering = frame.side_data.get(SideData.MASTERING_DISPLAY_METADATA)
+    light = frame.side_data.get(SideData.CONTENT_LIGHT_LEVEL)
+    hdr = Hdr(
+        mastering=_mastering(bytes(mastering)) if mastering is not None else None,
+        light_level="{},{}".format(*struct.unpack("<2I", bytes(light)[:8])) if light is not None else None,
+    )
+    return hdr if hdr.mastering or hdr.light_level else None
+
+
+def _mastering(raw: bytes) -> str | None:
+    """AVMasteringDisplayMetadata: R, G, B, white (x, y), min and max luminance as rationals, two flags."""
+    numbers = struct.unpack("<20i2i", raw[:88])
+    if not (numbers[20] and numbers[21]):
+        return None
+    values = [Fraction(numbers[i], numbers[i + 1] or 1) for i in range(0, 20, 2)]
+    chroma = [round(value * 50000) for value in values[:8]]
+    low, high = (round(value * 10000) for value in values[8:])
+    red, green, blue, white = ("({},{})".format(*chroma[i : i + 2]) for i in range(0, 8, 2))
+    return f"G{green}B{blue}R{red}WP{white}L({high},{low})"
+
+
+def _tag(stream: VideoStream) -> str:
+    try:
+        return stream.codec_tag
+    except (AttributeError, UnicodeDecodeError):
+        return "unknown"
+
+
+def _plain(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

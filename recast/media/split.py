@@ -1,0 +1,215 @@
+"""One pass over a source's packets, writing each segment's to a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from recast import names
+from recast.errors import BadInput
+from recast.manifest import VideoFacts
+from recast.media import source, timing
+from recast.media.cut import Cutter, SegmentFrames, virtual_slices
+from recast.media.segments import SegmentWriter
+from recast.media.timing import PacketTime, Timing
+
+MAX_PREROLL_BYTES = 64 << 20
+KEYFRAME_CHECK_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class SegmentFile:
+    """A finished file of packets, and the slices of frames to be made from it.
+
+    Attributes:
+        path: the Matroska file; the caller deletes it.
+        slices: (pts, stamp) of the frames to keep, in display order; more than one for a giant GOP.
+    """
+
+    path: Path
+    slices: tuple[tuple[tuple[int, int], ...], ...]
+
+
+@dataclass
+class _Open:
+    """A segment being written."""
+
+    writer: SegmentWriter
+    lo: int | None
+    hi: int | None = None
+    frames: SegmentFrames = field(default_factory=SegmentFrames)
+
+    def write(self, packet: Packet[VideoStream], time: PacketTime) -> None:
+        self.writer.write(packet, self.frames.add(time))
+
+
+def split_packets(
+    container: InputContainer,
+    facts: VideoFacts,
+    timings: Timing,
+    *,
+    target_seconds: float,
+    folder: Path,
+    virtual: bool,
+    before_next: Callable[[], None],
+    name: str,
+) -> Iterator[SegmentFile]:
+    """Cut a source into segment files.
+
+    Args:
+        container: the source, open at its beginning.
+        facts, timings: what `read_timing` said of it.
+        target_seconds: the least length of a segment.
+        folder: where files are written; at most two are there at once if the caller takes them away.
+        virtual: slice giant GOPs.
+        before_next: called before a file is begun.
+        name: how errors call the source.
+
+    Raises:
+        BadInput: the source is damaged, changes its picture size, or cannot be cut.
+    """
+    stream = source.video_stream(container, name)
+    source.read_only(container, stream)
+    return _Splitting(stream, facts, timings, target_seconds, folder, virtual, before_next, name).run(container)
+
+
+class _Splitting:
+    def __init__(
+        self,
+        stream: VideoStream,
+        facts: VideoFacts,
+        timings: Timing,
+        target_seconds: float,
+        folder: Path,
+        virtual: bool,
+        before_next: Callable[[], None],
+        name: str,
+    ) -> None:
+        self._stream, self._timings, self._folder, self._name = stream, timings, folder, name
+        self._before_next = before_next
+        self._target = max(1, round(target_seconds / facts.time_base))
+        self._virtual = virtual
+        self._cutter = Cutter(self._target)
+        self._keyframes = _KeyframeCheck(stream, facts, name)
+        self._preroll: list[tuple[Packet[VideoStream], PacketTime]] = []
+        self._wants_preroll = False
+        self._files = 0
+
+    def run(self, container: InputContainer) -> Iterator[SegmentFile]:
+        current, closing = self._open(None), None
+        try:
+            for index, packet in timing.numbered_packets(container, self._name):
+                if index < self._timings.first_packet:
+                    continue
+                time = self._timings.of(index, packet)
+                if packet.is_corrupt and time.pts is not None:
+                    raise BadInput(f"{self._name}: video packet {index} is damaged", reason=names.CORRUPT_SOURCE)
+                if self._cuts_at(packet, time):
+                    closing, current = current, self._begin(current, time)
+                self._cutter.add(time)
+                current.write(packet, time)
+                self._remember(packet, time)
+                if closing is not None:
+                    closing.write(packet, time)
+                    if self._cutter.tail_ends_with(time):
+                        yield self._finish(closing)
+                        closing = None
+            if closing is not None:
+                yield self._finish(closing)
+            yield self._finish(current)
+        except av.error.FFmpegError as error:
+            raise BadInput(f"{self._name}: cannot be cut: {error}", reason=names.CORRUPT_SOURCE) from error
+
+    def _cuts_at(self, packet: Packet[VideoStream], time: PacketTime) -> bool:
+        if not time.keyframe:
+            return False
+        starts_clean = self._keyframes.check(packet, time)
+        if not self._cutter.may_cut_at(time):
+            return False
+        if starts_clean is None:
+            starts_clean = self._keyframes.decodes_alone(packet)
+        if starts_clean:
+            self._preroll.clear()
+            return True
+        # From here on the last GOP is kept, so that the next such keyframe can have it as its preroll.
+        ready, self._wants_preroll = bool(self._preroll), True
+        return ready
+
+    def _begin(self, current: _Open, time: PacketTime) -> _Open:
+        self._before_next()
+        current.hi = time.pts
+        opened = self._open(time.pts)
+        for packet, earlier in self._preroll:
+            opened.write(packet, PacketTime(earlier.index, None, earlier.dts, earlier.keyframe))
+        self._cutter.cut_at(time)
+        return opened
+
+    def _remember(self, packet: Packet[VideoStream], time: PacketTime) -> None:
+        if not self._wants_preroll:
+            return
+        if time.keyframe:
+            self._preroll.clear()
+        elif not self._preroll:
+            return
+        self._preroll.append((packet, time))
+        if sum(kept.size for kept, _ in self._preroll) > MAX_PREROLL_BYTES:
+            self._preroll.clear()
+
+    def _open(self, lo: int | None) -> _Open:
+        path = self._folder / f"{self._files:06d}.mkv"
+        self._files += 1
+        return _Open(SegmentWriter(path, self._stream), lo)
+
+    def _finish(self, done: _Open) -> SegmentFile:
+        done.writer.close()
+        frames = done.frames.slice(done.lo, done.hi)
+        slices = virtual_slices(frames, self._target) if self._virtual else [frames]
+        return SegmentFile(done.writer.path, tuple(tuple(part) for part in slices))
+
+
+class _KeyframeCheck:
+    """Decodes keyframes alone: does decoding start clean here, and is the picture still of the same kind?"""
+
+    def __init__(self, stream: VideoStream, facts: VideoFacts, name: str) -> None:
+        self._decoder = timing.fresh_decoder(stream)
+        self._facts, self._name = facts, name
+        self._every = round(KEYFRAME_CHECK_SECONDS / facts.time_base)
+        self._last: int | None = None
+
+    def check(self, packet: Packet[VideoStream], time: PacketTime) -> bool | None:
+        """Check a keyframe now and then; None where it was not its turn."""
+        if time.pts is None or (self._last is not None and abs(time.pts - self._last) < self._every):
+            return None
+        self._last = time.pts
+        return self.decodes_alone(packet)
+
+    def decodes_alone(self, packet: Packet[VideoStream]) -> bool:
+        """Whether this packet gives a picture with nothing before it."""
+        self._decoder.flush_buffers()
+        copy = Packet(bytes(packet))
+        frames = timing.feed(self._decoder, copy, 0) + timing.drain(self._decoder)
+        for frame in frames:
+            if (frame.width, frame.height) != (self._facts.width, self._facts.height):
+                raise BadInput(
+                    f"{self._name}: the picture's size changes from {self._facts.width}x{self._facts.height} to "
+                    f"{frame.width}x{frame.height} on the way: cut the source there first"
+                )
+        return bool(frames) and not frames[0].is_corrupt
+
+
+def is_truncated(container: InputContainer, size: int) -> bool:
+    """Whether the file's own index names bytes beyond its end.
+
+    Args:
+        container: the source.
+        size: its length in bytes.
+    """
+    if "mp4" not in container.format.name:
+        return False
+    return any(entry.pos + entry.size > size for stream in container.streams for entry in stream.index_entries)

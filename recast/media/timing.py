@@ -1,0 +1,255 @@
+"""Which packets become frames, in which order, at which time.
+
+Packets whose pts can be trusted need no decoding: the frame list is their sorted pts. That trust is checked on
+the head of the stream by a real decode; where it fails (raw streams, AVI, fields in packets of their own,
+hidden packets), the whole stream is decoded once and the decoder's own order is the list.
+
+The trick that makes both exact: a packet goes into the decoder with its own number as its pts, so each frame
+that comes out says which packet it is.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+from av.codec.context import CodecContext
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from recast import names
+from recast.errors import BadInput
+from recast.manifest import VideoFacts
+from recast.media import source
+
+OpenSource = Callable[[], AbstractContextManager[InputContainer]]
+
+HEAD_PACKETS = 160
+MAX_FRAMES = 50_000_000
+
+# Codecs of which one packet is one frame, with the container's pts.
+TRUSTED_CODECS = frozenset({
+    "h264", "hevc", "av1", "vp9", "vvc", "prores", "dnxhd", "mjpeg", "mpeg1video", "mpeg2video", "ffv1",
+    "rawvideo", "huffyuv", "ffvhuff", "utvideo", "v210", "cfhd", "jpeg2000", "png", "qtrle", "theora",
+    "mpeg4", "vc1", "h263",
+})  # fmt: skip
+UNTRUSTED_FORMATS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu", "ivf", "flv", "rm"})
+
+
+@dataclass(frozen=True)
+class PacketTime:
+    """A video packet of the source.
+
+    Attributes:
+        index: its number among the video stream's packets, in file order.
+        pts: when its frame is shown, in the stream's time base; None where it gives no frame of the list.
+        dts: its decode time, where known.
+        keyframe: whether decoding may start here.
+    """
+
+    index: int
+    pts: int | None
+    dts: int | None
+    keyframe: bool
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How to read a stream's times.
+
+    Attributes:
+        first_packet: the first packet that is worth anything.
+        never_decoded: packets near the head whose frames the decoder never gives.
+        decoded_pts: for each packet its frame's pts, `NO_FRAME` where it has none; None where packets' own
+            pts are the times.
+    """
+
+    first_packet: int
+    never_decoded: frozenset[int] = frozenset()
+    decoded_pts: array[int] | None = None
+
+    def of(self, index: int, packet: Packet[VideoStream]) -> PacketTime:
+        """The times of packet number `index`."""
+        pts = packet.pts
+        if self.decoded_pts is not None:
+            known = self.decoded_pts[index] if index < len(self.decoded_pts) else NO_FRAME
+            pts = None if known == NO_FRAME else known
+        elif packet.is_discard or index in self.never_decoded:
+            pts = None
+        return PacketTime(index, pts, packet.dts, packet.is_keyframe)
+
+
+NO_FRAME = -(2**63)
+
+
+@dataclass
+class _Head:
+    """What a decode of the first packets gave: packet numbers in the order of their frames."""
+
+    packets: list[PacketTime] = field(default_factory=list)
+    shown: list[int] = field(default_factory=list)
+    first: VideoFrame | None = None
+    ended: bool = False
+
+
+def read_timing(open_source: OpenSource, name: str) -> tuple[VideoFacts, Timing]:
+    """Find out what the video track is and how its times are to be read.
+
+    Args:
+        open_source: opens the source anew, at its beginning.
+        name: how errors call the source.
+
+    Raises:
+        BadInput: nothing of it can be decoded.
+    """
+    with open_source() as container:
+        stream = source.video_stream(container, name)
+        head = _decode_head(container, stream, name)
+        if head.first is None:
+            raise BadInput(f"{name}: not one frame of its video track decodes", reason=names.CORRUPT_SOURCE)
+        facts = source.video_facts(stream, head.first, name)
+        simple = facts.codec in TRUSTED_CODECS and not set(container.format.name.split(",")) & UNTRUSTED_FORMATS
+    timing = packet_timing(head.packets, head.shown, ended=head.ended) if simple else None
+    return facts, timing or decode_timing(open_source, facts, name)
+
+
+def packet_timing(packets: list[PacketTime], shown: list[int], *, ended: bool) -> Timing | None:
+    """Judge whether packets' own pts are the frames' times, from a decode of the head.
+
+    Args:
+        packets: the head's packets, in file order; pts None where hidden by an edit list.
+        shown: the numbers of those whose frames came out, in that order.
+        ended: the head is the whole stream and the decoder was drained.
+
+    Returns:
+        None where they cannot be trusted.
+    """
+    key = next((packet.index for packet in packets if packet.keyframe), 0)
+    times = {packet.index: packet.pts for packet in packets}
+    out = [times[index] for index in shown]
+    if any(pts is None for pts in out) or any(a >= b for a, b in pairwise(out)):  # type: ignore[operator]
+        return None
+    last = max(pts for pts in out if pts is not None)
+    due = {i for i, pts in times.items() if pts is not None and (ended or pts <= last)}
+    missing = due - set(shown)
+    key_pts = times[key]
+    at_head = {i for i in missing if i < key or (key_pts is not None and (times[i] or 0) < key_pts)}
+    return Timing(key, frozenset(missing)) if missing == at_head else None
+
+
+def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str) -> Timing:
+    """Make the frame list by one decode of the whole stream."""
+    with open_source() as container:
+        stream = source.video_stream(container, name)
+        source.read_only(container, stream)
+        context = stream.codec_context
+        context.thread_type = "AUTO"
+        own, shown, first_key = array("q"), array("q"), None
+        for index, packet in numbered_packets(container, name):
+            if index >= MAX_FRAMES:
+                raise BadInput(f"{name}: more than {MAX_FRAMES} packets")
+            if first_key is None and packet.is_keyframe:
+                first_key = index
+            own.append(NO_FRAME if packet.pts is None else packet.pts)
+            shown.extend(frame.pts for frame in feed(context, packet, index) if frame.pts is not None)
+        shown.extend(frame.pts for frame in drain(context) if frame.pts is not None)
+    times = frame_times([own[index] for index in shown], one_frame=_frame_ticks(facts))
+    decoded = array("q", [NO_FRAME]) * len(own)
+    for index, pts in zip(shown, times, strict=True):
+        decoded[index] = pts
+    return Timing(first_key or 0, decoded_pts=decoded)
+
+
+def frame_times(own_pts: list[int], *, one_frame: Fraction) -> list[int]:
+    """Times for decoded frames, from their packets' pts in display order.
+
+    Where these rise they are the times. Where packets carry none, or carry them in decode order (AVI), the
+    frames come at a constant rate, from the earliest time there is.
+
+    Args:
+        own_pts: pts of the packets, `NO_FRAME` where missing.
+        one_frame: a frame's duration in ticks.
+    """
+    if all(pts != NO_FRAME for pts in own_pts) and all(a < b for a, b in pairwise(own_pts)):
+        return own_pts
+    start = min((pts for pts in own_pts if pts != NO_FRAME), default=0)
+    return [start + round(k * one_frame) for k in range(len(own_pts))]
+
+
+def numbered_packets(container: InputContainer, name: str) -> Iterator[tuple[int, Packet[VideoStream]]]:
+    """The video stream's packets with their numbers, without the empty ones that PyAV ends with.
+
+    Raises:
+        BadInput: the file ends in the middle of something.
+    """
+    index = 0
+    try:
+        for packet in container.demux(source.video_stream(container, name)):
+            if packet.size == 0:
+                continue
+            yield index, packet
+            index += 1
+    except source.READ_ERRORS as error:
+        raise BadInput(f"{name}: damaged after video packet {index}: {error}", reason=names.CORRUPT_SOURCE) from error
+
+
+def feed(context: VideoCodecContext, packet: Packet[VideoStream], number: int) -> list[VideoFrame]:
+    """Decode a packet under its number: the frames that come out carry their packets' numbers as pts."""
+    packet.pts = packet.dts = number
+    try:
+        return context.decode(packet)
+    except av.error.EOFError:
+        raise
+    except av.error.FFmpegError:
+        return []
+
+
+def drain(context: VideoCodecContext) -> list[VideoFrame]:
+    """The frames that a decoder still holds."""
+    try:
+        return context.decode(None)
+    except av.error.FFmpegError:
+        return []
+
+
+def fresh_decoder(stream: VideoStream) -> VideoCodecContext:
+    """A decoder for `stream` that has seen nothing yet."""
+    context = CodecContext.create(stream.codec_context.codec.name, "r")
+    assert isinstance(context, VideoCodecContext)
+    context.extradata = stream.codec_context.extradata
+    context.thread_count = 1
+    return context
+
+
+def _decode_head(container: InputContainer, stream: VideoStream, name: str) -> _Head:
+    source.read_only(container, stream)
+    head, context = _Head(), stream.codec_context
+    for index, packet in numbered_packets(container, name):
+        hidden = packet.is_discard
+        head.packets.append(PacketTime(index, None if hidden else packet.pts, packet.dts, packet.is_keyframe))
+        _note(head, feed(context, packet, index))
+        # A stream that begins in the middle of a GOP is read on until something decodes.
+        if index + 1 >= HEAD_PACKETS and (head.first is not None or index >= 20 * HEAD_PACKETS):
+            return head
+    _note(head, drain(context))
+    head.ended = True
+    return head
+
+
+def _note(head: _Head, frames: list[VideoFrame]) -> None:
+    for frame in frames:
+        head.first = head.first or frame
+        if frame.pts is not None:
+            head.shown.append(frame.pts)
+
+
+def _frame_ticks(facts: VideoFacts) -> Fraction:
+    return 1 / (facts.rate * facts.time_base)

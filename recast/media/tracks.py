@@ -1,0 +1,143 @@
+"""What becomes of a source's other tracks: which the output's container can hold, and how."""
+
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+
+from recast import names
+from recast.errors import BadInput
+from recast.manifest import Track
+from recast.spec import Audio, Container, Output, TrackKind
+
+AUDIO: dict[Container, frozenset[str]] = {
+    "mp4": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "dts", "truehd"}),
+    "mov": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "adpcm_ima_qt", "adpcm_ms"}),
+}
+PCM_IN_MP4 = frozenset({"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be"})  # fmt: skip
+NOT_IN_MKV = frozenset({"adpcm_ima_qt"})
+
+TEXT = {"mp4": "mov_text", "mov": "mov_text", "mkv": "subrip"}
+PLAIN_TEXT = frozenset({"mov_text", "subrip", "text", "webvtt"})
+SUBTITLES: dict[Container, frozenset[str]] = {
+    "mp4": frozenset({"mov_text", "dvd_subtitle"}),
+    "mov": frozenset({"mov_text"}),
+    "mkv": frozenset(
+        {"subrip", "ass", "webvtt", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}
+    ),  # fmt: skip
+}
+VIDEOS = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "mpeg2video"})
+"""A second video track is copied, not worked on."""
+COVERS: dict[Container, frozenset[str]] = {
+    "mp4": frozenset({"mjpeg", "png", "bmp"}),
+    "mov": frozenset(),
+    "mkv": frozenset({"mjpeg", "png", "bmp", "gif", "tiff", "webp"}),
+}
+
+
+def plan_tracks(source: InputContainer, video_index: int, output: Output, audio: Audio, name: str) -> tuple[Track, ...]:
+    """Decide what becomes of every stream but the video.
+
+    Raises:
+        BadInput: the container cannot hold one, and it was not listed in output.dropTracks.
+    """
+    others = [stream for stream in source.streams if stream.index != video_index]
+    tracks = tuple(_plan(stream, output, audio, bool(source.chapters())) for stream in others)
+    stuck = [t for t in tracks if t.action == "Drop" and t.reason == CANNOT_HOLD]
+    refused = [t for t in stuck if t.kind not in output.drop_tracks]
+    if refused:
+        what = ", ".join(f"{t.kind} track {t.stream_index} ({t.codec})" for t in refused)
+        kinds = ",".join(sorted({t.kind for t in refused}))
+        better = _able(refused)
+        raise BadInput(
+            f"{name}: .{output.container} cannot hold {what}: "
+            + (f"use .{better}, or " if better else "")
+            + f"leave out by dropTracks {kinds}",
+            reason=names.UNSUPPORTED_TRACKS,
+        )
+    return tracks
+
+
+CANNOT_HOLD = "the container cannot hold it"
+
+
+def _plan(stream: Any, output: Output, audio: Audio, has_chapters: bool) -> Track:
+    kind, codec = _kind(stream), _codec(stream)
+    track = Track(
+        stream_index=stream.index,
+        kind=kind,
+        codec=codec,
+        language=stream.metadata.get("language"),
+        title=stream.metadata.get("title") or stream.metadata.get("filename"),
+        bitstream_filter=_bitstream_filter(stream, codec),
+    )
+    if kind == "data":
+        if "timecode" in stream.metadata:
+            return _as(track, "Container", "timecode")
+        if codec == "bin_data" and has_chapters:
+            return _as(track, "Container", "chapters")
+        return _as(track, "Drop", "data that FFmpeg cannot write")
+    if kind == "audio" and audio.codec == "Aac":
+        return _as(track, "Encode", None)
+    if _holds(output.container, kind, codec):
+        return track
+    if kind == "subtitle" and codec in PLAIN_TEXT:
+        return _as(track, "Convert", None)
+    return _as(track, "Drop", CANNOT_HOLD)
+
+
+def _bitstream_filter(stream: Any, codec: str) -> str | None:
+    # AAC with ADTS headers (transport streams) has no configuration record; MP4, MOV and MKV want one.
+    return "aac_adtstoasc" if codec == "aac" and not stream.codec_context.extradata else None
+
+
+def _holds(container: Container, kind: TrackKind, codec: str) -> bool:
+    if kind == "audio":
+        if container == "mkv":
+            return codec not in NOT_IN_MKV
+        pcm = codec in PCM_IN_MP4 if container == "mp4" else codec.startswith("pcm_")
+        return codec in AUDIO[container] or pcm
+    if kind == "subtitle":
+        return codec in SUBTITLES[container]
+    if kind == "attachment":
+        return container == "mkv"
+    if kind == "video":
+        return container == "mkv" or codec in VIDEOS
+    return kind == "cover" and codec in COVERS[container]
+
+
+def _able(tracks: list[Track]) -> str | None:
+    for container in ("mkv", "mp4", "mov"):
+        if all(_holds(container, t.kind, t.codec) or t.codec in PLAIN_TEXT for t in tracks):  # type: ignore[arg-type]
+            return container
+    return None
+
+
+def _as(track: Track, action: str, reason: str | None) -> Track:
+    return track.model_copy(update={"action": action, "reason": reason})
+
+
+def _kind(stream: Any) -> TrackKind:
+    if stream.type in ("audio", "subtitle", "attachment"):
+        return stream.type  # type: ignore[no-any-return]
+    if stream.type == "video":
+        cover = Disposition.attached_pic | Disposition.timed_thumbnails
+        return "cover" if stream.disposition & cover else "video"
+    return "data"
+
+
+def _codec(stream: Any) -> str:
+    try:
+        if stream.codec_context is not None:
+            return str(stream.codec_context.codec.canonical_name)
+        return str(stream.codec.canonical_name)
+    except (AttributeError, TypeError, ValueError, av.error.FFmpegError):
+        return str(stream.name or _tag(stream))
+
+
+def _tag(stream: Any) -> str:
+    try:
+        return str(stream.codec_tag)
+    except (AttributeError, UnicodeDecodeError):
+        return "unknown"

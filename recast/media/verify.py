@@ -1,0 +1,139 @@
+"""The check before publishing: the finished file, read back, against the plan and the parts. Decodes nothing."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+
+from recast import names
+from recast.errors import Corrupt
+from recast.manifest import Plan
+from recast.media import avlog as avlog  # before anything is opened
+from recast.media.mux import hashed_tracks, kept_tracks, video_start
+
+
+@dataclass(frozen=True)
+class TrackPackets:
+    """A copied track as the source has it, times as they shall be in the output.
+
+    Attributes:
+        time_base: of `pts`.
+        pts, digests: of each packet, in order; digests are hex sha256.
+    """
+
+    time_base: Fraction
+    pts: tuple[int, ...]
+    digests: tuple[str, ...]
+
+
+def read_track_packets(framehash: Path) -> list[TrackPackets]:
+    """Read the copied tracks from FFmpeg's framehash."""
+    bases: dict[int, Fraction] = {}
+    packets: dict[int, list[tuple[int, str]]] = {}
+    with framehash.open() as lines:
+        for line in lines:
+            if line.startswith("#tb "):
+                number, base = line[4:].split(":")
+                bases[int(number)] = Fraction(base.strip())
+            elif not line.startswith("#"):
+                stream, _, pts, _, _, digest = (part.strip() for part in line.split(",")[:6])
+                packets.setdefault(int(stream), []).append((int(pts), digest))
+    return [
+        TrackPackets(
+            base,
+            tuple(pts for pts, _ in packets.get(number, [])),
+            tuple(digest for _, digest in packets.get(number, [])),
+        )
+        for number, base in sorted(bases.items())
+    ]
+
+
+def verify_output(
+    path: Path, plan: Plan, *, pts: Iterator[int], packets_sha256: str, tracks: Sequence[TrackPackets]
+) -> None:
+    """Compare a finished file with what it must be.
+
+    Args:
+        path: the file.
+        plan: the plan.
+        pts: the frame list's times, in order.
+        packets_sha256: of all parts' packets, in order.
+        tracks: the copied tracks' packets, in the order of `hashed_tracks`.
+
+    Raises:
+        Corrupt: it differs; the message says in what.
+    """
+    with av.open(str(path), "r") as container:
+        video = container.streams.video[0]
+        _check_header(video, plan)
+        digest = hashlib.sha256()
+        shown: list[int] = []
+        clocks: list[int] = []
+        copies: dict[int, tuple[list[int], list[str]]] = {}
+        numbers = {track.stream_index: place for place, track in enumerate(kept_tracks(plan), start=1)}
+        wanted = {numbers[track.stream_index] for track in hashed_tracks(plan)}
+        for packet in container.demux():
+            if packet.size == 0 or packet.pts is None:
+                continue
+            index = packet.stream.index
+            if index == video.index:
+                digest.update(packet)
+                shown.append(packet.pts)
+                clocks.append(packet.dts if packet.dts is not None else packet.pts)
+            elif index in wanted:
+                times, digests = copies.setdefault(index, ([], []))
+                times.append(packet.pts)
+                digests.append(hashlib.sha256(packet).hexdigest())
+        if digest.hexdigest() != packets_sha256:
+            raise _differs("video packets are not the parts'")
+        # Matroska stores no decode times: what a demuxer gives are its guesses.
+        if plan.container != "mkv" and any(a >= b for a, b in pairwise(clocks)):
+            raise _differs("decode times do not rise")
+        base = Fraction(video.time_base)
+        _check_video_times(sorted(shown), base, pts, plan)
+        for place, track, source in zip(sorted(wanted), hashed_tracks(plan), tracks, strict=True):
+            times, digests = copies.get(place, ([], []))
+            name = f"{track.kind} track {track.stream_index}"
+            if tuple(digests) != source.digests:
+                raise _differs(f"{name} has other packets ({len(digests)}, in the source {len(source.digests)})")
+            stream = container.streams[place]
+            first = shown and min(shown) * base - video_start(plan)
+            _check_track_times(name, times, Fraction(stream.time_base), source, Fraction(first), base)
+
+
+def _check_header(video: av.VideoStream, plan: Plan) -> None:
+    context, facts = video.codec_context, plan.video
+    if (context.width, context.height) != (facts.width, facts.height):
+        raise _differs(f"picture is {context.width}x{context.height}")
+    sar = video.sample_aspect_ratio
+    if sar and facts.sar and Fraction(sar.numerator, sar.denominator) != facts.sar:
+        raise _differs(f"sample aspect ratio is {sar}")
+
+
+def _check_video_times(shown: list[int], base: Fraction, pts: Iterator[int], plan: Plan) -> None:
+    if len(shown) != plan.frames:
+        raise _differs(f"has {len(shown)} frames, not {plan.frames}")
+    tolerance = Fraction(1, 1000) if plan.container == "mkv" else Fraction(0)
+    for number, (own, source) in enumerate(zip(shown, pts, strict=True)):
+        off = (own - shown[0]) * base - (source - plan.first_pts) * plan.video.time_base
+        if abs(off) > tolerance:
+            raise _differs(f"frame {number} is {float(off):+.6f} s off")
+
+
+def _check_track_times(
+    name: str, times: list[int], base: Fraction, source: TrackPackets, shift: Fraction, video_base: Fraction
+) -> None:
+    """The track's distance from the video, packet by packet, within one tick of the coarsest clock."""
+    tolerance = max(base, source.time_base, video_base)
+    for own, theirs in zip(times, source.pts, strict=True):
+        off = own * base - shift - theirs * source.time_base
+        if abs(off) > tolerance:
+            raise _differs(f"{name} is {float(off):+.6f} s off against the video")
+
+
+def _differs(what: str) -> Corrupt:
+    return Corrupt(f"the finished file failed its check: {what}", reason=names.VERIFY_FAILED)

@@ -1,0 +1,1 @@
+"""The GPU side: one pod, one or more segments."""

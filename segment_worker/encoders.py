@@ -1,0 +1,175 @@
+"""The encoders: which one, with which options, and a part's file written through it.
+
+All that decides an encoder's bytes is in the plan or in encoder.json, its thread count too: x264's and x265's
+output changes with the number of frame threads. Parts have closed GOPs and begin with an IDR frame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from recast import names
+from recast.errors import BadConfig
+from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
+from recast.media.segments import MILLISECOND
+
+SOFTWARE = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "prores": "prores_ks"}
+DEFAULT_PRESET = {"libx264": "medium", "libx265": "medium", "libsvtav1": "8"}
+# AVFieldOrder
+FIELD_ORDERS = {"progressive": 1, "tff": 2, "bff": 3}
+
+
+def choose_encoder(settings: EncodeSettings, facts: VideoFacts) -> EncoderChoice:
+    """Choose the encoder by a real encode of one picture at the job's geometry.
+
+    Raises:
+        BadConfig: the encoder is not in this build or does not take the job's settings.
+    """
+    name = SOFTWARE[settings.codec]
+    options = encoder_options(name, settings, facts)
+    sink = io.BytesIO()
+    choice = EncoderChoice(name=name, options=options, extradata_sha256="")
+    try:
+        with av.open(sink, "w", format="matroska") as container:
+            stream = _add_stream(container, choice, settings, facts)
+            picture = VideoFrame(facts.width, facts.height, settings.pix_fmt)
+            for plane in picture.planes:
+                plane.update(bytes(plane.buffer_size))
+            picture.pts = 0
+            container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+            extradata = stream.codec_context.extradata or b""
+    except (av.error.FFmpegError, ValueError) as error:
+        raise BadConfig(
+            f"encoder {name} refuses {facts.width}x{facts.height} {settings.pix_fmt} with {options}: {error}: "
+            "choose another codec or preset",
+            reason=names.NO_ENCODER,
+        ) from error
+    return choice.model_copy(update={"extradata_sha256": hashlib.sha256(extradata).hexdigest()})
+
+
+def encoder_options(name: str, settings: EncodeSettings, facts: VideoFacts) -> dict[str, str]:
+    """The encoder's private options; what they leave open is set on its context."""
+    preset = DEFAULT_PRESET.get(name, "") if settings.preset == "Auto" else settings.preset
+    lossless = settings.quality == "Lossless"
+    quality = "0" if lossless else str(settings.quality)
+    if name == "libx264":
+        rate = {"qp": "0"} if lossless else {"crf": quality}
+        return {"preset": preset, **rate, "x264-params": "open-gop=0"}
+    if name == "libx265":
+        rate = {} if lossless else {"crf": quality}
+        return {"preset": preset, **rate, "x265-params": ":".join(_x265(settings, facts, lossless))}
+    if name == "libsvtav1":
+        return {"preset": preset, "crf": quality, "svtav1-params": ":".join(_svt_av1(settings, facts))}
+    return {"profile": "4" if "444" in settings.pix_fmt else "3", "vendor": "apl0"}
+
+
+def _x265(settings: EncodeSettings, facts: VideoFacts, lossless: bool) -> list[str]:
+    params = ["log-level=error", "info=0", "open-gop=0", f"pools={settings.threads}"]
+    if lossless:
+        params.append("lossless=1")
+    if facts.hdr is not None:
+        params += ["hdr10=1", "repeat-headers=1"]
+        if facts.hdr.mastering:
+            params.append(f"master-display={facts.hdr.mastering}")
+        if facts.hdr.light_level:
+            params.append(f"max-cll={facts.hdr.light_level}")
+    return params
+
+
+def _svt_av1(settings: EncodeSettings, facts: VideoFacts) -> list[str]:
+    # irefresh-type 2 is a closed GOP; level of parallelism does not change SVT-AV1's output.
+    params = [f"lp={settings.threads}", "irefresh-type=2"]
+    if facts.hdr and facts.hdr.mastering:
+        params.append(f"mastering-display={_svt_mastering(facts.hdr.mastering)}")
+    if facts.hdr and facts.hdr.light_level:
+        params.append(f"content-light={facts.hdr.light_level}")
+    return params
+
+
+def _svt_mastering(text: str) -> str:
+    """From x265's integers to SVT-AV1's decimals."""
+    parts = []
+    for item in text.rstrip(")").split(")"):
+        label, _, numbers = item.partition("(")
+        scale = 10000 if label == "L" else 50000
+        first, second = (int(number) / scale for number in numbers.split(","))
+        parts.append(f"{label}({first:.5f},{second:.5f})")
+    return "".join(parts)
+
+
+class PartWriter:
+    """Encodes frames into a Matroska file: frame k at k milliseconds, Matroska's own tick.
+
+    Args:
+        path: the file.
+        choice: the encoder.
+        settings, facts: what to encode.
+    """
+
+    def __init__(self, path: Path, choice: EncoderChoice, settings: EncodeSettings, facts: VideoFacts) -> None:
+        self._container = av.open(
+            str(path),
+            "w",
+            format="matroska",
+            container_options={"fflags": "+bitexact", "avoid_negative_ts": "disabled"},
+        )
+        self._stream = _add_stream(self._container, choice, settings, facts)
+        self._frames = 0
+
+    def encode(self, frame: VideoFrame) -> None:
+        """Add a frame."""
+        frame.pts = self._frames
+        frame.time_base = self._stream.codec_context.time_base
+        # A decoded frame's own type would force that type on the encoder.
+        frame.pict_type = 0
+        self._frames += 1
+        self._mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Drain the encoder and finish the file."""
+        self._mux(self._stream.encode(None))
+        self._container.close()
+
+    def abandon(self) -> None:
+        """Let go of everything without finishing."""
+        self._container.close()
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            packet.stream = self._stream
+            packet.time_base = MILLISECOND
+            packet.duration = 1
+            self._container.mux_one(packet)
+
+
+def _add_stream(container: Any, choice: EncoderChoice, settings: EncodeSettings, facts: VideoFacts) -> Any:
+    stream = container.add_stream(choice.name, rate=facts.rate, options=dict(choice.options))
+    context: VideoCodecContext = stream.codec_context
+    context.width, context.height = facts.width, facts.height
+    context.pix_fmt = settings.pix_fmt
+    context.time_base = 1 / Fraction(facts.rate)
+    context.gop_size = settings.gop
+    context.thread_count = settings.threads
+    context.sample_aspect_ratio = facts.sar
+    context.color_range = facts.color_range
+    context.color_primaries = facts.color_primaries
+    context.color_trc = facts.color_trc
+    context.colorspace = facts.color_space
+    context.flags |= Flags.closed_gop | Flags.global_header
+    if choice.name == "libx264":
+        # x264 leaves its version and options in an SEI; they are the same for every part.
+        context.flags |= Flags.bitexact
+    if facts.field_order != "progressive" and choice.name in ("libx264", "prores_ks"):
+        context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        context.field_order = FIELD_ORDERS[facts.field_order]
+    return stream

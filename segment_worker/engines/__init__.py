@@ -1,0 +1,1 @@
+"""Face-swap engines behind one small protocol."""

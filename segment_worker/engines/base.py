@@ -1,0 +1,36 @@
+"""What every engine is: frames in, changed regions out, no memory of other frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from segment_worker.picture import Patch, Picture
+
+
+@dataclass(frozen=True)
+class SwappedFrame:
+    """An engine's answer for one frame.
+
+    Attributes:
+        patches: regions to put into the frame, in order; later ones win where they overlap.
+        faces_found: faces seen in the frame.
+        faces_swapped: those that were changed.
+    """
+
+    patches: tuple[Patch, ...] = ()
+    faces_found: int = 0
+    faces_swapped: int = 0
+
+
+class Engine(Protocol):
+    """A face-swap engine, set up with the job's faces.
+
+    `swap` is a pure function of each picture: its answer for a frame depends on nothing but that frame and
+    the job, so cuts, batches and workers cannot show in the output.
+    """
+
+    name: str
+
+    def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
+        """Give each picture's changed regions, in the order of `pictures`."""
+        ...

@@ -1,0 +1,86 @@
+"""Between PyAV's frames and the engines' pictures: views of planes, patches put in, pixel formats made equal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from recast.manifest import VideoFacts
+from segment_worker.picture import Matrix, Patch, Picture, Plane, YuvLayout
+
+FULL_RANGE = 2
+# ITU-T H.273 matrix coefficients.
+MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
+HD_LINES = 720
+SAME_PLANES = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}
+
+
+def yuv_layout(facts: VideoFacts, pix_fmt: str) -> YuvLayout:
+    """How pictures of `pix_fmt`, tagged as `facts` say, are to be read.
+
+    An untagged picture is read as players do: BT.709 from 720 lines on, else BT.601; limited range.
+    """
+    guessed: Matrix = "bt709" if facts.height >= HD_LINES else "bt601"
+    return YuvLayout(
+        depth=10 if pix_fmt.endswith("10le") else 8,
+        chroma_shift_x=0 if "444" in pix_fmt else 1,
+        chroma_shift_y=1 if "420" in pix_fmt else 0,
+        matrix=MATRICES.get(facts.color_space, guessed),
+        full_range=facts.color_range == FULL_RANGE or facts.pix_fmt in SAME_PLANES,
+        gray=pix_fmt.startswith("gray"),
+    )
+
+
+def picture_of(frame: VideoFrame, layout: YuvLayout) -> Picture:
+    """View a frame's planes. The views are good until the frame is written to or freed."""
+    return Picture(tuple(_plane(plane, layout) for plane in frame.planes), layout)
+
+
+def put_patches(frame: VideoFrame, patches: Iterable[Patch], layout: YuvLayout) -> None:
+    """Write patches into a frame, which is copied first: a decoder may still need the original."""
+    patches = tuple(patches)
+    if not patches:
+        return
+    frame.make_writable()
+    planes = [_plane(plane, layout) for plane in frame.planes]
+    for patch in patches:
+        for number, (plane, new) in enumerate(zip(planes, patch.planes, strict=True)):
+            x = patch.x >> layout.chroma_shift_x if number else patch.x
+            y = patch.y >> layout.chroma_shift_y if number else patch.y
+            plane[y : y + new.shape[0], x : x + new.shape[1]] = new
+
+
+def to_pixel_format(frame: VideoFrame, pix_fmt: str, facts: VideoFacts) -> VideoFrame:
+    """Give the frame in `pix_fmt`; the samples stay the same unless depth or chroma must change."""
+    if frame.format.name == pix_fmt:
+        return frame
+    if SAME_PLANES.get(frame.format.name) == pix_fmt:
+        return _relabelled(frame, pix_fmt)
+    size = {"src_color_range": facts.color_range, "dst_color_range": facts.color_range}
+    changed = frame.reformat(format=pix_fmt, **(size if facts.color_range else {}))
+    changed.pts = frame.pts
+    return changed
+
+
+def _relabelled(frame: VideoFrame, pix_fmt: str) -> VideoFrame:
+    # libswscale would squeeze full range into limited range on the way from yuvj to yuv.
+    copy = VideoFrame(frame.width, frame.height, pix_fmt)
+    for new, old in zip(copy.planes, frame.planes, strict=True):
+        rows, source = _rows(new, np.uint8), _rows(old, np.uint8)
+        rows[:, : new.width] = source[:, : new.width]
+    copy.pts = frame.pts
+    copy.color_range, copy.colorspace = FULL_RANGE, frame.colorspace
+    copy.color_primaries, copy.color_trc = frame.color_primaries, frame.color_trc
+    return copy
+
+
+def _plane(plane: Any, layout: YuvLayout) -> Plane:
+    rows = _rows(plane, np.uint16 if layout.depth > 8 else np.uint8)
+    return rows[:, : plane.width]
+
+
+def _rows(plane: Any, dtype: type[np.generic]) -> Any:
+    data = np.frombuffer(plane, dtype)
+    stride = plane.line_size // np.dtype(dtype).itemsize
+    return data[: plane.height * stride].reshape(plane.height, stride)

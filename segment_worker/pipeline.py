@@ -1,0 +1,299 @@
+"""One segment through decode, swap and encode, each in a thread of its own, with bounded queues between.
+
+    packets -> [decode: keep the slice's frames] -> queue -> [swap: patches] -> queue -> [encode] -> part
+
+PyAV, OpenCV and the models let go of the interpreter's lock while they work, so the three overlap. An error in
+one ends the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Full, Queue
+
+import av
+from av.video.frame import VideoFrame
+
+from recast import names
+from recast.errors import BadInput, Corrupt
+from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
+from recast.media.segments import decode_segment
+from segment_worker.encoders import PartWriter
+from segment_worker.engines.base import Engine
+from segment_worker.frames import picture_of, put_patches, to_pixel_format, yuv_layout
+
+BATCH_FRAMES = 4
+QUEUE_BATCHES = 3
+POLL_SECONDS = 0.2
+
+Batch = list[VideoFrame]
+
+
+@dataclass
+class SegmentStats:
+    """What happened to a segment's frames, and the seconds each stage worked (not waited)."""
+
+    frames: int = 0
+    faces_found: int = 0
+    faces_swapped: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Add to a stage's seconds."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+@dataclass(frozen=True)
+class PartFacts:
+    """A part as it is read back from its file."""
+
+    packets_sha256: str
+    extradata_sha256: str
+    reorder: int
+
+
+def make_part(
+    source: Path,
+    part: Path,
+    *,
+    segment: Segment,
+    facts: VideoFacts,
+    settings: EncodeSettings,
+    choice: EncoderChoice,
+    engine: Engine,
+    moved: Callable[[int], None],
+    name: str,
+) -> SegmentStats:
+    """Decode a segment's packets, swap, and encode them to a part's file.
+
+    Args:
+        source: the segment's packets.
+        part: the file to write.
+        segment: which of the frames to keep.
+        facts, settings, choice: how to read and how to encode them.
+        engine: what changes them.
+        moved: called with the number of frames encoded so far.
+        name: how errors call the segment.
+
+    Raises:
+        BadInput: the packets do not decode to exactly the frames of the plan.
+    """
+    line = _Line()
+    decoded: Queue[Batch | None] = Queue(QUEUE_BATCHES)
+    swapped: Queue[Batch | None] = Queue(QUEUE_BATCHES)
+    stats = SegmentStats()
+    writer = PartWriter(part, choice, settings, facts)
+    line.start(lambda: _decode(source, segment, facts, settings, stats, line.into(decoded), name), decoded)
+    line.start(lambda: _swap(line.out_of(decoded), facts, settings, engine, stats, line.into(swapped)), swapped)
+    line.start(lambda: _encode(line.out_of(swapped), writer, stats, moved), None)
+    try:
+        line.join()
+    finally:
+        line.stop()
+        if stats.frames != segment.frames:
+            writer.abandon()
+    return stats
+
+
+def check_part(part: Path, *, frames: int, facts: VideoFacts, threads: int, name: str) -> PartFacts:
+    """Read a part back and decode it: it must hold exactly its frames, in order, and decode without error.
+
+    Raises:
+        Corrupt: it does not.
+    """
+    digest, packets, reorder = hashlib.sha256(), 0, 0
+    shown: list[int] = []
+    try:
+        with av.open(str(part), "r") as container:
+            stream = container.streams.video[0]
+            context = stream.codec_context
+            context.thread_type, context.thread_count = "AUTO", threads
+            for packet in container.demux(stream):
+                if packets == 0 and not packet.is_keyframe:
+                    raise Corrupt(f"{name}: its part does not begin with a keyframe", reason=names.PART_MISMATCH)
+                if packet.size:
+                    reorder = max(reorder, packets - (packet.pts or 0))
+                    packets += 1
+                    digest.update(packet)
+                shown.extend(_checked(frame, facts, name) for frame in packet.decode())
+            extradata = context.extradata or b""
+    except av.error.FFmpegError as error:
+        raise Corrupt(f"{name}: its part does not decode: {error}", reason=names.PART_MISMATCH) from error
+    if shown != list(range(frames)):
+        raise Corrupt(
+            f"{name}: its part decodes to {len(shown)} frames, not to its {frames} in order",
+            reason=names.PART_MISMATCH,
+        )
+    return PartFacts(digest.hexdigest(), hashlib.sha256(extradata).hexdigest(), reorder)
+
+
+def _decode(
+    source: Path,
+    segment: Segment,
+    facts: VideoFacts,
+    settings: EncodeSettings,
+    stats: SegmentStats,
+    put: Callable[[Batch], None],
+    name: str,
+) -> None:
+    frames = kept_frames(decode_segment(source, threads=settings.threads, name=name), segment, facts, name)
+    batch: Batch = []
+    for frame in _timed(frames, stats, "decode"):
+        batch.append(frame)
+        if len(batch) == BATCH_FRAMES:
+            put(batch)
+            batch = []
+    if batch:
+        put(batch)
+
+
+def kept_frames(frames: Iterable[VideoFrame], segment: Segment, facts: VideoFacts, name: str) -> Iterator[VideoFrame]:
+    """Of all decoded frames (pts is the stamp), exactly the segment's slice, in order.
+
+    Raises:
+        BadInput: one is missing, out of order, or of another size.
+    """
+    wanted = set(segment.packets)
+    expected = iter(enumerate(segment.packets))
+    left = segment.frames
+    for frame in frames:
+        if frame.pts not in wanted:
+            continue
+        number, stamp = next(expected, (segment.frames, None))
+        if frame.pts != stamp:
+            raise _unusable(name, f"frame {number} does not decode, or comes out of order")
+        if (frame.width, frame.height) != (facts.width, facts.height):
+            raise _unusable(name, f"the picture's size changes at frame {number}")
+        yield frame
+        left -= 1
+        if left == 0:
+            return
+    raise _unusable(name, f"{left} of {segment.frames} frames do not decode")
+
+
+def _unusable(name: str, what: str) -> BadInput:
+    return BadInput(f"{name}: {what}: the source is damaged there: mend or cut it", reason=names.CORRUPT_SOURCE)
+
+
+def _swap(
+    batches: Iterator[Batch],
+    facts: VideoFacts,
+    settings: EncodeSettings,
+    engine: Engine,
+    stats: SegmentStats,
+    put: Callable[[Batch], None],
+) -> None:
+    layout = yuv_layout(facts, settings.pix_fmt)
+    for batch in batches:
+        started = time.monotonic()
+        frames = [to_pixel_format(frame, settings.pix_fmt, facts) for frame in batch]
+        answers = engine.swap([picture_of(frame, layout) for frame in frames])
+        for frame, answer in zip(frames, answers, strict=True):
+            put_patches(frame, answer.patches, layout)
+            stats.faces_found += answer.faces_found
+            stats.faces_swapped += answer.faces_swapped
+        stats.add("swap", time.monotonic() - started)
+        put(frames)
+
+
+def _encode(batches: Iterator[Batch], writer: PartWriter, stats: SegmentStats, moved: Callable[[int], None]) -> None:
+    for batch in batches:
+        started = time.monotonic()
+        for frame in batch:
+            writer.encode(frame)
+        stats.add("encode", time.monotonic() - started)
+        stats.frames += len(batch)
+        moved(stats.frames)
+    started = time.monotonic()
+    writer.close()
+    stats.add("encode", time.monotonic() - started)
+
+
+def _timed(frames: Iterator[VideoFrame], stats: SegmentStats, stage: str) -> Iterator[VideoFrame]:
+    while True:
+        started = time.monotonic()
+        frame = next(frames, None)
+        stats.add(stage, time.monotonic() - started)
+        if frame is None:
+            return
+        yield frame
+
+
+def _checked(frame: VideoFrame, facts: VideoFacts, name: str) -> int:
+    if frame.is_corrupt or (frame.width, frame.height) != (facts.width, facts.height) or frame.pts is None:
+        raise Corrupt(f"{name}: frame {frame.pts} of its part is damaged", reason=names.PART_MISMATCH)
+    return frame.pts
+
+
+class _Line:
+    """The threads of a pipeline: ends all when one fails."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._error: BaseException | None = None
+
+    def start(self, body: Callable[[], None], output: Queue[Batch | None] | None) -> None:
+        """Run `body` in a thread; its end is passed on to `output`."""
+        thread = threading.Thread(target=self._run, args=(body, output), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def into(self, queue: Queue[Batch | None]) -> Callable[[Batch], None]:
+        """A `put` that gives up when the line stops."""
+
+        def put(batch: Batch | None) -> None:
+            while not self._stopped.is_set():
+                try:
+                    return queue.put(batch, timeout=POLL_SECONDS)
+                except Full:
+                    continue
+            raise _Stopped
+
+        return put
+
+    def out_of(self, queue: Queue[Batch | None]) -> Iterator[Batch]:
+        """What comes through `queue`, until its end or until the line stops."""
+        while not self._stopped.is_set():
+            try:
+                batch = queue.get(timeout=POLL_SECONDS)
+            except Empty:
+                continue
+            if batch is None:
+                return
+            yield batch
+        raise _Stopped
+
+    def join(self) -> None:
+        """Wait for the end; raise what went wrong first."""
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(POLL_SECONDS)
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """End all threads and wait for them."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, body: Callable[[], None], output: Queue[Batch | None] | None) -> None:
+        try:
+            body()
+            if output is not None:
+                self.into(output)(None)  # type: ignore[arg-type]  # the end mark
+        except _Stopped:
+            pass
+        except BaseException as error:
+            self._error = self._error or error
+            self._stopped.set()
+
+
+class _Stopped(Exception):
+    """Another thread of the line failed, or the stage is ending."""

@@ -1,0 +1,247 @@
+"""The swap stage: which segments this pod does, and one segment from its object to its committed part.
+
+plan.json, plan/*.json, segments/N.mkv -> pipeline -> parts/N-<digest>.mkv, then its report
+"""
+
+import hashlib
+import os
+import platform
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from recast import log, names
+from recast.errors import BadConfig, NotFound, RecastError
+from recast.layout import JsonValue, RunLayout, part_digest
+from recast.manifest import Chunk, EncoderChoice, PartReport, Plan, Segment
+from recast.stage import StageInput, StageResult, run_stage
+from recast.storageconfig import make_storage
+from recast.versions import PIXEL_VERSION
+from recast.watchdog import Watchdog
+from segment_worker.encoders import choose_encoder
+from segment_worker.engines.base import Engine
+from segment_worker.engines.factory import make_engine
+from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_part
+from segment_worker.select import All, Largest, Leftmost, Rightmost, Selection
+
+PROGRESS_SECONDS = 0.5
+SELECTIONS: dict[str, Selection] = {
+    "Largest": Largest(),
+    "All": All(),
+    "Leftmost": Leftmost(),
+    "Rightmost": Rightmost(),
+}
+
+
+def main() -> int:
+    """Run the stage; returns the exit code."""
+    return run_stage(work)
+
+
+def work(job: StageInput) -> StageResult:
+    """Do this pod's segments; those whose part is committed are skipped.
+
+    Raises:
+        RecastError: as the first segment that failed says.
+    """
+    if job.run is None:
+        raise BadConfig("RECAST_STAGE: run is missing: split reports it")
+    pod = _Pod(job, job.run)
+    frames = 0
+    indices = segments_of_pod(completion_index(), job.segments_per_pod, pod.plan.segments)
+    for index in indices:
+        log.bind(segment=index)
+        try:
+            frames += pod.do(pod.segment(index))
+        except RecastError as error:
+            error.segment = index  # type: ignore[attr-defined]  # read by run_stage
+            raise
+    return StageResult(segment=indices[0] if indices else None, frames=frames, segments=len(indices))
+
+
+def completion_index() -> int:
+    """This pod's number among the Indexed Job's.
+
+    Raises:
+        BadConfig: `JOB_COMPLETION_INDEX` is missing or no number.
+    """
+    text = os.environ.get("JOB_COMPLETION_INDEX", "")
+    if not text.isdecimal():
+        raise BadConfig(f"JOB_COMPLETION_INDEX is {text!r}: an Indexed Job sets it to the pod's number")
+    return int(text)
+
+
+def segments_of_pod(index: int, per_pod: int, total: int) -> Sequence[int]:
+    """The segments that pod `index` does, one after another."""
+    return range(min(index * per_pod, total), min((index + 1) * per_pod, total))
+
+
+class _Pod:
+    """What the segments of one pod share: plan, engine, encoder, storage."""
+
+    def __init__(self, job: StageInput, run: str) -> None:
+        self._spec = job.spec
+        self._storage = make_storage(job.spec)
+        self._layout = RunLayout.of(scratch=job.spec.storage.scratch, namespace=job.namespace, name=job.name, run=run)
+        self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
+        self._refuse_other_pixels()
+        self._chunks: dict[int, Chunk] = {}
+
+    def segment(self, index: int) -> Segment:
+        """The plan's entry of a segment."""
+        number = self.plan.chunk_of(index)
+        if number not in self._chunks:
+            data = self._storage.get(self._layout.chunk(number))
+            self._chunks = {number: Chunk.model_validate_json(data)}
+        return self._chunks[number].segments[index - self.plan.chunks[number]]
+
+    def do(self, segment: Segment) -> int:
+        """Make and commit a segment's part, unless it is there; returns its frames."""
+        digest = part_digest(
+            segment=segment.model_dump(mode="json"),
+            inputs=self.plan.inputs,
+            encoder=self._encoder.model_dump(mode="json"),
+        )
+        if self._storage.exists(self._layout.part_report(segment.index, digest)):
+            log.info("part is committed", frames=segment.frames)
+            log.info("progress", frames=segment.frames, of=segment.frames)
+            return segment.frames
+        started = _cpu_seconds()
+        with tempfile.TemporaryDirectory(prefix="recast-swap-") as folder:
+            packets, part = Path(folder, "packets.mkv"), Path(folder, "part.mkv")
+            clock = time.monotonic()
+            self._storage.download(self._layout.segment(segment.object), packets, sha256=segment.sha256)
+            download = time.monotonic() - clock
+            stats, facts = self._make(segment, packets, part)
+            stats.add("download", download)
+            self._commit(segment, digest, part, stats, facts, _cpu_seconds() - started)
+        return segment.frames
+
+    def _make(self, segment: Segment, packets: Path, part: Path) -> tuple[SegmentStats, PartFacts]:
+        name, plan = f"segment {segment.index}", self.plan
+        progress = _Progress(segment)
+        dog = Watchdog(self._spec.worker.stall_seconds, lambda: f"{name}, frame {progress.frames}")
+
+        def moved(frames: int) -> None:
+            dog.moved()
+            progress.at(frames)
+
+        try:
+            stats = make_part(
+                packets,
+                part,
+                segment=segment,
+                facts=plan.video,
+                settings=plan.encode,
+                choice=self._encoder,
+                engine=self._engine,
+                moved=moved,
+                name=name,
+            )
+            clock = time.monotonic()
+            facts = check_part(part, frames=segment.frames, facts=plan.video, threads=plan.encode.threads, name=name)
+            stats.add("check", time.monotonic() - clock)
+        finally:
+            dog.stop()
+        return stats, facts
+
+    def _commit(
+        self,
+        segment: Segment,
+        digest: str,
+        part: Path,
+        stats: SegmentStats,
+        facts: PartFacts,
+        cpu_seconds: float,
+    ) -> None:
+        with part.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        report = PartReport(
+            segment=segment.index,
+            digest=digest,
+            frames=stats.frames,
+            sha256=sha256,
+            size=part.stat().st_size,
+            packets_sha256=facts.packets_sha256,
+            extradata_sha256=facts.extradata_sha256,
+            reorder=facts.reorder,
+            encoder=self._encoder.name,
+            faces_found=stats.faces_found,
+            faces_swapped=stats.faces_swapped,
+            seconds={stage: round(seconds, 3) for stage, seconds in stats.seconds.items()},
+            cpu_seconds=round(cpu_seconds, 3),
+        )
+        self._storage.upload(self._layout.part(segment.index, digest), part)
+        self._storage.put(
+            self._layout.part_report(segment.index, digest), report.model_dump_json(by_alias=True).encode()
+        )
+        log.info("part committed", **report.model_dump(include={"frames", "faces_swapped", "seconds", "size"}))
+
+    @cached_property
+    def _encoder(self) -> EncoderChoice:
+        """encoder.json, which the first worker writes and this worker's own probe must equal."""
+        own = choose_encoder(self.plan.encode, self.plan.video)
+        uri = self._layout.encoder
+        try:
+            agreed = EncoderChoice.model_validate_json(self._storage.get(uri))
+        except NotFound:
+            self._storage.put(uri, own.model_dump_json(by_alias=True).encode(), if_absent=True)
+            agreed = EncoderChoice.model_validate_json(self._storage.get(uri))
+        if agreed != own:
+            node = os.environ.get("NODE_NAME") or platform.node()
+            raise BadConfig(
+                f"node {node}: its {own.name} does not encode like the job's first worker's {agreed.name}: "
+                "use the same image everywhere, encoder Software, or a node selector",
+                reason=names.ENCODER_MISMATCH,
+            )
+        return agreed
+
+    @cached_property
+    def _engine(self) -> Engine:
+        images: list[tuple[str, bytes]] = []
+        pinned = self.plan.inputs["faces"]
+        for pair, hashes in zip(self._spec.faces, pinned, strict=True):  # type: ignore[call-overload]
+            for uri, sha256 in zip(pair.source, hashes, strict=True):
+                data = self._storage.get(uri)
+                if hashlib.sha256(data).hexdigest() != sha256:
+                    raise BadConfig(
+                        f"{uri}: changed since the job began: give the job another name",
+                        reason=names.INPUTS_CHANGED,
+                    )
+                images.append((uri, data))
+        select = self._spec.faces[0].target.select if self._spec.faces else "Largest"
+        return make_engine(self._spec.engine.name, images, SELECTIONS[select])
+
+    def _refuse_other_pixels(self) -> None:
+        engine = self._spec.engine.name
+        pinned: JsonValue = self.plan.inputs["pixelVersion"]
+        if self.plan.inputs["engine"] != engine or pinned != PIXEL_VERSION[engine]:
+            raise BadConfig(
+                f"engine {engine} here has pixel version {PIXEL_VERSION[engine]}, the job was begun with {pinned}: "
+                "use the same image for controller and workers, or start the job anew",
+                reason=names.INPUTS_CHANGED,
+            )
+
+
+class _Progress:
+    """Says how far a segment is, a few times a second at most."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment = segment
+        self._said = 0.0
+        self.frames = 0
+
+    def at(self, frames: int) -> None:
+        self.frames = frames
+        now = time.monotonic()
+        if now - self._said >= PROGRESS_SECONDS or frames == self._segment.frames:
+            self._said = now
+            log.info("progress", frames=frames, of=self._segment.frames)
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
