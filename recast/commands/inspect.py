@@ -1,0 +1,128 @@
+"""`recast inspect`: what a video is, where it would be cut, what would be kept and what cannot be."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.container import InputContainer
+
+from recast import exitcodes
+from recast.commands.arguments import Commands, to_uri
+from recast.errors import BadInput, RecastError
+from recast.manifest import Track, VideoFacts
+from recast.media import codecs, source, tracks
+from recast.media.split import is_truncated, split_packets
+from recast.media.timing import read_timing
+from recast.spec import Audio, Output, Video
+from recast.storage import Storage, StorageSettings
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "inspect",
+        help="what a video is, where it would be cut, what is kept",
+        description="Say what a video is, where it would be cut, what would be kept and what cannot be.",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
+    parser.add_argument("--segment-seconds", type=float, default=10.0, metavar="S", help="default: %(default)g")
+    parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of an s3:// URI")
+    parser.set_defaults(body=inspect)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A segment as it would be: its first frame, its frames, its time from the first frame in seconds."""
+
+    first: int
+    frames: int
+    start: Fraction
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Carry the command out."""
+    uri = to_uri(options.source)
+    storage = Storage(StorageSettings(endpoint=options.endpoint_url))
+    size = storage.head(uri).size
+
+    @contextmanager
+    def opened() -> Iterator[InputContainer]:
+        with storage.open(uri) as file, source.open_source(file, uri) as container:
+            yield container
+
+    facts, timings = read_timing(opened, uri)
+    with opened() as container, tempfile.TemporaryDirectory(prefix="recast-inspect-") as folder:
+        if is_truncated(container, size):
+            raise BadInput(f"{uri}: the file is cut off: copy it again")
+        kept = {kind: _tracks(container, facts, kind) for kind in ("mp4", "mov", "mkv")}
+        duration = float((container.duration or 0) / 1_000_000)
+        cuts: list[Cut] = []
+        for file_ in split_packets(
+            container,
+            facts,
+            timings,
+            target_seconds=options.segment_seconds,
+            folder=Path(folder),
+            virtual=True,
+            before_next=lambda: None,
+            name=uri,
+        ):
+            file_.path.unlink()
+            for frames in file_.slices:
+                first = cuts[-1].first + cuts[-1].frames if cuts else 0
+                cuts.append(Cut(first, len(frames), frames[0][0] * facts.time_base))
+    _print_video(facts, cuts, duration)
+    _print_cuts(cuts)
+    _print_outputs(facts, kept, uri)
+    return exitcodes.OK
+
+
+def _tracks(container: InputContainer, facts: VideoFacts, kind: str) -> tuple[Track, ...] | RecastError:
+    try:
+        output = Output(uri=f"file:///output.{kind}")
+        return tracks.plan_tracks(container, facts.stream_index, output, Audio(), "source")
+    except BadInput as error:
+        return error
+
+
+def _print_video(facts: VideoFacts, cuts: list[Cut], duration: float) -> None:
+    frames = sum(cut.frames for cut in cuts)
+    print(
+        f"video: {facts.codec} {facts.width}x{facts.height} {facts.pix_fmt}, {frames} frames, "
+        f"{float(facts.rate):.6g} a second nominally, {duration:.3f} s"
+    )
+    details = [f"time base {facts.time_base}", f"SAR {facts.sar}", facts.field_order]
+    if facts.rotation or facts.hflip:
+        details.append(f"rotated {facts.rotation} degrees{', mirrored' if facts.hflip else ''}")
+    if facts.hdr:
+        details.append(f"HDR10 {facts.hdr.mastering or ''} {facts.hdr.light_level or ''}".strip())
+    print("       " + ", ".join(details))
+
+
+def _print_cuts(cuts: list[Cut]) -> None:
+    print(f"cuts: {len(cuts)} segments")
+    for number, cut in enumerate(cuts):
+        at = float(cut.start - cuts[0].start)
+        print(f"  {number:4d}  from {at:10.3f} s  frame {cut.first:7d}  {cut.frames:6d} frames")
+
+
+def _print_outputs(facts: VideoFacts, kept: dict[str, tuple[Track, ...] | RecastError], uri: str) -> None:
+    for kind, found in kept.items():
+        print(f"to .{kind}:")
+        try:
+            settings = codecs.encode_settings(facts, Video(), kind, "source")  # type: ignore[arg-type]
+            print(f"  video: {settings.codec} {settings.pix_fmt}")
+        except RecastError as error:
+            print(f"  video: refused: {error}")
+        if isinstance(found, RecastError):
+            print(f"  tracks: refused: {found}")
+            continue
+        for track in found:
+            words = [f"{track.kind} track {track.stream_index} ({track.codec})", track.language, track.title]
+            what = {"Drop": "left out", "Copy": "copied", "Convert": "converted", "Container": "the container's own"}
+            reason = f": {track.reason}" if track.reason else ""
+            print(f"  {' '.join(word for word in words if word)}: {what.get(track.action, track.action)}{reason}")

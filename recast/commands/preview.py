@@ -1,0 +1,71 @@
+"""`recast preview`: before and after, in seconds, by the worker's own code."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from recast.children import spawn
+from recast.commands.arguments import ENGINES, SELECTS, Commands, add_face_arguments, to_uri
+from recast.errors import UsageError
+
+EPILOG = """examples:
+  recast preview interview.mp4 preview.png --face ada.png
+  recast preview interview.mp4 preview.png --face ada.png --at 00:01:03 --at 95.5 --select all
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "preview",
+        help="before and after of a few frames, as a picture",
+        description="Swap a few frames and show them above and below, with the faces found and chosen.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
+    parser.add_argument("output", metavar="OUT.png", help="the picture to write")
+    add_face_arguments(parser)
+    parser.add_argument(
+        "--at", action="append", default=[], metavar="TIME", help="seconds or HH:MM:SS; default: four across the video"
+    )
+    parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of s3:// URIs")
+    parser.set_defaults(body=preview)
+
+
+def preview(options: argparse.Namespace) -> int:
+    """Carry the command out: the worker's process does the work."""
+    if options.engine != "passthrough" and not options.face:
+        raise UsageError("--face is needed, unless --engine is passthrough")
+    if not options.output.lower().endswith(".png"):
+        raise UsageError(f"{options.output}: give a name that ends in .png")
+    request = {
+        "source": to_uri(options.source),
+        "output": str(Path(options.output).absolute()),
+        "engine": ENGINES[options.engine],
+        "select": SELECTS[options.select],
+        "faces": [to_uri(face) for face in options.face],
+        "at": [seconds_of(text) for text in options.at],
+        "endpoint": options.endpoint_url,
+    }
+    environment = os.environ | {"RECAST_PREVIEW": json.dumps(request)}
+    process = spawn([sys.executable, "-m", "segment_worker.preview"], env=environment, stdin=subprocess.DEVNULL)
+    return process.wait()
+
+
+def seconds_of(text: str) -> float:
+    """Seconds from the first frame: "63", "63.5", "01:03", "00:01:03".
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if not 1 <= len(parts) <= 3 or any(part < 0 for part in parts):
+        raise UsageError(f"--at {text}: give seconds or HH:MM:SS")
+    return sum(part * 60**power for power, part in enumerate(reversed(parts)))

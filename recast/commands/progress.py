@@ -1,0 +1,76 @@
+"""Progress on standard error: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from recast.local import Progress
+
+PLAIN_SECONDS = 10.0
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[Progress], None]]:
+    """Give a function that shows how far a run is."""
+    if sys.stderr.isatty():
+        with _bar() as show:
+            yield show
+    else:
+        yield _Plain().show
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description:>6}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total} frames"),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("split", total=None, speed="")
+
+        def show(progress: Progress) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(
+                task,
+                description=progress.stage,
+                completed=progress.frames,
+                total=progress.total or None,
+                speed=f"{speed:.1f} frames/s" if speed else "",
+            )
+
+        yield show
+
+
+class _Plain:
+    """A line when the stage changes, and one every ten seconds."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._said = self._swap_began = 0.0
+
+    def show(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.stage != self._stage:
+            self._stage, self._said = progress.stage, now
+            if progress.stage == "swap":
+                self._swap_began = now
+            detail = f": {progress.segments} segments, {progress.total} frames" if progress.stage == "swap" else ""
+            print(f"recast: {progress.stage}{detail}", file=sys.stderr, flush=True)
+        elif progress.stage == "swap" and now - self._said >= PLAIN_SECONDS:
+            self._said = now
+            print(f"recast: {self._line(progress, now)}", file=sys.stderr, flush=True)
+
+    def _line(self, progress: Progress, now: float) -> str:
+        speed = progress.frames / max(1e-9, now - self._swap_began)
+        left = f", {(progress.total - progress.frames) / speed:.0f} s left" if progress.frames else ""
+        return f"swap: {progress.frames}/{progress.total} frames, {speed:.1f} frames/s{left}"

@@ -1,0 +1,260 @@
+"""`recast run`: the whole job on this machine."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from pydantic import ValidationError
+
+from recast import exitcodes
+from recast.commands.arguments import Commands, add_face_arguments, consent_of, engine_of, faces_of, to_uri
+from recast.commands.progress import show_progress
+from recast.errors import BadConfig, RecastError, UsageError
+from recast.local import KEEP_AFTER, LocalRun, RunReport, embedded_job, job_name, remove_run, runs_folder
+from recast.spec import Audio, JobSpec, Output, Segments, Source, Storage, Video
+from recast.stage import Terminated
+
+CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
+TRACKS = ("audio", "subtitle", "video", "data", "attachment", "cover")
+EPILOG = """examples:
+  recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
+  recast run interview.mov out.mov --engine passthrough --quality lossless
+  recast run s3://studio/in/a.mp4 s3://studio/out/a.mp4 --face ada.png --consent "release 12" \\
+      --scratch s3://scratch/recast --endpoint-url http://127.0.0.1:8333
+
+The same command typed again after an interruption goes on where it stopped.
+"""
+# Replaced by the embedded store's own, before any stage sees it.
+EMBEDDED_SCRATCH = "s3://recast/runs"
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "run",
+        help="swap faces in a video, on this machine",
+        description="Swap faces in a video, on this machine, by the stages that the pods run.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
+    parser.add_argument("output", metavar="OUTPUT", help="the result: .mp4, .mov or .mkv")
+    add_face_arguments(parser)
+    parser.add_argument("--consent", metavar="TEXT", help="on whose permission; needed wherever a face is changed")
+    _add_video_arguments(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace an OUTPUT that exists")
+    parser.add_argument(
+        "--segment-seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="least length of a segment (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=default_workers(),
+        metavar="N",
+        help="worker processes at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--retries", type=int, default=3, metavar="N", help="tries again of a failed stage (default: %(default)s)"
+    )
+    parser.add_argument("--scratch", metavar="S3_URI", help="keep segments and parts there, not in an embedded store")
+    parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of --scratch and s3:// URIs")
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what was done")
+    parser.set_defaults(body=run)
+
+
+def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--codec", choices=CODECS, default="auto", help="default: the source's, where it can be written"
+    )
+    parser.add_argument("--quality", default="18", metavar="N|lossless", help="constant quality (default: %(default)s)")
+    parser.add_argument("--preset", default="auto", help="the encoder's own preset name")
+    parser.add_argument(
+        "--pixel-format", choices=("source", "yuv420p"), default="source", help="default: the source's depth and chroma"
+    )
+    parser.add_argument("--audio", choices=("copy", "aac"), default="copy", help="default: copied bit for bit")
+    parser.add_argument(
+        "--drop-tracks", default="", metavar="KIND,...", help=f"kinds that may be left out: {', '.join(TRACKS)}"
+    )
+
+
+def default_workers() -> int:
+    """As many as there are cores to run on, eight at most."""
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry the command out."""
+    spec = spec_of(options)
+    folder = runs_folder() / job_name(spec)
+    embedded = options.scratch is None
+    try:
+        with _signals():
+            if embedded:
+                _check_output(spec, folder)
+                with embedded_job(spec, folder) as embedded_spec:
+                    report = _run(embedded_spec, options, folder)
+            else:
+                report = _run(spec, options, folder)
+    except (RecastError, Terminated) as error:
+        code = error.code if isinstance(error, Terminated) else error.exit_code
+        return _failed(error, code, folder, embedded)
+    if embedded:
+        remove_run(folder)
+    _finish(report, spec, options)
+    return exitcodes.OK
+
+
+def spec_of(options: argparse.Namespace) -> JobSpec:
+    """The job that the command line asks for.
+
+    Raises:
+        UsageError: it asks for something that cannot be.
+    """
+    if options.engine != "passthrough" and not (options.face and options.consent):
+        raise UsageError("--face and --consent are needed, unless --engine is passthrough")
+    if options.workers < 1:
+        raise UsageError(f"--workers {options.workers}: give 1 or more")
+    source, output = to_uri(options.source), to_uri(options.output)
+    if options.scratch is None and (source + output).count("s3://"):
+        raise UsageError("s3:// URIs need --scratch s3://bucket/prefix, and --endpoint-url unless it is AWS")
+    try:
+        return JobSpec(
+            source=Source(uri=source),
+            output=Output(uri=output, overwrite=options.overwrite, drop_tracks=_kinds(options.drop_tracks)),
+            faces=faces_of(options),
+            consent=consent_of(options),
+            engine=engine_of(options),
+            video=Video(
+                codec=CODECS[options.codec],  # type: ignore[arg-type]  # one of its literals
+                quality=_quality(options.quality),
+                preset="Auto" if options.preset == "auto" else options.preset,
+                pixel_format="Source" if options.pixel_format == "source" else "Yuv420p",
+            ),
+            audio=Audio(codec="Copy" if options.audio == "copy" else "Aac"),
+            segments=Segments(
+                target_seconds=options.segment_seconds, max_parallelism=options.workers, retries=options.retries
+            ),
+            storage=Storage(endpoint=options.endpoint_url, scratch=options.scratch or EMBEDDED_SCRATCH),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")) from error
+
+
+def _kinds(text: str) -> tuple[str, ...]:  # type: ignore[return]
+    kinds = tuple(kind.strip() for kind in text.split(",") if kind.strip())
+    for kind in kinds:
+        if kind not in TRACKS:
+            raise UsageError(f"--drop-tracks {kind}: give kinds out of {', '.join(TRACKS)}")
+    return kinds
+
+
+def _quality(text: str) -> int | str:
+    if text.lower() == "lossless":
+        return "Lossless"
+    if not text.isdecimal():
+        raise UsageError(f"--quality {text}: give a number or lossless")
+    return int(text)
+
+
+def _check_output(spec: JobSpec, folder: Path) -> None:
+    """Refuse early what would be refused late; a run that was cut short may have published already."""
+    path = Path(spec.output.uri.removeprefix("file://"))
+    if path == Path(spec.source.uri.removeprefix("file://")):
+        raise UsageError(f"{path}: SOURCE and OUTPUT are the same file")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder: give a file name in it")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise BadConfig(f"{path}: its folder does not exist or cannot be written: make it or choose another")
+    if path.exists() and not spec.output.overwrite and not folder.exists():
+        raise UsageError(f"{path}: exists already: choose another OUTPUT or give --overwrite")
+
+
+def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:
+    folder.mkdir(parents=True, exist_ok=True)
+    with show_progress() as progress:
+        return LocalRun(spec, workers=options.workers, log=folder / "log.jsonl", progress=progress).run()
+
+
+def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: bool) -> int:
+    text = "stopped" if isinstance(error, Terminated) else str(error)
+    print(f"recast: {text}", file=sys.stderr)
+    if not embedded:
+        return code
+    if code in KEEP_AFTER and folder.exists():
+        print(f"recast: what is done is kept in {folder}: type the same command again to go on", file=sys.stderr)
+    else:
+        remove_run(folder)
+    return code
+
+
+def _finish(report: RunReport, spec: JobSpec, options: argparse.Namespace) -> None:
+    record = report.record
+    place = spec.output.uri.removeprefix("file://")
+    for dropped in record.dropped_tracks:
+        print(f"left out: {dropped}", file=sys.stderr)
+    print(
+        f"{place}: {record.frames} frames, {record.size / 1e6:.1f} MB, {record.faces_swapped} faces changed, "
+        f"{report.seconds:.1f} s"
+    )
+    if options.report is not None:
+        options.report.write_text(json.dumps(report_json(report, spec), indent=2) + "\n")
+
+
+def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:
+    """What `--report` writes."""
+    record = report.record
+    stages: dict[str, object] = {}
+    for stage, results in report.stages.items():
+        stages[stage] = {
+            "processes": len(results),
+            "seconds": round(sum(result.seconds or 0 for result in results), 3),
+            "cpuSeconds": round(sum(result.cpu_seconds or 0 for result in results), 3),
+            "peakRssBytes": max((result.peak_rss_bytes or 0 for result in results), default=0),
+        }
+    return {
+        "output": {"uri": spec.output.uri, "sha256": record.sha256, "size": record.size},
+        "run": report.run,
+        "frames": record.frames,
+        "segments": report.segments,
+        "encoder": record.encoder,
+        "facesFound": record.faces_found,
+        "facesSwapped": record.faces_swapped,
+        "consent": asdict_or_none(spec),
+        "droppedTracks": list(record.dropped_tracks),
+        "seconds": round(report.seconds, 3),
+        "stages": stages,
+        "workerSeconds": record.worker_seconds,
+    }
+
+
+def asdict_or_none(spec: JobSpec) -> dict[str, object] | None:
+    """The consent as the report has it."""
+    return spec.consent.model_dump(mode="json", by_alias=True) if spec.consent else None
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C unwind, so that stages and store are stopped."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise Terminated(exitcodes.INTERRUPTED if number == signal.SIGINT else exitcodes.TERMINATED)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

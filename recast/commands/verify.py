@@ -1,0 +1,67 @@
+"""`recast verify`: is the output the source, frame by frame and track by track?"""
+
+import argparse
+from contextlib import ExitStack
+
+from recast import exitcodes
+from recast.commands.arguments import Commands, to_uri
+from recast.loopback import LoopbackServer
+from recast.storage import Storage, StorageSettings
+from recast.verify import report
+from recast.verify.tracks import Allowed
+
+EPILOG = """examples:
+  recast verify interview.mp4 out.mp4
+  recast verify interview.mov out.mov --lossless
+  recast verify interview.mp4 out.mp4 --audio aac
+
+exit codes: 0 all is well, 65 a check failed.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "verify",
+        help="check an output against its source",
+        description="Decode both files by FFmpeg and compare them, frame by frame and track by track.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", metavar="SOURCE", help="the source: a path or s3:// URI")
+    parser.add_argument("output", metavar="OUTPUT", help="what was made of it")
+    parser.add_argument("--lossless", action="store_true", help="every pixel must be equal")
+    parser.add_argument("--audio", choices=("copy", "aac"), default="copy", help="aac: it was encoded again")
+    parser.add_argument(
+        "--allow-dropped-tracks",
+        default="",
+        metavar="KIND,...",
+        help="tracks that may be missing: data, subtitle, audio:1",
+    )
+    parser.add_argument("--allow-pixel-format", action="store_true", help="the pixel format was changed on purpose")
+    parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of s3:// URIs")
+    parser.set_defaults(body=verify)
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Carry the command out."""
+    dropped = frozenset(word.strip() for word in options.allow_dropped_tracks.split(",") if word.strip())
+    allowed = Allowed(dropped, options.audio == "aac", options.allow_pixel_format)
+    with ExitStack() as stack:
+        server = stack.enter_context(LoopbackServer(Storage(StorageSettings(endpoint=options.endpoint_url))))
+        checks = report.verify(
+            _readable(options.source, server),
+            _readable(options.output, server),
+            expect="lossless" if options.lossless else "lossy",
+            allowed=allowed,
+        )
+        if server.error is not None:
+            raise server.error
+    report.show(checks)
+    return exitcodes.OK if all(check.ok for check in checks) else exitcodes.BAD_INPUT
+
+
+def _readable(text: str, server: LoopbackServer) -> str:
+    """What FFmpeg can open: a path, or the loopback URL of an object."""
+    uri = to_uri(text)
+    return server.url(uri) if uri.startswith("s3://") else uri.removeprefix("file://")

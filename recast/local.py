@@ -1,0 +1,323 @@
+"""A whole job on this machine: the stages' own commands as child processes, on an embedded S3 server.
+
+    recast run -> EmbeddedStore
+               -> python -m controller.stages.split
+               -> python -m segment_worker      (several at once, one JOB_COMPLETION_INDEX each)
+               -> python -m controller.stages.mux
+
+The store's folder is keyed by the job, and kept when the run is cut short, so that the same command goes on
+where it stopped.
+"""
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recast import exitcodes, names
+from recast.children import spawn
+from recast.embedded import EmbeddedStore
+from recast.errors import RecastError, StorageUnavailable
+from recast.layout import RunLayout, canonical_json, sha256_hex
+from recast.manifest import OutputRecord
+from recast.spec import JobSpec
+from recast.stage import StageInput, StageResult
+from recast.storageconfig import make_storage
+
+NAMESPACE = "local"
+SPLIT = ("-m", "controller.stages.split")
+SWAP = ("-m", "segment_worker")
+MUX = ("-m", "controller.stages.mux")
+
+STOP_SECONDS = 10.0
+POLL_SECONDS = 0.05
+KEEP_AFTER = frozenset({
+    exitcodes.STORAGE_UNAVAILABLE, exitcodes.BUG, exitcodes.TRY_AGAIN, exitcodes.INTERRUPTED, exitcodes.TERMINATED,
+})  # fmt: skip
+"""Codes after which the embedded store is kept, for the same command to go on from."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        stage: split, swap or mux.
+        frames, total: frames done, and in all; 0 while not known.
+    """
+
+    stage: str
+    frames: int = 0
+    total: int = 0
+    segments: int = 0
+
+
+class StageFailed(RecastError):
+    """A stage ended with an error that is final for this run; it carries the stage's own words and code."""
+
+    def __init__(self, result: StageResult) -> None:
+        super().__init__(result.message, reason=result.reason)
+        self.result = result
+        self.exit_code = result.code
+
+
+@dataclass
+class RunReport:
+    """What a run did, for `--report`."""
+
+    run: str
+    segments: int
+    record: OutputRecord
+    seconds: float
+    stages: dict[str, list[StageResult]] = field(default_factory=dict)
+
+
+def job_name(spec: JobSpec) -> str:
+    """A name for the job, the same for the same command: all of the spec but where it is stored."""
+    wanted = spec.model_dump(mode="json", exclude={"storage": {"endpoint", "scratch"}, "segments": {"max_parallelism"}})
+    return sha256_hex(canonical_json(wanted))[:12]
+
+
+def runs_folder() -> Path:
+    """Where embedded stores are kept: the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "recast" / "runs"
+
+
+def segments_per_worker(segments: int, workers: int) -> int:
+    """How many segments one worker process does: start-up is paid once for several."""
+    return max(1, min(32, math.ceil(segments / (4 * workers))))
+
+
+@contextlib.contextmanager
+def embedded_job(spec: JobSpec, folder: Path) -> Iterator[JobSpec]:
+    """An embedded store for the job: gives the spec that names it; credentials go into this process' environment."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "job.json").write_text(json.dumps({"source": spec.source.uri, "output": spec.output.uri}))
+    with EmbeddedStore(folder / "store") as store:
+        storage = spec.storage.model_copy(update={"endpoint": store.endpoint, "scratch": f"s3://{store.bucket}/runs"})
+        with _environment(store.environment(base=os.environ)):
+            yield spec.model_copy(update={"storage": storage})
+
+
+class LocalRun:
+    """Runs the stages of one job.
+
+    Args:
+        spec: the job.
+        workers: worker processes at once.
+        log: where their log lines go.
+        progress: told how far it is.
+    """
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        *,
+        workers: int,
+        log: Path,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self._spec, self._workers, self._progress = spec, workers, progress
+        self._name = job_name(spec)
+        self._log = log
+        self._children: set[_Child] = set()
+        self._stages: dict[str, list[StageResult]] = {"split": [], "swap": [], "mux": []}
+
+    def run(self) -> RunReport:
+        """Run all stages.
+
+        Raises:
+            StageFailed: one failed for good.
+        """
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="recast-run-") as folder, ExitStack() as stack:
+            stack.callback(self._stop_children)
+            scratch = Path(folder)
+            self._progress(Progress("split"))
+            split = self._until_done("split", lambda: self._start(SPLIT, scratch, None, 1))
+            run, frames, segments = split.run or "", split.frames or 0, split.segments or 0
+            self._swap(scratch, run, frames, segments)
+            self._progress(Progress("mux", frames, frames, segments))
+            self._until_done("mux", lambda: self._start(MUX, scratch, run, 1))
+        layout = RunLayout.of(scratch=self._spec.storage.scratch, namespace=NAMESPACE, name=self._name, run=run)
+        return RunReport(
+            run=run,
+            segments=segments,
+            record=OutputRecord.model_validate_json(make_storage(self._spec).get(layout.output_record)),
+            seconds=time.monotonic() - started,
+            stages=self._stages,
+        )
+
+    def _swap(self, folder: Path, run: str, frames: int, segments: int) -> None:
+        per_worker = segments_per_worker(segments, self._workers)
+        waiting = list(reversed(range(math.ceil(segments / per_worker))))
+        tries: dict[int, int] = {}
+        done: dict[int, int] = {}
+        running: dict[int, _Child] = {}
+        while waiting or running:
+            while waiting and len(running) < self._workers:
+                index = waiting.pop()
+                running[index] = self._start(SWAP, folder, run, per_worker, index=index)
+            for index, child in list(running.items()):
+                done.update(child.frames)
+                result = child.poll()
+                if result is None:
+                    continue
+                del running[index]
+                self._children.discard(child)
+                done.update(child.frames)
+                if result.code == exitcodes.OK:
+                    self._stages["swap"].append(result)
+                    continue
+                tries[index] = tries.get(index, 0) + 1
+                self._give_up_or_wait(result, tries[index])
+                waiting.append(index)
+            self._progress(Progress("swap", sum(done.values()), frames, segments))
+            time.sleep(POLL_SECONDS)
+
+    def _until_done(self, stage: str, start: "Callable[[], _Child]") -> StageResult:
+        tries = 0
+        while True:
+            child = start()
+            while (result := child.poll()) is None:
+                time.sleep(POLL_SECONDS)
+            self._children.discard(child)
+            if result.code == exitcodes.OK:
+                self._stages[stage].append(result)
+                return result
+            tries += 1
+            self._give_up_or_wait(result, tries)
+
+    def _give_up_or_wait(self, result: StageResult, tries: int) -> None:
+        if result.code not in exitcodes.RETRIED or tries > self._spec.segments.retries:
+            raise StageFailed(result)
+        time.sleep(min(10.0, 0.5 * 2**tries))
+
+    def _start(
+        self, command: tuple[str, ...], folder: Path, run: str | None, per_worker: int, *, index: int | None = None
+    ) -> "_Child":
+        job = StageInput(
+            namespace=NAMESPACE,
+            name=self._name,
+            uid=self._name,
+            run=run,
+            spec=self._spec,
+            segments_per_pod=per_worker,
+        )
+        message = folder / f"termination-{time.monotonic_ns()}.json"
+        environment = dict(os.environ) | {
+            "RECAST_STAGE": job.model_dump_json(by_alias=True),
+            "RECAST_TERMINATION_LOG": str(message),
+        }
+        if index is not None:
+            environment["JOB_COMPLETION_INDEX"] = str(index)
+        child = _Child([sys.executable, *command], environment, message, self._log)
+        self._children.add(child)
+        return child
+
+    def _stop_children(self) -> None:
+        """Ask them to stop, then make them."""
+        for child in self._children:
+            child.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in self._children:
+            try:
+                child.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+
+
+class _Child:
+    """A stage process: its log is read for progress and kept in a file."""
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str], message: Path, log: Path) -> None:
+        self.frames: dict[int, int] = {}
+        self._message, self._log = message, log
+        # Ctrl-C reaches this process only; it stops its stages itself.
+        self.process = spawn(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, own_group=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def poll(self) -> StageResult | None:
+        """The stage's result, once it has ended."""
+        status = self.process.poll()
+        if status is None:
+            return None
+        self._reader.join(timeout=5)
+        try:
+            result = StageResult(**json.loads(self._message.read_text()))
+        except (OSError, ValueError, TypeError):
+            return _died(status)
+        return result if result.code == status else _died(status)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self._log.open("ab", buffering=0) as log:
+            for line in self.process.stderr:
+                log.write(line)
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    fields = json.loads(line)
+                    if fields["message"] == "progress":
+                        self.frames[fields["segment"]] = fields["frames"]
+
+
+def _died(status: int) -> StageResult:
+    """What to say of a stage that could not say it itself."""
+    if status < 0:
+        message = f"a stage was killed by {signal.Signals(-status).name}"
+        return StageResult(code=128 - status, reason=names.TRY_AGAIN, message=message)
+    message = f"a stage ended with status {status} and said nothing: see the log"
+    return StageResult(code=exitcodes.BUG, reason=names.INTERNAL_ERROR, message=message)
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Let this process and its children reach the store."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a run is using this folder's store."""
+    try:
+        with (folder / "store" / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a kept store, unless a run is using it.
+
+    Raises:
+        StorageUnavailable: it cannot be removed.
+    """
+    if not folder.exists() or is_in_use(folder):
+        return
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StorageUnavailable(f"{folder}: cannot be removed: {error}") from error
