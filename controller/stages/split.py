@@ -1,7 +1,7 @@
-"""Split: cut the source into segments, in one streaming pass. Run as `python -m controller.stages.split`.
+r"""Split: cut the source into segments, in one streaming pass. Run as `python -m controller.stages.split`.
 
 source --ranged reads--> demux --packets--> segment files --upload--> segments/*.mkv
-                              \\--times----> frame list ------------> plan/*.json, then plan.json
+                              \--times----> frame list ------------> plan/*.json, then plan.json
 """
 
 import hashlib

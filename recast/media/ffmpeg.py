@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import IO
 
 from recast.children import spawn
 from recast.errors import BadConfig
@@ -51,25 +52,23 @@ def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
         FFmpegFailed: it ended with an error.
     """
     command = [ffmpeg_path(), "-nostdin", "-hide_banner", "-v", "warning", "-progress", "pipe:1", *arguments]
-    process = spawn(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     lines: deque[str] = deque(maxlen=STDERR_LINES)
-    assert process.stdout is not None and process.stderr is not None
-    reader = threading.Thread(target=_keep, args=(process.stderr, lines), daemon=True)
-    reader.start()
-    try:
-        for _ in process.stdout:
-            moved()
-        status = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    reader.join()
-    if status != 0:
-        raise FFmpegFailed(status, lines)
+    with spawn(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        reader = threading.Thread(target=_keep, args=(process.stderr, lines), daemon=True)
+        reader.start()
+        try:
+            for _ in process.stdout:
+                moved()
+        except BaseException:
+            process.kill()
+            raise
+        reader.join()
+    if process.returncode != 0:
+        raise FFmpegFailed(process.returncode, lines)
 
 
-def _keep(stream: "subprocess.IO[bytes]", lines: deque[str]) -> None:  # type: ignore[name-defined]
+def _keep(stream: IO[bytes], lines: deque[str]) -> None:
     for line in stream:
         lines.append(line.decode(errors="replace").strip())
 

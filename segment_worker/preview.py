@@ -1,0 +1,145 @@
+"""Before and after of a few frames, for `recast preview`: the worker's own engine on frames of the source."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+
+from recast import exitcodes
+from recast.errors import BadInput, RecastError
+from recast.manifest import VideoFacts
+from recast.media import source
+from recast.media.codecs import SAME_SAMPLES
+from recast.media.sheet import Pair, contact_sheet, write_png
+from recast.storage import Storage, StorageSettings
+from segment_worker.engines.factory import make_engine
+from segment_worker.frames import picture_of, put_patches, to_pixel_format, yuv_layout
+from segment_worker.worker import SELECTIONS
+
+DEFAULT_FRAMES = 4
+MAX_FRAMES = 12
+CHOSEN, LEFT = (80, 220, 90), (230, 70, 60)
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `recast preview` asks for, by way of the environment."""
+
+    source: str
+    output: str
+    engine: str
+    select: str
+    faces: Sequence[str]
+    at: Sequence[float]
+    endpoint: str | None
+
+
+def main() -> int:
+    """Carry the request out; returns the exit code."""
+    try:
+        preview(Request(**json.loads(os.environ["RECAST_PREVIEW"])))
+    except RecastError as error:
+        print(f"recast: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return exitcodes.INTERRUPTED
+    return exitcodes.OK
+
+
+def preview(request: Request) -> None:
+    """Swap the frames asked for and write the picture; say which faces were found."""
+    storage = Storage(StorageSettings(endpoint=request.endpoint))
+    images = [(uri, storage.get(uri)) for uri in request.faces]
+    engine = make_engine(request.engine, images, SELECTIONS[request.select])
+    pairs = []
+    with (
+        storage.open(request.source) as file,
+        source.open_source(file, request.source) as container,
+    ):
+        for seconds, frame, facts in _frames_at(container, request):
+            pix_fmt = SAME_SAMPLES.get(frame.format.name, frame.format.name)
+            frame = to_pixel_format(frame, pix_fmt, facts)
+            layout = yuv_layout(facts, pix_fmt)
+            picture = picture_of(frame, layout)
+            before = _rgb(frame)
+            seen = engine.inspect(picture) if hasattr(engine, "inspect") else []
+            put_patches(frame, engine.swap([picture])[0].patches, layout)
+            after = _rgb(frame)
+            print(f"{seconds:.3f} s: {len(seen)} faces found")
+            for face in seen:
+                _outline(before, face.box, CHOSEN if face.chosen else LEFT)
+                box = ", ".join(f"{value:.0f}" for value in face.box)
+                print(f"  at {box}  score {face.score:.2f}  {'changed' if face.chosen else 'left'}: {face.why}")
+            pairs.append(Pair(_as_shown(before, facts), _as_shown(after, facts)))
+    write_png(contact_sheet(pairs), Path(request.output))
+    print(f"{request.output}: source above, swapped below")
+
+
+def _frames_at(container: av.container.InputContainer, request: Request) -> Iterator[tuple[float, VideoFrame, VideoFacts]]:
+    stream = source.video_stream(container, request.source)
+    source.read_only(container, stream)
+    length = float((container.duration or 0) / 1_000_000)
+    times = sorted(request.at) or [length * (k + 0.5) / DEFAULT_FRAMES for k in range(DEFAULT_FRAMES)]
+    base, start = Fraction(stream.time_base or 1), stream.start_time or 0
+    for seconds in times[:MAX_FRAMES]:
+        wanted = start + round(seconds / base)
+        container.seek(wanted, stream=stream)
+        frame = _first_from(container, stream, wanted)
+        if frame is None:
+            raise BadInput(f"{request.source}: no frame at {seconds:g} s: it is {length:.3f} s long")
+        shown = float(((frame.pts or start) - start) * base)
+        yield shown, frame, source.video_facts(stream, frame, request.source)
+
+
+def _first_from(
+    container: av.container.InputContainer, stream: av.VideoStream, wanted: int
+) -> VideoFrame | None:
+    last = None
+    for frame in container.decode(stream):
+        last = frame
+        if frame.pts is not None and frame.pts >= wanted:
+            break
+    return last
+
+
+def _rgb(frame: VideoFrame) -> Image:
+    return frame.to_ndarray(format="rgb24").astype(np.uint8)
+
+
+def _as_shown(image: Image, facts: VideoFacts) -> Image:
+    """Scaled and turned as players show it."""
+    height, width = image.shape[:2]
+    shown = VideoFrame.from_ndarray(image, format="rgb24").reformat(
+        width, max(2, round(height / facts.sar)), interpolation=Interpolation.BICUBIC
+    )
+    turned = np.rot90(shown.to_ndarray(), facts.rotation // 90)
+    return np.ascontiguousarray(turned[:, ::-1] if facts.hflip else turned).astype(np.uint8)
+
+
+def _outline(image: Image, box: Sequence[float], colour: tuple[int, int, int]) -> None:
+    height, width = image.shape[:2]
+    x0, x1 = (int(min(max(value, 0), width - 1)) for value in (box[0], box[2]))
+    y0, y1 = (int(min(max(value, 0), height - 1)) for value in (box[1], box[3]))
+    thick = max(1, width // 400)
+    for k in range(thick):
+        image[min(y0 + k, y1), x0:x1] = colour
+        image[max(y1 - k, y0), x0:x1] = colour
+        image[y0:y1, min(x0 + k, x1)] = colour
+        image[y0:y1, max(x1 - k, x0)] = colour
+
+
+if __name__ == "__main__":
+    sys.exit(main())

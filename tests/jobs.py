@@ -1,0 +1,66 @@
+"""Whole jobs for tests: the stages' own functions in this process, on the session's store."""
+
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from unittest.mock import patch
+
+from controller.stages.mux import mux
+from controller.stages.split import split
+from recast.embedded import EmbeddedStore
+from recast.spec import Audio, Consent, Engine, FacePair, JobSpec, Output, Segments, Source, Storage, Video
+from recast.stage import StageInput, StageResult
+from segment_worker.worker import work
+
+NAMESPACE = "tests"
+
+
+def job(
+    store: EmbeddedStore,
+    source: Path | str,
+    output: Path | str,
+    *,
+    seconds: float = 1,
+    engine: str = "Passthrough",
+    faces: Sequence[Path] = (),
+    video: Video | None = None,
+    audio: Audio | None = None,
+    overwrite: bool = False,
+    drop_tracks: Sequence[str] = (),
+    name: str | None = None,
+) -> StageInput:
+    """A job, ready for split. Sources and outputs are paths or s3:// URIs."""
+    pairs = (FacePair(source=tuple(_uri(face) for face in faces)),) if faces else ()
+    spec = JobSpec(
+        source=Source(uri=_uri(source)),
+        output=Output(uri=_uri(output), overwrite=overwrite, drop_tracks=tuple(drop_tracks)),  # type: ignore[arg-type]
+        faces=pairs,
+        consent=Consent(reference="a test") if pairs else None,
+        engine=Engine(name=engine),  # type: ignore[arg-type]
+        video=video or Video(quality="Lossless", preset="ultrafast"),
+        audio=audio or Audio(),
+        segments=Segments(target_seconds=seconds),
+        storage=Storage(endpoint=store.endpoint, scratch=f"s3://{store.bucket}/scratch"),
+    )
+    return StageInput(namespace=NAMESPACE, name=name or uuid.uuid4().hex[:12], uid="tests", spec=spec)
+
+
+def swap(split_job: StageInput, index: int, *, per_pod: int = 1) -> StageResult:
+    """One pod of the swap stage."""
+    with patch.dict(os.environ, {"JOB_COMPLETION_INDEX": str(index)}):
+        return work(split_job.model_copy(update={"segments_per_pod": per_pod}))
+
+
+def run_job(asked: StageInput, *, order: Sequence[int] | None = None) -> StageResult:
+    """All stages, the segments in the given order; returns split's result."""
+    done = split(asked)
+    ready = asked.model_copy(update={"run": done.run})
+    for index in order if order is not None else range(done.segments or 0):
+        swap(ready, index)
+    mux(ready)
+    return done
+
+
+def _uri(place: Path | str) -> str:
+    return place if isinstance(place, str) else f"file://{place}"
