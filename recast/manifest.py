@@ -61,7 +61,12 @@ class VideoFacts(Model):
     color_space: int = 2
     field_order: FieldOrder = "progressive"
     hdr: Hdr | None = None
-    metadata: dict[str, str] = {}
+    title: str | None = None
+
+    @property
+    def frame_ticks(self) -> int:
+        """A frame's nominal duration in ticks of the time base."""
+        return max(1, round(1 / (self.rate * self.time_base)))
 
 
 class Track(Model):

@@ -64,7 +64,8 @@ def encoder_options(name: str, settings: EncodeSettings, facts: VideoFacts) -> d
     quality = "0" if lossless else str(settings.quality)
     if name == "libx264":
         rate = {"qp": "0"} if lossless else {"crf": quality}
-        return {"preset": preset, **rate, "x264-params": "open-gop=0"}
+        fields = {"progressive": "", "tff": ":tff=1", "bff": ":bff=1"}[facts.field_order]
+        return {"preset": preset, **rate, "x264-params": f"open-gop=0{fields}"}
     if name == "libx265":
         rate = {} if lossless else {"crf": quality}
         return {"preset": preset, **rate, "x265-params": ":".join(_x265(settings, facts, lossless))}

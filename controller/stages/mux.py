@@ -110,7 +110,9 @@ class _Mux:
             parts,
             first_pts=self._plan.first_pts,
             reorder=max(report.reorder for report in reports),
+            codec=self._plan.encode.codec,
             time_base=self._plan.video.time_base,
+            frame_ticks=self._plan.video.frame_ticks,
             folder=folder,
             moved=self._dog.moved,
         )

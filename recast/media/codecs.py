@@ -57,6 +57,12 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
     """
     pix_fmt = _pix_fmt(facts, video, name)
     codec = _codec(facts, video, container, pix_fmt, name)
+    if _is_odd(facts, pix_fmt) and codec != "av1":
+        raise BadInput(
+            f"{name}: {codec} cannot hold {facts.width}x{facts.height} {pix_fmt}, an odd size with shared chroma: "
+            "ask for codec Av1 with a lossy quality, or scale the source first",
+            reason=names.UNSUPPORTED_PIXELS,
+        )
     if pix_fmt not in WRITABLE[codec]:
         able = [c for c in ("h264", "hevc", "av1", "prores") if pix_fmt in WRITABLE[c]]
         raise BadInput(
@@ -112,8 +118,18 @@ def _codec(facts: VideoFacts, video: Video, container: Container, pix_fmt: str, 
         return codec
     lossless_ok = LOSSLESS if video.quality == "Lossless" else frozenset(WRITABLE)
     keeps = facts.codec in HELD[container] and facts.codec in lossless_ok
+    if _is_odd(facts, pix_fmt) and facts.codec != "av1":
+        keeps = False
     # x265 codes fields as pictures of their own; x264 keeps them in one frame, as they came.
     interlaced = facts.field_order != "progressive"
     if keeps and pix_fmt in WRITABLE[facts.codec] and not (interlaced and facts.codec == "hevc"):
         return facts.codec
+    if _is_odd(facts, pix_fmt) and "av1" in HELD[container] & lossless_ok:
+        return "av1"
     return "hevc" if pix_fmt.endswith("10le") and not interlaced else "h264"
+
+
+def _is_odd(facts: VideoFacts, pix_fmt: str) -> bool:
+    """Whether a chroma sample would be shared by a pixel that is not there (H.264 and HEVC crop in pairs)."""
+    wide = "420" in pix_fmt or "422" in pix_fmt
+    return bool((wide and facts.width % 2) or ("420" in pix_fmt and facts.height % 2))

@@ -16,11 +16,26 @@ from recast.spec import Audio, Container
 
 FORMATS: dict[Container, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 PROTOCOLS = "file,http,tcp"
+STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_TAGS")
+"""What the source says of its own encode of the video."""
+LAST = {"attachment": 1, "cover": 2}
+IMAGE_TYPES = {
+    "mjpeg": ("jpg", "image/jpeg"),
+    "png": ("png", "image/png"),
+    "bmp": ("bmp", "image/bmp"),
+    "gif": ("gif", "image/gif"),
+    "tiff": ("tiff", "image/tiff"),
+    "webp": ("webp", "image/webp"),
+}
 
 
 def kept_tracks(plan: Plan) -> list[Track]:
-    """The tracks that become tracks of the output, in order, after the video."""
-    return [track for track in plan.tracks if track.action in ("Copy", "Convert", "Encode")]
+    """The tracks that become tracks of the output, after the video, in the order that they are read back in.
+
+    Demuxers give Matroska's attachments, and cover art of any container, after all other tracks.
+    """
+    kept = [track for track in plan.tracks if track.action in ("Copy", "Convert", "Encode")]
+    return sorted(kept, key=lambda track: LAST.get(track.kind, 0))
 
 
 def hashed_tracks(plan: Plan) -> list[Track]:
@@ -54,19 +69,9 @@ def mux(
     Raises:
         BadInput: FFmpeg cannot write one of the tracks.
     """
-    command = [
-        "-y",
-        "-copyts",
-        *_video_input(plan, video),
-        *_source_input(plan, source),
-        *_video_output(plan),
-        *_track_outputs(plan, audio),
-        *_container_output(plan, metadata),
-        f"file:{output}",
-        *_hash_output(plan, hashes),
-    ]
     try:
-        run_ffmpeg(command, moved=moved)
+        covers = _extract_covers(plan, source, output.parent, moved)
+        run_ffmpeg(_command(plan, video, source, audio, metadata, output, hashes, covers), moved=moved)
     except FFmpegFailed as error:
         if any("unsupported" in line.lower() or "not supported" in line.lower() for line in error.lines):
             raise BadInput(
@@ -74,6 +79,40 @@ def mux(
                 reason=names.UNSUPPORTED_TRACKS,
             ) from error
         raise Transient(f"{plan.source.uri}: the last mux failed: {error}") from error
+
+
+def _command(
+    plan: Plan,
+    video: Path,
+    source: str,
+    audio: Audio,
+    metadata: Mapping[str, str],
+    output: Path,
+    hashes: Path,
+    covers: Mapping[int, Path],
+) -> list[str]:
+    return [
+        "-y",
+        "-copyts",
+        *_video_input(plan, video),
+        *_source_input(plan, source),
+        *_video_output(plan),
+        *_track_outputs(plan, audio, covers),
+        *_container_output(plan, metadata),
+        f"file:{output}",
+        *_hash_output(plan, hashes),
+    ]
+
+
+def _extract_covers(plan: Plan, source: str, folder: Path, moved: Callable[[], None]) -> dict[int, Path]:
+    """Cover art as files: Matroska holds it as attachments, which FFmpeg takes from files only."""
+    covers = [track for track in kept_tracks(plan) if track.kind == "cover" and plan.container == "mkv"]
+    files = {}
+    for track in covers:
+        path = files[track.stream_index] = folder / f"cover{track.stream_index}.{IMAGE_TYPES[track.codec][0]}"
+        once = ["-map", f"0:{track.stream_index}", "-c", "copy", "-frames:v", "1", "-update", "1", "-f", "image2"]
+        run_ffmpeg(["-y", *_input(source), *once, f"file:{path}"], moved=moved)
+    return files
 
 
 def video_start(plan: Plan) -> Fraction:
@@ -99,19 +138,36 @@ def _video_input(plan: Plan, video: Path) -> list[str]:
 
 
 def _source_input(plan: Plan, source: str) -> list[str]:
+    return ["-itsoffset", _seconds(-plan.start_seconds), *_input(source)]
+
+
+def _input(source: str) -> list[str]:
     url = source if source.startswith("http://") else f"file:{source}"
-    return ["-itsoffset", _seconds(-plan.start_seconds), "-protocol_whitelist", PROTOCOLS, "-i", url]
+    return ["-protocol_whitelist", PROTOCOLS, "-i", url]
 
 
 def _video_output(plan: Plan) -> list[str]:
     tag = ["-tag:v:0", "hvc1"] if plan.encode.codec == "hevc" and plan.container != "mkv" else []
     source = plan.video.stream_index
-    return ["-map", "0:v:0", "-c", "copy", *tag, "-map_metadata:s:v:0", f"1:s:{source}"]
+    arguments = ["-map", "0:v:0", "-c", "copy", *tag, "-map_metadata:s:v:0", f"1:s:{source}"]
+    for key in STALE_TAGS:
+        arguments += ["-metadata:s:v:0", f"{key}="]
+    return [*arguments, *_title(0, plan.video.title)]
 
 
-def _track_outputs(plan: Plan, audio: Audio) -> list[str]:
+def _title(number: int, title: str | None) -> list[str]:
+    # Demuxers and muxers of one format do not even agree with themselves on its name.
+    return [f"-metadata:s:{number}", f"title={title}"] if title else []
+
+
+def _track_outputs(plan: Plan, audio: Audio, covers: Mapping[int, Path]) -> list[str]:
     arguments: list[str] = []
     for number, track in enumerate(kept_tracks(plan), start=1):
+        if track.stream_index in covers:
+            path = covers[track.stream_index]
+            arguments += ["-attach", f"file:{path}", f"-metadata:s:{number}", f"mimetype={IMAGE_TYPES[track.codec][1]}"]
+            arguments += [f"-metadata:s:{number}", f"filename={track.title or f'cover{path.suffix}'}"]
+            continue
         arguments += ["-map", f"1:{track.stream_index}", f"-map_metadata:s:{number}", f"1:s:{track.stream_index}"]
         if track.action == "Convert":
             arguments += [f"-c:{number}", "srt" if plan.container == "mkv" else "mov_text"]
@@ -119,13 +175,18 @@ def _track_outputs(plan: Plan, audio: Audio) -> list[str]:
             arguments += [f"-c:{number}", "aac", f"-b:{number}", audio.bitrate]
         elif track.bitstream_filter:
             arguments += [f"-bsf:{number}", track.bitstream_filter]
+        if track.kind != "attachment":
+            arguments += _title(number, track.title)
         if track.kind == "cover":
             arguments += [f"-disposition:{number}", "attached_pic"]
     return arguments
 
 
 def _container_output(plan: Plan, metadata: Mapping[str, str]) -> list[str]:
-    arguments = ["-map_metadata", "1", "-map_chapters", "1", "-fflags", "+bitexact", "-flags", "+bitexact"]
+    arguments = ["-map_metadata", "1", "-map_chapters", "1"]
+    if plan.container == "mkv":
+        # No random identifiers. MP4 and MOV have none, and would lose their metadata by it.
+        arguments += ["-fflags", "+bitexact"]
     for key, value in metadata.items():
         arguments += ["-metadata", f"{key}={value}"]
     if plan.container != "mkv":

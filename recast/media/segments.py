@@ -7,17 +7,16 @@ known at once, without waiting for packets that are shown earlier.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from recast import names
 from recast.errors import BadInput
 from recast.media import avlog as avlog  # before anything is opened
 
@@ -59,23 +58,19 @@ class SegmentWriter:
         self._container.close()
 
 
-def decode_segment(path: Path, *, threads: int, name: str) -> Iterator[VideoFrame]:
+def decode_segment(path: Path, *, threads: int) -> Iterator[VideoFrame]:
     """Decode a segment; each frame's pts is its packet's stamp.
+
+    A packet that does not decode gives no frame: at a segment's head some may lack what they refer to. Whether
+    a frame is missing is for the caller to see, who knows which are due.
 
     Args:
         path: the Matroska file.
         threads: decoder threads; they do not change the pictures.
-        name: how errors call it.
-
-    Raises:
-        BadInput: a packet does not decode.
     """
     with av.open(str(path), "r") as container:
         stream = container.streams.video[0]
-        context = stream.codec_context
-        assert isinstance(context, VideoCodecContext)
-        context.thread_type, context.thread_count = "AUTO", threads
-        try:
-            yield from container.decode(stream)
-        except av.error.FFmpegError as error:
-            raise BadInput(f"{name}: a packet does not decode: {error}", reason=names.CORRUPT_SOURCE) from error
+        stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        for packet in container.demux(stream):
+            with contextlib.suppress(av.error.InvalidDataError):
+                yield from packet.decode()

@@ -107,6 +107,7 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
         color_space=int(first.colorspace),
         field_order=_field_order(context.field_order, first),
         hdr=_hdr(first),
+        title=stream.metadata.get("title") or stream.metadata.get("name"),
     )
 
 

@@ -192,8 +192,10 @@ class _KeyframeCheck:
     def decodes_alone(self, packet: Packet[VideoStream]) -> bool:
         """Whether this packet gives a picture with nothing before it."""
         self._decoder.flush_buffers()
-        copy = Packet(bytes(packet))
-        frames = timing.feed(self._decoder, copy, 0) + timing.drain(self._decoder)
+        try:
+            frames = timing.feed(self._decoder, Packet(bytes(packet)), 0) + timing.drain(self._decoder)
+        except av.error.FFmpegError:
+            return False
         for frame in frames:
             if (frame.width, frame.height) != (self._facts.width, self._facts.height):
                 raise BadInput(

@@ -1,6 +1,6 @@
 """Exact times for concatenated parts: frame k in display order gets the source's k-th pts.
 
-    parts --concat demuxer--> packets (pts counts frames) --stamp--> packets (pts of the source) --> a MOV file
+    parts --concat demuxer--> packets (pts counts frames) --stamp--> packets (pts of the source) --> a MOV or MP4 file
 
 Plain concat adds up the parts' own durations, which drifts; here the times come from the frame list alone.
 """
@@ -55,7 +55,9 @@ def stamp_parts(
     *,
     first_pts: int,
     reorder: int,
+    codec: str,
     time_base: Fraction,
+    frame_ticks: int,
     folder: Path,
     moved: Callable[[], None],
 ) -> StampedVideo:
@@ -65,7 +67,9 @@ def stamp_parts(
         parts: gives the parts in order; called once for the list and once for the times.
         first_pts: the first frame's time, counted as zero here.
         reorder: the deepest reordering of any part.
+        codec: of the parts.
         time_base: of all times.
+        frame_ticks: a frame's nominal duration: the last one's only measure.
         folder: where the file is written.
         moved: called now and then.
 
@@ -74,13 +78,15 @@ def stamp_parts(
     """
     listing = folder / "parts.ffconcat"
     listing.write_text("ffconcat version 1.0\n" + "".join(f"file '{part.url}'\n" for part in parts()))
-    path = folder / "video.mov"
+    # Each holds what the other does not: ProRes and AV1.
+    container = "mov" if codec == "prores" else "mp4"
+    path = folder / f"video.{container}"
     options = {"safe": "0", "auto_convert": "0", "protocol_whitelist": PROTOCOLS}
     digest, frames = hashlib.sha256(), 0
     try:
         with (
             av.open(str(listing), "r", format="concat", container_options=options) as source,
-            av.open(str(path), "w", format="mov", container_options=_mov_options(time_base)) as output,
+            av.open(str(path), "w", format=container, container_options=_mov_options(time_base)) as output,
         ):
             stream = source.streams.video[0]
             track = output.add_stream_from_template(stream, opaque=True)
@@ -102,7 +108,7 @@ def stamp_parts(
                     digest.update(packet)
                     packet.stream, packet.time_base = track, time_base
                     packet.pts, packet.dts = part.pts[rank] - first_pts, clock.next_dts()
-                    packet.duration = 0
+                    packet.duration = frame_ticks
                     output.mux_one(packet)
                     frames += 1
                     moved()

@@ -159,9 +159,10 @@ def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str) -> Timi
             if first_key is None and packet.is_keyframe:
                 first_key = index
             own.append(NO_FRAME if packet.pts is None else packet.pts)
-            shown.extend(frame.pts for frame in feed(context, packet, index) if frame.pts is not None)
+            frames = _feed_or_refuse(context, packet, index, begun=bool(shown), name=name)
+            shown.extend(frame.pts for frame in frames if frame.pts is not None)
         shown.extend(frame.pts for frame in drain(context) if frame.pts is not None)
-    times = frame_times([own[index] for index in shown], one_frame=_frame_ticks(facts))
+    times = frame_times([own[index] for index in shown], one_frame=1 / (facts.rate * facts.time_base))
     decoded = array("q", [NO_FRAME]) * len(own)
     for index, pts in zip(shown, times, strict=True):
         decoded[index] = pts
@@ -202,14 +203,13 @@ def numbered_packets(container: InputContainer, name: str) -> Iterator[tuple[int
 
 
 def feed(context: VideoCodecContext, packet: Packet[VideoStream], number: int) -> list[VideoFrame]:
-    """Decode a packet under its number: the frames that come out carry their packets' numbers as pts."""
+    """Decode a packet under its number: the frames that come out carry their packets' numbers as pts.
+
+    Raises:
+        FFmpegError: it does not decode.
+    """
     packet.pts = packet.dts = number
-    try:
-        return context.decode(packet)
-    except av.error.EOFError:
-        raise
-    except av.error.FFmpegError:
-        return []
+    return context.decode(packet)
 
 
 def drain(context: VideoCodecContext) -> list[VideoFrame]:
@@ -235,7 +235,7 @@ def _decode_head(container: InputContainer, stream: VideoStream, name: str) -> _
     for index, packet in numbered_packets(container, name):
         hidden = packet.is_discard
         head.packets.append(PacketTime(index, None if hidden else packet.pts, packet.dts, packet.is_keyframe))
-        _note(head, feed(context, packet, index))
+        _note(head, _feed_or_refuse(context, packet, index, begun=head.first is not None, name=name))
         # A stream that begins in the middle of a GOP is read on until something decodes.
         if index + 1 >= HEAD_PACKETS and (head.first is not None or index >= 20 * HEAD_PACKETS):
             return head
@@ -244,12 +244,23 @@ def _decode_head(container: InputContainer, stream: VideoStream, name: str) -> _
     return head
 
 
+def _feed_or_refuse(
+    context: VideoCodecContext, packet: Packet[VideoStream], number: int, *, begun: bool, name: str
+) -> list[VideoFrame]:
+    """Decode a packet; one that does not is the source's damage, but for those before the first frame."""
+    try:
+        return feed(context, packet, number)
+    except av.error.FFmpegError as error:
+        if not begun:
+            return []
+        raise BadInput(
+            f"{name}: video packet {number} does not decode ({error.strerror}): the source is damaged there",
+            reason=names.CORRUPT_SOURCE,
+        ) from error
+
+
 def _note(head: _Head, frames: list[VideoFrame]) -> None:
     for frame in frames:
         head.first = head.first or frame
         if frame.pts is not None:
             head.shown.append(frame.pts)
-
-
-def _frame_ticks(facts: VideoFacts) -> Fraction:
-    return 1 / (facts.rate * facts.time_base)

@@ -1,5 +1,6 @@
 """What becomes of a source's other tracks: which the output's container can hold, and how."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import av
@@ -59,6 +60,11 @@ def plan_tracks(source: InputContainer, video_index: int, output: Output, audio:
     return tracks
 
 
+def title_of(metadata: Mapping[str, str]) -> str | None:
+    """A track's title, under the names that demuxers have for it (MP4 says name, attachments filename)."""
+    return metadata.get("title") or metadata.get("name") or metadata.get("filename")
+
+
 CANNOT_HOLD = "the container cannot hold it"
 
 
@@ -69,7 +75,7 @@ def _plan(stream: Any, output: Output, audio: Audio, has_chapters: bool) -> Trac
         kind=kind,
         codec=codec,
         language=stream.metadata.get("language"),
-        title=stream.metadata.get("title") or stream.metadata.get("filename"),
+        title=title_of(stream.metadata),
         bitstream_filter=_bitstream_filter(stream, codec),
     )
     if kind == "data":

@@ -1,0 +1,48 @@
+# Everything a newcomer types. `make help` lists it.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+# uv of our own where there is none, so that Python alone is enough.
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-unit lint format bench clean
+
+help:  ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+install: .venv/.installed  ## set up everything in .venv
+
+demo: install  ## swap a face in a real video, and show it
+	$(RUN) python -m demo
+
+test: install  ## run all tests that this machine can
+	$(RUN) pytest -n auto $(ARGS)
+
+test-unit: install  ## the fast tests only
+	$(RUN) pytest -n auto -m unit $(ARGS)
+
+lint: install  ## style, types, import contracts
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+format: install  ## rewrite the sources in the project's style
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+bench: install  ## measure, and write benchmarks/results.md
+	$(RUN) python -m benchmarks $(ARGS)
+
+clean:  ## remove what make made
+	rm -rf .venv .uv demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/.installed: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --frozen --extra cpu --extra local
+	@touch $@
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv==$(UV_VERSION)

@@ -1,0 +1,285 @@
+"""The pictures: as many, at the same times, each its own source picture.
+
+Both files are decoded once, side by side: FFmpeg's framehash gives each picture's time and a hash of its
+pixels, and a small gray copy goes to `match`. Where the counts differ, both are decoded again and the
+pictures paired by their times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+
+from recast.verify.check import Check, failed, passed, skipped
+from recast.verify.match import HEIGHT, WIDTH, Matcher, Mismatch
+from recast.verify.probe import NO_PTS, File, Track
+from recast.verify.process import LINES, Running
+
+MILLISECOND = Fraction(1, 1000)
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The decoded frames of one file.
+
+    Attributes:
+        times: in seconds on the file's own clock; None where FFmpeg gives none.
+        hashes: of the pixels.
+        tick: the video's time base.
+        complaints: what the decoder said.
+    """
+
+    times: tuple[Fraction | None, ...]
+    hashes: tuple[str, ...]
+    tick: Fraction
+    complaints: tuple[str, ...]
+
+    @property
+    def start(self) -> Fraction:
+        """Time of the first frame."""
+        return next((time for time in self.times if time is not None), Fraction(0))
+
+    @property
+    def rises(self) -> bool:
+        """Whether every frame has a time, each later than the one before."""
+        known = [time for time in self.times if time is not None]
+        return len(known) == len(self.times) and all(a < b for a, b in zip(known, known[1:], strict=False))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Both files' frames, and what comparing them said."""
+
+    source: Frames
+    output: Frames
+    checks: tuple[Check, ...]
+
+
+def compare(source: File, output: File, *, lossless: bool) -> Seen:
+    """Decodes both and compares them."""
+    matcher = None if lossless else Matcher()
+    ours, theirs = _decode(source, output, matcher)
+    pairs = _pairs(ours, theirs, source.video)
+    if matcher is not None and len(ours.times) != len(theirs.times):
+        matcher = Matcher()
+        _decode(source, output, matcher, pairs)
+    checks = [
+        _count(ours, theirs, pairs),
+        _times(ours, theirs, pairs, source.video, output),
+        _clean(ours, theirs),
+    ]
+    if matcher is not None:
+        checks.append(_pictures(matcher, pairs, ours))
+    else:
+        checks.append(_identical(ours, theirs, pairs))
+    return Seen(ours, theirs, tuple(checks))
+
+
+# Decoding. ---------------------------------------------------------------------------------------------
+
+
+def _decode(
+    source: File, output: File, matcher: Matcher | None, pairs: list[tuple[int, int]] | None = None
+) -> tuple[Frames, Frames]:
+    """Decodes both at once, and shows the matcher the pairs: by rank unless others are given."""
+    with ExitStack() as stack:
+        runs = [stack.enter_context(_start(file, matcher is not None)) for file in (source, output)]
+        if matcher is not None:
+            left, right = (_pictures_of(run) for run in runs)
+            if pairs is None:
+                for a, b in zip(left, right, strict=False):
+                    matcher.push(a, b)
+            else:
+                left = _chosen(left, [a for a, _ in pairs])
+                right = _chosen(right, [b for _, b in pairs])
+                for a, b in zip(left, right, strict=False):
+                    matcher.push(a, b)
+        for run in runs:
+            run.finish()
+        ours, theirs = (_frames(run) for run in runs)
+        return ours, theirs
+
+
+def _start(file: File, pictures: bool) -> Running:
+    one = ["-map", f"0:{file.video.index}", "-fps_mode", "passthrough", "-enc_time_base", "demux"]
+    options = [*one, "-f", "framehash", "-hash", "murmur3", LINES]
+    if pictures:
+        small = f"scale={WIDTH}:{HEIGHT}:flags=area+accurate_rnd+bitexact,format=gray"
+        options += [*one, "-vf", small, "-f", "rawvideo", "pipe:1"]
+    return Running(file.media, options)
+
+
+def _pictures_of(run: Running) -> Iterator[bytes]:
+    size = WIDTH * HEIGHT
+    while len(picture := run.read(size)) == size:
+        yield picture
+
+
+def _chosen(pictures: Iterator[bytes], ranks: list[int]) -> Iterator[bytes]:
+    wanted = iter(ranks)
+    rank = next(wanted, None)
+    for i, picture in enumerate(pictures):
+        if i == rank:
+            yield picture
+            rank = next(wanted, None)
+
+
+def _frames(run: Running) -> Frames:
+    tick = Fraction(1)
+    times: list[Fraction | None] = []
+    hashes = []
+    for line in run.lines:
+        if line.startswith("#tb 0: "):
+            tick = Fraction(line[7:])
+        if line.startswith("#"):
+            continue
+        fields = line.split(",")
+        pts = int(fields[2])
+        times.append(None if pts == NO_PTS else pts * tick)
+        hashes.append(fields[5].strip())
+    return Frames(tuple(times), tuple(hashes), tick, tuple(run.said))
+
+
+# Pairing. ----------------------------------------------------------------------------------------------
+
+
+def _pairs(ours: Frames, theirs: Frames, video: Track) -> list[tuple[int, int]]:
+    """Ranks in source and output of the same frame: in order where there are as many, else by their times."""
+    if len(ours.times) == len(theirs.times) or not (ours.rises and theirs.rises):
+        return [(i, i) for i in range(min(len(ours.times), len(theirs.times)))]
+    left, right = relative(ours), relative(theirs)
+    close = theirs.tick
+    pairs, i, j = [], 0, 0
+    while i < len(left) and j < len(right):
+        if abs(left[i] - right[j]) <= close:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif left[i] < right[j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def relative(frames: Frames) -> list[Fraction]:
+    """Times less the first one's."""
+    return [time - frames.start for time in frames.times if time is not None]
+
+
+def timeless(ours: Frames, video: Track) -> bool:
+    """Whether the source's packets carry no times of showing, as in bare streams and H.264 in AVI."""
+    none = sum(packet.pts is None for packet in video.packets)
+    return 2 * none > len(video.packets) or not ours.rises
+
+
+# Checks. -----------------------------------------------------------------------------------------------
+
+
+def _named(texts: list[str]) -> str:
+    more = f", and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+    return ", ".join(texts[:NAMED]) + more
+
+
+def at(time: Fraction | None) -> str:
+    """A time for people."""
+    return "no time" if time is None else f"{float(time):.3f} s"
+
+
+def _count(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]]) -> Check:
+    a, b = len(ours.times), len(theirs.times)
+    if a == b:
+        return passed("frame count", f"{a} frames")
+    kept, shown = {i for i, _ in pairs}, {j for _, j in pairs}
+    lost = [f"frame {i}: missing (source {at(ours.times[i])})" for i in range(a) if i not in kept]
+    extra = [
+        f"output frame {j}: no such frame (output {at(theirs.times[j])})" for j in range(b) if j not in shown
+    ]
+    return failed("frame count", f"{a} in the source, {b} in the output; {_named(lost + extra)}")
+
+
+def _times(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], video: Track, output: File) -> Check:
+    if not theirs.rises:
+        return failed("timestamps", "the output's do not rise from frame to frame")
+    if not ours.rises:
+        return _constant(theirs, video, output)
+    left, right = relative(ours), relative(theirs)
+    wrong = []
+    for i, j in pairs:
+        if abs(right[j] - left[i]) > _allowed(left[i], theirs.tick, output):
+            wrong.append(f"frame {i}: at {float(right[j]):.6f} s, in the source {float(left[i]):.6f} s")
+    a, b = len(left), len(right)
+    if not wrong and a != b and len(pairs) < min(a, b):
+        wrong.append(f"{min(a, b) - len(pairs)} frames stand at times that the source does not have")
+    if wrong:
+        return failed("timestamps", _named(wrong))
+    return passed("timestamps", f"{len(pairs)} equal, first to last {float(left[-1] if left else 0):.3f} s")
+
+
+def _allowed(time: Fraction, tick: Fraction, output: File) -> Fraction:
+    """How far a time may be off: not at all where the output's clock can say it."""
+    if output.is_matroska:
+        return MILLISECOND
+    return Fraction(0) if (time / tick).denominator == 1 else tick / 2
+
+
+def _constant(theirs: Frames, video: Track, output: File) -> Check:
+    """The source says no times: the output's must be evenly spaced, as its rate wants."""
+    lengths = [packet.duration for packet in video.packets if packet.duration]
+    step = max(set(lengths), key=lengths.count) * video.time_base if lengths else None
+    times = relative(theirs)
+    if len(times) < 2:
+        return passed("timestamps", "one frame")
+    step = step or (times[-1] / (len(times) - 1))
+    slack = MILLISECOND if output.is_matroska else theirs.tick / 2
+    wrong = [f"frame {i}: at {float(t):.6f} s" for i, t in enumerate(times) if abs(t - i * step) > slack]
+    if wrong:
+        return failed("timestamps", f"not one frame every {float(step):.6f} s: {_named(wrong)}")
+    return passed("timestamps", f"the source has none; one frame every {float(step):.6f} s")
+
+
+def _clean(ours: Frames, theirs: Frames) -> Check:
+    said = [line for line in theirs.complaints if line.strip()]
+    if not said:
+        return passed("decodes", "without a complaint")
+    if ours.complaints:
+        return skipped("decodes", f"the decoder complains of both files: {said[0]}")
+    return failed("decodes", said[0])
+
+
+def _pictures(matcher: Matcher, pairs: list[tuple[int, int]], ours: Frames) -> Check:
+    found = matcher.finish()
+    if found:
+        return failed("pictures", _named([_mismatch(each, pairs, ours) for each in found]))
+    if not pairs:
+        return skipped("pictures", "no two frames can be paired by their times")
+    if not matcher.judged:
+        return skipped("pictures", "nothing moves: no frame can be told from its neighbours")
+    return passed(
+        "pictures", f"{matcher.judged} of {matcher.pairs} told from their neighbours, each its own source's"
+    )
+
+
+def _mismatch(each: Mismatch, pairs: list[tuple[int, int]], ours: Frames) -> str:
+    rank = pairs[each.frame][0]
+    where = f"frame {rank} (source {at(ours.times[rank])})"
+    if each.shows is None:
+        return f"{where}: is not its source picture"
+    shows = pairs[min(max(each.shows, 0), len(pairs) - 1)][0]
+    return f"{where}: shows source frame {shows}"
+
+
+def _identical(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]]) -> Check:
+    """Lossless: every pixel as it was."""
+    ranks = {digest: i for i, digest in reversed(list(enumerate(ours.hashes)))}
+    wrong = []
+    for i, j in pairs:
+        if ours.hashes[i] != theirs.hashes[j]:
+            shows = ranks.get(theirs.hashes[j])
+            what = "its pixels differ" if shows is None else f"shows source frame {shows}"
+            wrong.append(f"frame {i} (source {at(ours.times[i])}): {what}")
+    if wrong:
+        return failed("pictures", _named(wrong))
+    return passed("pictures", f"{len(pairs)} equal to the last bit")
