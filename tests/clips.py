@@ -77,9 +77,7 @@ def clip(
     def register(builder: Builder) -> Builder:
         key = name or builder.__name__
         about = (builder.__doc__ or "").strip().splitlines()[0]
-        CLIPS[key] = Clip(
-            key, suffix, builder, () if bad else outputs, frames, bad, about, frozenset(traits.split())
-        )
+        CLIPS[key] = Clip(key, suffix, builder, () if bad else outputs, frames, bad, about, frozenset(traits.split()))
         return builder
 
     return register

@@ -29,9 +29,7 @@ def frames(name: str) -> list[av.VideoFrame]:
 
 def stream_facts(name: str) -> list[tuple[str, str]]:
     """Type and codec tag or name of every track, as FFmpeg's log has them."""
-    done = subprocess.run(
-        [clips.exe(), "-hide_banner", "-i", clips.build(name)], capture_output=True, text=True
-    )
+    done = subprocess.run([clips.exe(), "-hide_banner", "-i", clips.build(name)], capture_output=True, text=True)
     found: list[tuple[str, str]] = re.findall(
         r"Stream #0:\d+.*?: (Video|Audio|Subtitle|Data|Attachment): (.*)", done.stderr
     )
@@ -225,9 +223,7 @@ PROPERTIES: dict[str, Callable[[], bool]] = {
     "negative_cts": lambda: start("negative_cts", "video") == 0,
     "ts_midgop": lambda: not packets("ts_midgop")[0].is_keyframe,
     "ts_mbaff": lambda: first("ts_mbaff").interlaced_frame and "top" in stream("ts_mbaff"),
-    "interlaced_bff": lambda: (
-        first("interlaced_bff").interlaced_frame and "bottom" in stream("interlaced_bff")
-    ),
+    "interlaced_bff": lambda: first("interlaced_bff").interlaced_frame and "bottom" in stream("interlaced_bff"),
     "ts_paff": lambda: len(packets("ts_paff")) == 84 and keyframes("ts_paff") == 3,
     "paff_mp4": lambda: field_packets() == {1, 2},
     "mpeg2_ts": lambda: first("mpeg2_ts").interlaced_frame,
@@ -238,9 +234,7 @@ PROPERTIES: dict[str, Callable[[], bool]] = {
     "rotated": lambda: first("rotated").rotation == 90,
     "odd_sar": lambda: "SAR 16:11" in stream("odd_sar"),
     "odd_size_444": lambda: (first("odd_size_444").width, first("odd_size_444").height) == (161, 119),
-    "odd_size_420": lambda: (
-        first("odd_size_420").format.name == "yuv420p" and first("odd_size_420").width == 161
-    ),
+    "odd_size_420": lambda: first("odd_size_420").format.name == "yuv420p" and first("odd_size_420").width == 161,
     "cropped": lambda: (first("cropped").width, first("cropped").height) == (162, 118),
     "hdr10": lambda: {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= side_data("hdr10"),
     "full_range": lambda: "pc, bt709" in stream("full_range"),

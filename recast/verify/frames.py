@@ -194,9 +194,7 @@ def _count(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]]) -> Check:
         return passed("frame count", f"{a} frames")
     kept, shown = {i for i, _ in pairs}, {j for _, j in pairs}
     lost = [f"frame {i}: missing (source {at(ours.times[i])})" for i in range(a) if i not in kept]
-    extra = [
-        f"output frame {j}: no such frame (output {at(theirs.times[j])})" for j in range(b) if j not in shown
-    ]
+    extra = [f"output frame {j}: no such frame (output {at(theirs.times[j])})" for j in range(b) if j not in shown]
     return failed("frame count", f"{a} in the source, {b} in the output; {_named(lost + extra)}")
 
 
@@ -257,9 +255,7 @@ def _pictures(matcher: Matcher, pairs: list[tuple[int, int]], ours: Frames) -> C
         return skipped("pictures", "no two frames can be paired by their times")
     if not matcher.judged:
         return skipped("pictures", "nothing moves: no frame can be told from its neighbours")
-    return passed(
-        "pictures", f"{matcher.judged} of {matcher.pairs} told from their neighbours, each its own source's"
-    )
+    return passed("pictures", f"{matcher.judged} of {matcher.pairs} told from their neighbours, each its own source's")
 
 
 def _mismatch(each: Mismatch, pairs: list[tuple[int, int]], ours: Frames) -> str:

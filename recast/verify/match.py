@@ -131,9 +131,7 @@ class Matcher:
             self._judge(next(each for each in self._evidence if each.frame == frame - AROUND))
 
     def _judge(self, evidence: _Evidence) -> None:
-        others = [
-            each.off for each in self._evidence if abs(each.frame - evidence.frame) in range(1, AROUND + 1)
-        ]
+        others = [each.off for each in self._evidence if abs(each.frame - evidence.frame) in range(1, AROUND + 1)]
         usual = np.median(others, axis=0) if others else np.zeros(TILES)
         best: tuple[float, int] | None = None
         asked = False
@@ -164,9 +162,7 @@ class Matcher:
         off = np.array(self._off, np.float32)
         found = []
         for frame in range(len(off)):
-            beside = np.concatenate(
-                [off[max(frame - AROUND, 0) : frame], off[frame + 1 : frame + 1 + AROUND]]
-            )
+            beside = np.concatenate([off[max(frame - AROUND, 0) : frame], off[frame + 1 : frame + 1 + AROUND]])
             if len(beside) >= 2:
                 outliers = off[frame] > 3 * np.median(beside, axis=0) + UNLIKE
                 if outliers.mean() > 0.35:

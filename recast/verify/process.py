@@ -28,9 +28,7 @@ LINES = "@lines"
 """Stands in FFmpeg's options for the second pipe."""
 
 # Containers only: a playlist under a video's name could make FFmpeg open other files.
-FORMATS = (
-    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,av1,obu,ivf,mxf,asf,flv,ogg,nut,dv,gxf,wtv"
-)
+FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,av1,obu,ivf,mxf,asf,flv,ogg,nut,dv,gxf,wtv"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -83,9 +81,7 @@ class Running:
         stall: seconds without a byte after which the run is ended.
     """
 
-    def __init__(
-        self, media: Media, options: list[str], *, level: str = "error", stall: float = STALL
-    ) -> None:
+    def __init__(self, media: Media, options: list[str], *, level: str = "error", stall: float = STALL) -> None:
         self.media, self.stall = media, stall
         self.lines: list[str] = []
         self._said: deque[str] = deque(maxlen=2000)

@@ -1,18 +1,14 @@
-"""All checks of two files, the table of them, and the command `recast verify`."""
+"""All checks of two files, and the table of them."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from recast import exitcodes
-from recast.errors import RecastError, UsageError
 from recast.verify import frames, tracks
 from recast.verify.check import Check
 from recast.verify.probe import look, probe
@@ -45,45 +41,6 @@ def verify(
     return [*checks, *tracks.compare(ours, theirs, seen, allowed)]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"recast verify: {message}")
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    made = _Parser(prog="recast verify", description="Compare an output with its source, frame by frame.")
-    made.add_argument("source", metavar="SOURCE")
-    made.add_argument("output", metavar="OUTPUT")
-    made.add_argument("--lossless", action="store_true", help="every pixel must be equal")
-    made.add_argument("--audio", choices=["copy", "aac"], default="copy", help="aac: it was encoded again")
-    made.add_argument(
-        "--allow-dropped-tracks",
-        default="",
-        metavar="KIND,...",
-        help="tracks that may be missing: data, subtitle, audio:1",
-    )
-    made.add_argument(
-        "--allow-pixel-format", action="store_true", help="the pixel format was changed on purpose"
-    )
-    return made
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command: 0 when all is well, 65 when a check fails, else the error's own exit status."""
-    try:
-        given = parser().parse_args(argv)
-        dropped = frozenset(word.strip() for word in given.allow_dropped_tracks.split(",") if word.strip())
-        allowed = Allowed(dropped, given.audio == "aac", given.allow_pixel_format)
-        expect: Expect = "lossless" if given.lossless else "lossy"
-        checks = verify(given.source, given.output, expect=expect, allowed=allowed)
-    except RecastError as error:
-        print(f"recast: {error}", file=sys.stderr)
-        return error.exit_code
-    show(checks)
-    return exitcodes.OK if all(check.ok for check in checks) else exitcodes.BAD_INPUT
-
-
 def show(checks: list[Check], console: Console | None = None) -> None:
     """Prints the checks: a table on a terminal, plain lines elsewhere."""
     console = console or Console()
@@ -93,9 +50,7 @@ def show(checks: list[Check], console: Console | None = None) -> None:
         for check in checks:
             print(f"{_word(check):4}  {check.name}: {check.detail}")
     bad = [check for check in checks if not check.ok]
-    verdict = (
-        f"{len(bad)} of {len(checks)} checks failed: {', '.join(c.name for c in bad)}" if bad else "all good"
-    )
+    verdict = f"{len(bad)} of {len(checks)} checks failed: {', '.join(c.name for c in bad)}" if bad else "all good"
     console.print(verdict, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -114,7 +69,3 @@ def _table(checks: list[Check]) -> Table:
         word = _word(check)
         table.add_row(f"[{styles[word]}]{word}[/]", escape(check.name), escape(check.detail))
     return table
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -259,9 +259,7 @@ def _duration(pair: Pair, ours: Sound, theirs: Sound) -> Check:
     name = f"{pair.ours.name} duration"
     slack = max(_longest_packet(pair.ours), _longest_packet(pair.theirs), Fraction(1, 20))
     if abs(ours.length - theirs.length) > slack:
-        return failed(
-            name, f"{float(ours.length):.3f} s in the source, {float(theirs.length):.3f} s in the output"
-        )
+        return failed(name, f"{float(ours.length):.3f} s in the source, {float(theirs.length):.3f} s in the output")
     return passed(name, f"{float(theirs.length):.3f} s")
 
 
@@ -377,9 +375,7 @@ def looks(ours: Look, theirs: Look, allowed: Allowed) -> list[Check]:
         ("field order", lambda look: look.field_order),
         (
             "colour",
-            lambda look: " ".join(
-                look.colour.get(key, "unknown") for key in ("range", "primaries", "trc", "space")
-            ),
+            lambda look: " ".join(look.colour.get(key, "unknown") for key in ("range", "primaries", "trc", "space")),
         ),
     ]
     return [*(equal(name, get(ours), get(theirs)) for name, get in facts), format_check, *_hdr(ours, theirs)]
