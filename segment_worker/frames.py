@@ -76,7 +76,7 @@ def _relabelled(frame: VideoFrame, pix_fmt: str) -> VideoFrame:
 
 
 def _plane(plane: Any, layout: YuvLayout) -> Plane:
-    rows = _rows(plane, np.uint16 if layout.depth > 8 else np.uint8)
+    rows: Plane = _rows(plane, np.uint16 if layout.depth > 8 else np.uint8)
     return rows[:, : plane.width]
 
 

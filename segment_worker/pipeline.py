@@ -75,7 +75,9 @@ def make_part(
         source: the segment's packets.
         part: the file to write.
         segment: which of the frames to keep.
-        facts, settings, choice: how to read and how to encode them.
+        facts: how to read them.
+        settings: how to encode them.
+        choice: the encoder.
         engine: what changes them.
         moved: called with the number of frames encoded so far.
         name: how errors call the segment.
@@ -141,7 +143,7 @@ def _decode(
     put: Callable[[Batch], None],
     name: str,
 ) -> None:
-    frames = kept_frames(decode_segment(source, threads=settings.threads, name=name), segment, facts, name)
+    frames = kept_frames(decode_segment(source, threads=settings.threads), segment, facts, name)
     batch: Batch = []
     for frame in _timed(frames, stats, "decode"):
         batch.append(frame)

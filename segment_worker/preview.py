@@ -88,7 +88,9 @@ def preview(request: Request) -> None:
     print(f"{request.output}: source above, swapped below")
 
 
-def _frames_at(container: av.container.InputContainer, request: Request) -> Iterator[tuple[float, VideoFrame, VideoFacts]]:
+def _frames_at(
+    container: av.container.InputContainer, request: Request
+) -> Iterator[tuple[float, VideoFrame, VideoFacts]]:
     stream = source.video_stream(container, request.source)
     source.read_only(container, stream)
     length = float((container.duration or 0) / 1_000_000)
@@ -104,9 +106,7 @@ def _frames_at(container: av.container.InputContainer, request: Request) -> Iter
         yield shown, frame, source.video_facts(stream, frame, request.source)
 
 
-def _first_from(
-    container: av.container.InputContainer, stream: av.VideoStream, wanted: int
-) -> VideoFrame | None:
+def _first_from(container: av.container.InputContainer, stream: av.VideoStream, wanted: int) -> VideoFrame | None:
     last = None
     for frame in container.decode(stream):
         last = frame

@@ -170,7 +170,7 @@ class _Mux:
         if "sha256" in info.metadata:
             return info.metadata["sha256"] == record.sha256
         with self._storage.open(uri, etag=info.etag) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256  # type: ignore[arg-type]
+            return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
 
     def _segments(self) -> Iterator[Segment]:
         for number in range(len(self._plan.chunks)):

@@ -49,12 +49,12 @@ def faces_of(options: argparse.Namespace) -> tuple[FacePair, ...]:
     if not options.face or options.engine == "passthrough":
         return ()
     sources = tuple(to_uri(face) for face in options.face)
-    return (FacePair(source=sources, target=Target(select=SELECTS[options.select])),)  # type: ignore[arg-type]
+    return (FacePair(source=sources, target=Target(select=SELECTS[options.select])),)
 
 
 def engine_of(options: argparse.Namespace) -> Engine:
     """The job's engine."""
-    return Engine(name=ENGINES[options.engine])  # type: ignore[arg-type]
+    return Engine(name=ENGINES[options.engine])
 
 
 def consent_of(options: argparse.Namespace) -> Consent | None:

@@ -68,4 +68,4 @@ def seconds_of(text: str) -> float:
         parts = []
     if not 1 <= len(parts) <= 3 or any(part < 0 for part in parts):
         raise UsageError(f"--at {text}: give seconds or HH:MM:SS")
-    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+    return sum((part * 60.0**power for power, part in enumerate(reversed(parts))), 0.0)

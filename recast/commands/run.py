@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -135,7 +136,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
             consent=consent_of(options),
             engine=engine_of(options),
             video=Video(
-                codec=CODECS[options.codec],  # type: ignore[arg-type]  # one of its literals
+                codec=CODECS[options.codec],
                 quality=_quality(options.quality),
                 preset="Auto" if options.preset == "auto" else options.preset,
                 pixel_format="Source" if options.pixel_format == "source" else "Yuv420p",
@@ -151,7 +152,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
         raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")) from error
 
 
-def _kinds(text: str) -> tuple[str, ...]:  # type: ignore[return]
+def _kinds(text: str) -> tuple[Any, ...]:
     kinds = tuple(kind.strip() for kind in text.split(",") if kind.strip())
     for kind in kinds:
         if kind not in TRACKS:
@@ -159,7 +160,7 @@ def _kinds(text: str) -> tuple[str, ...]:  # type: ignore[return]
     return kinds
 
 
-def _quality(text: str) -> int | str:
+def _quality(text: str) -> int | Literal["Lossless"]:
     if text.lower() == "lossless":
         return "Lossless"
     if not text.isdecimal():

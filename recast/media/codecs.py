@@ -73,7 +73,7 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
     if video.quality == "Lossless" and codec not in LOSSLESS:
         raise BadInput(f"{name}: {codec} has no lossless form: choose codec H264 or Hevc", reason=names.BAD_CONFIG)
     return EncodeSettings(
-        codec=codec,  # type: ignore[arg-type]  # one of the four
+        codec=codec,
         encoder=video.encoder,
         pix_fmt=pix_fmt,
         quality=video.quality,

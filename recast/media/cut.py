@@ -24,6 +24,7 @@ class Cutter:
 
     def __init__(self, target_pts: int) -> None:
         self._target = target_pts
+        self._first = 0
         self._start: int | None = None
         self._latest: int | None = None
         self._pending: int | None = None

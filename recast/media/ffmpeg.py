@@ -36,7 +36,7 @@ def ffmpeg_path() -> str:
     import imageio_ffmpeg
 
     try:
-        return imageio_ffmpeg.get_ffmpeg_exe()
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise BadConfig("no FFmpeg binary: install imageio-ffmpeg or set IMAGEIO_FFMPEG_EXE") from error
 

@@ -47,7 +47,7 @@ class SegmentWriter:
         copy = Packet(bytes(packet))
         for data in packet.iter_sidedata():
             copy.set_sidedata(data)
-        copy.stream = self._stream  # type: ignore[assignment]  # same kind of stream
+        copy.stream = self._stream
         copy.time_base = MILLISECOND
         copy.pts = copy.dts = stamp
         copy.is_keyframe = packet.is_keyframe

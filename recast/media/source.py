@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -27,11 +27,11 @@ READ_ERRORS = (av.error.FFmpegError, ValueError)
 
 
 @contextmanager
-def open_source(file: BinaryIO | str, name: str) -> Iterator[InputContainer]:
+def open_source(file: Any, name: str) -> Iterator[InputContainer]:
     """Open a video by PyAV.
 
     Args:
-        file: a seekable binary file, or a path.
+        file: a seekable binary file object, or a path.
         name: how errors call it.
 
     Raises:
@@ -133,10 +133,10 @@ def _field_order(number: int, frame: VideoFrame) -> FieldOrder:
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, bool]:
-    raw = frame.side_data.get(SideData.DISPLAYMATRIX)
+    raw = _side_data(frame, SideData.DISPLAYMATRIX)
     if raw is None:
         return 0, False
-    a, b, _, c, d, *_ = struct.unpack("<9i", bytes(raw)[:36])
+    a, b, _, c, d, *_ = struct.unpack("<9i", raw[:36])
     hflip = a * d - b * c < 0
     if hflip:
         a, c = -a, -c
@@ -146,12 +146,19 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, bool]:
     return turns.get(sign, 0), hflip
 
 
+def _side_data(frame: VideoFrame, kind: SideData) -> bytes | None:
+    try:
+        return bytes(frame.side_data[kind])  # type: ignore[literal-required]  # its stub knows one key
+    except KeyError:
+        return None
+
+
 def _hdr(frame: VideoFrame) -> Hdr | None:
-    mastering = frame.side_data.get(SideData.MASTERING_DISPLAY_METADATA)
-    light = frame.side_data.get(SideData.CONTENT_LIGHT_LEVEL)
+    mastering = _side_data(frame, SideData.MASTERING_DISPLAY_METADATA)
+    light = _side_data(frame, SideData.CONTENT_LIGHT_LEVEL)
     hdr = Hdr(
-        mastering=_mastering(bytes(mastering)) if mastering is not None else None,
-        light_level="{},{}".format(*struct.unpack("<2I", bytes(light)[:8])) if light is not None else None,
+        mastering=_mastering(mastering) if mastering else None,
+        light_level="{},{}".format(*struct.unpack("<2I", light[:8])) if light else None,
     )
     return hdr if hdr.mastering or hdr.light_level else None
 

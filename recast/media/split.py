@@ -64,7 +64,8 @@ def split_packets(
 
     Args:
         container: the source, open at its beginning.
-        facts, timings: what `read_timing` said of it.
+        facts: what the video track is.
+        timings: how its times are to be read.
         target_seconds: the least length of a segment.
         folder: where files are written; at most two are there at once if the caller takes them away.
         virtual: slice giant GOPs.
@@ -193,7 +194,8 @@ class _KeyframeCheck:
         """Whether this packet gives a picture with nothing before it."""
         self._decoder.flush_buffers()
         try:
-            frames = timing.feed(self._decoder, Packet(bytes(packet)), 0) + timing.drain(self._decoder)
+            copy: Packet[VideoStream] = Packet(bytes(packet))  # type: ignore[assignment]  # it has no stream yet
+            frames = timing.feed(self._decoder, copy, 0) + timing.drain(self._decoder)
         except av.error.FFmpegError:
             return False
         for frame in frames:

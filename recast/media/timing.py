@@ -81,8 +81,9 @@ class Timing:
         pts = packet.pts
         if self.decoded_pts is not None:
             known = self.decoded_pts[index] if index < len(self.decoded_pts) else NO_FRAME
-            pts = None if known == NO_FRAME else known
-        elif packet.is_discard or index in self.never_decoded:
+            # Times that were made here need not lie behind the packet's own dts.
+            return PacketTime(index, None if known == NO_FRAME else known, None, packet.is_keyframe)
+        if packet.is_discard or index in self.never_decoded:
             pts = None
         return PacketTime(index, pts, packet.dts, packet.is_keyframe)
 
@@ -132,6 +133,8 @@ def packet_timing(packets: list[PacketTime], shown: list[int], *, ended: bool) -
     Returns:
         None where they cannot be trusted.
     """
+    if not shown:
+        return None
     key = next((packet.index for packet in packets if packet.keyframe), 0)
     times = {packet.index: packet.pts for packet in packets}
     out = [times[index] for index in shown]

@@ -16,7 +16,7 @@ AUDIO: dict[Container, frozenset[str]] = {
     "mp4": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "dts", "truehd"}),
     "mov": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "adpcm_ima_qt", "adpcm_ms"}),
 }
-PCM_IN_MP4 = frozenset({"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be"})  # fmt: skip
+PCM_IN_MP4 = frozenset(f"pcm_{kind}{end}" for kind in ("s16", "s24", "s32", "f32") for end in ("le", "be"))
 NOT_IN_MKV = frozenset({"adpcm_ima_qt"})
 
 TEXT = {"mp4": "mov_text", "mov": "mov_text", "mkv": "subrip"}
@@ -115,7 +115,7 @@ def _holds(container: Container, kind: TrackKind, codec: str) -> bool:
 
 def _able(tracks: list[Track]) -> str | None:
     for container in ("mkv", "mp4", "mov"):
-        if all(_holds(container, t.kind, t.codec) or t.codec in PLAIN_TEXT for t in tracks):  # type: ignore[arg-type]
+        if all(_holds(container, t.kind, t.codec) or t.codec in PLAIN_TEXT for t in tracks):
             return container
     return None
 

@@ -1,0 +1,144 @@
+"""A stage run again, twice at once, or on top of another's leftovers does no harm and no work twice."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from controller.stages.mux import mux
+from controller.stages.split import split
+from recast.embedded import EmbeddedStore
+from recast.errors import BadConfig, Transient
+from recast.spec import Video
+from recast.storage import Storage
+from recast.verify.report import verify
+from tests import clips, faces
+from tests.jobs import NAMESPACE, job, run_job, swap
+
+LOSSY = Video(preset="ultrafast")
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def objects(s3: EmbeddedStore, storage: Storage, name: str) -> dict[str, str]:
+    return {info.uri: info.etag for info in storage.list(f"s3://{s3.bucket}/scratch/{NAMESPACE}/{name}/")}
+
+
+def test_the_order_of_work_and_what_a_pod_does_change_no_byte(s3: EmbeddedStore, tmp_path: Path) -> None:
+    source = clips.build("cfr")
+    run_job(job(s3, source, tmp_path / "a.mp4", video=LOSSY))
+    asked = job(s3, source, tmp_path / "b.mp4", video=LOSSY)
+    done = split(asked)
+    ready = asked.model_copy(update={"run": done.run})
+    swap(ready, 1, per_pod=2)
+    swap(ready, 0, per_pod=2)
+    mux(ready)
+    assert sha256(tmp_path / "a.mp4") == sha256(tmp_path / "b.mp4")
+
+
+def test_every_stage_run_again_writes_nothing_new(s3: EmbeddedStore, storage: Storage, tmp_path: Path) -> None:
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", video=LOSSY)
+    done = run_job(asked)
+    before, first = objects(s3, storage, asked.name), sha256(tmp_path / "out.mp4")
+    ready = asked.model_copy(update={"run": done.run})
+
+    assert split(asked) == done
+    assert swap(ready, 0).frames == 25
+    mux(ready)
+
+    assert objects(s3, storage, asked.name) == before
+    assert sha256(tmp_path / "out.mp4") == first
+
+
+def test_two_copies_of_every_stage_at_once_do_no_harm(s3: EmbeddedStore, tmp_path: Path) -> None:
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", video=LOSSY)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(split, [asked, asked])
+        assert first == second
+        ready = asked.model_copy(update={"run": first.run})
+        for index in range(first.segments or 0):
+            swap(ready, index)
+        list(pool.map(mux, [ready, ready]))
+    checks = verify(clips.build("cfr"), tmp_path / "out.mp4")
+    assert all(check.ok for check in checks)
+
+
+def test_mux_waits_for_every_part(s3: EmbeddedStore, tmp_path: Path) -> None:
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", video=LOSSY)
+    done = split(asked)
+    ready = asked.model_copy(update={"run": done.run})
+    swap(ready, 0)
+    with pytest.raises(Transient, match="not every part"):
+        mux(ready)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_without_its_report_is_made_again(s3: EmbeddedStore, storage: Storage, tmp_path: Path) -> None:
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", video=LOSSY)
+    done = split(asked)
+    ready = asked.model_copy(update={"run": done.run})
+    for index in range(done.segments or 0):
+        swap(ready, index)
+    reports = [uri for uri in objects(s3, storage, asked.name) if "/parts/000001-" in uri and uri.endswith(".json")]
+    storage.delete(reports[0])
+    with pytest.raises(Transient):
+        mux(ready)
+    swap(ready, 1)
+    mux(ready)
+    assert (tmp_path / "out.mp4").exists()
+
+
+def test_a_part_with_other_bytes_than_its_report_is_never_published(
+    s3: EmbeddedStore, storage: Storage, tmp_path: Path
+) -> None:
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", video=LOSSY)
+    done = split(asked)
+    ready = asked.model_copy(update={"run": done.run})
+    for index in range(done.segments or 0):
+        swap(ready, index)
+    parts = sorted(uri for uri in objects(s3, storage, asked.name) if "/parts/" in uri and uri.endswith(".mkv"))
+    storage.put(parts[0], storage.get(parts[1]))
+    with pytest.raises(Transient, match="other packets"):
+        mux(ready)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_whose_face_changed_is_not_mixed_with_what_is_there(s3: EmbeddedStore, tmp_path: Path) -> None:
+    face = tmp_path / "face.png"
+    face.write_bytes(faces.photo().read_bytes())
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", engine="Mesh", faces=[face])
+    run = split(asked).run
+    face.write_bytes(faces.faceless().read_bytes())
+    with pytest.raises(BadConfig, match="changed"):
+        swap(asked.model_copy(update={"run": run}), 0)
+    with pytest.raises(BadConfig, match="changed"):
+        split(asked)
+
+
+def test_a_worker_of_another_encoder_stops_before_its_first_frame(
+    s3: EmbeddedStore, storage: Storage, tmp_path: Path
+) -> None:
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", video=LOSSY)
+    done = split(asked)
+    ready = asked.model_copy(update={"run": done.run})
+    other = b'{"name": "h264_nvenc", "options": {}, "extradataSha256": "0"}'
+    storage.put(f"s3://{s3.bucket}/scratch/{NAMESPACE}/{asked.name}/{done.run}/encoder.json", other)
+    with pytest.raises(BadConfig, match="h264_nvenc"):
+        swap(ready, 0)
+
+
+def test_sources_and_outputs_in_the_store_are_read_and_published_there(
+    s3: EmbeddedStore, storage: Storage, prefix: str, tmp_path: Path
+) -> None:
+    storage.upload(f"{prefix}in.mp4", clips.build("bframes"))
+    asked = job(s3, f"{prefix}in.mp4", f"{prefix}out.mp4", video=LOSSY)
+    done = run_job(asked)
+    info = storage.head(f"{prefix}out.mp4")
+    assert info.metadata["run"] == done.run and "digest" in info.metadata
+    storage.download(f"{prefix}out.mp4", tmp_path / "out.mp4")
+    assert all(check.ok for check in verify(clips.build("bframes"), tmp_path / "out.mp4"))
+    mux(asked.model_copy(update={"run": done.run}))
+    assert storage.head(f"{prefix}out.mp4").etag == info.etag
