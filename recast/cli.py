@@ -1,8 +1,10 @@
 """The `recast` command."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from recast import exitcodes
 from recast.errors import RecastError, UsageError
@@ -21,30 +23,56 @@ where it stopped.
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]  # argparse' own never returns either
+    def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see `{self.prog} --help`)")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Build the parser; each command adds its own arguments and the function that carries it out."""
-    from recast.commands import clean, inspect, preview, run, verify
+COMMANDS = {
+    "run": "swap faces in a video, on this machine",
+    "inspect": "what a video is, where it would be cut, what is kept",
+    "preview": "before and after of a few frames, as a picture",
+    "verify": "check an output against its source",
+    "clean": "remove leftovers of interrupted runs",
+}
 
+
+def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser.
+
+    Args:
+        chosen: the command whose module is imported for its arguments; the others get their line of help only,
+            so that `recast --help` is there at once.
+    """
     parser = _Parser(
         prog="recast",
         description="Swap faces in video: every frame once, at its exact time, every other track as it was.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for module in (run, inspect, preview, verify, clean):
-        module.add_parser(commands)
+    for name, text in COMMANDS.items():
+        if name == chosen:
+            importlib.import_module(f"recast.commands.{name}").add_parser(commands, text)
+        else:
+            commands.add_parser(name, help=text)
     return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"recast {version('recast')}")
+        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     try:
-        options = make_parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        chosen = next((word for word in words if not word.startswith("-")), None)
+        options = make_parser(chosen).parse_args(words)
         return int(options.body(options))
     except RecastError as error:
         print(f"recast: {error}", file=sys.stderr)

@@ -9,11 +9,11 @@ from recast.commands.arguments import Commands
 from recast.local import is_in_use, remove_run, runs_folder
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "clean",
-        help="remove leftovers of interrupted runs",
+        help=text,
         description="Remove the embedded stores of interrupted runs. Runs that are going on are left alone.",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")

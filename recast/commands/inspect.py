@@ -21,11 +21,11 @@ from recast.spec import Audio, Output, Video
 from recast.storage import Storage, StorageSettings
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "inspect",
-        help="what a video is, where it would be cut, what is kept",
+        help=text,
         description="Say what a video is, where it would be cut, what would be kept and what cannot be.",
     )
     parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")

@@ -17,11 +17,11 @@ EPILOG = """examples:
 """
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "preview",
-        help="before and after of a few frames, as a picture",
+        help=text,
         description="Swap a few frames and show them above and below, with the faces found and chosen.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -35,11 +35,11 @@ The same command typed again after an interruption goes on where it stopped.
 EMBEDDED_SCRATCH = "s3://recast/runs"
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "run",
-        help="swap faces in a video, on this machine",
+        help=text,
         description="Swap faces in a video, on this machine, by the stages that the pods run.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -19,11 +19,11 @@ exit codes: 0 all is well, 65 a check failed.
 """
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "verify",
-        help="check an output against its source",
+        help=text,
         description="Decode both files by FFmpeg and compare them, frame by frame and track by track.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
