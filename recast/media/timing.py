@@ -32,7 +32,7 @@ from recast.media import source
 
 OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 
-HEAD_PACKETS = 160
+HEAD_PACKETS = 48
 MAX_FRAMES = 50_000_000
 
 # Codecs of which one packet is one frame, with the container's pts.
