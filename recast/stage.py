@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -106,6 +107,13 @@ def run_stage(body: Callable[[StageInput], StageResult]) -> int:
     fields = {key: value for key, value in asdict(result).items() if value is not None}
     level("stage ended", detail=fields.pop("message"), **fields)
     return result.code
+
+
+def end_process(code: int) -> NoReturn:
+    """End without waiting for threads that may be stuck in a dead store or a hung codec."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _result_of(body: Callable[[StageInput], StageResult]) -> StageResult:

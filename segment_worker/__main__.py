@@ -1,8 +1,7 @@
 """`python -m segment_worker`: the swap stage."""
 
-import sys
-
+from recast.stage import end_process
 from segment_worker.worker import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -24,6 +24,8 @@ from recast.media.segments import MILLISECOND
 
 SOFTWARE = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "prores": "prores_ks"}
 DEFAULT_PRESET = {"libx264": "medium", "libx265": "medium", "libsvtav1": "8"}
+MAX_REORDER = 64
+"""More than a frame can come later than it is shown (16 in H.264 and HEVC)."""
 # AVFieldOrder
 FIELD_ORDERS = {"progressive": 1, "tff": 2, "bff": 3}
 
@@ -45,8 +47,8 @@ def choose_encoder(settings: EncodeSettings, facts: VideoFacts) -> EncoderChoice
             for plane in picture.planes:
                 plane.update(bytes(plane.buffer_size))
             picture.pts = 0
-            container.mux(stream.encode(picture))
-            container.mux(stream.encode(None))
+            stream.encode(picture)
+            stream.encode(None)
             extradata = stream.codec_context.extradata or b""
     except (av.error.FFmpegError, ValueError) as error:
         raise BadConfig(
@@ -125,7 +127,7 @@ class PartWriter:
             container_options={"fflags": "+bitexact", "avoid_negative_ts": "disabled"},
         )
         self._stream = _add_stream(self._container, choice, settings, facts)
-        self._frames = 0
+        self._frames = self._packets = 0
 
     def encode(self, frame: VideoFrame) -> None:
         """Add a frame."""
@@ -149,6 +151,9 @@ class PartWriter:
         for packet in packets:
             packet.stream = self._stream
             packet.time_base = MILLISECOND
+            # Matroska stores none, and x265's are arbitrary where a part has fewer frames than it looks ahead.
+            packet.dts = self._packets - MAX_REORDER
+            self._packets += 1
             packet.duration = 1
             self._container.mux_one(packet)
 

@@ -216,6 +216,13 @@ def dense(out: Path) -> None:
     ffmpeg(*picture(4), *timing, *x264(BFRAMES), "-video_track_timescale", "90000", out)
 
 
+@clip(MKV, outputs=(MKV, MP4), frames=100, traits="")
+def dense_mkv(out: Path) -> None:
+    """Frames 0.3 ms apart in Matroska: up to four have the same millisecond, B-frames among them."""
+    timing = ["-vf", "settb=1/90000,setpts=N*27", "-fps_mode", "passthrough", "-enc_time_base", "1:90000"]
+    ffmpeg(*picture(4), *timing, *x264(BFRAMES), out)
+
+
 @clip(MP4, frames=75)
 def hole_mp4(out: Path) -> None:
     """Nothing is shown anew for 2 s in the middle; the sound goes on."""
@@ -801,6 +808,24 @@ def truncated(out: Path) -> None:
     """The index is in front, a third of the media is cut off."""
     data = _front(out)
     out.write_bytes(data[: len(data) * 2 // 3])
+
+
+@clip(MKV, bad="the file is cut off")
+def truncated_mkv(out: Path) -> None:
+    """Matroska that ends in the middle, though its header says how long it is."""
+    _truncated_copy("cfr", out)
+
+
+@clip(".avi", bad="the file is cut off")
+def truncated_avi(out: Path) -> None:
+    """AVI that ends in the middle, though its header says how long it is."""
+    _truncated_copy("cfr", out, "-c:a", "mp3")
+
+
+def _truncated_copy(name: str, out: Path, *coding: str) -> None:
+    whole = out.with_name(f"whole{out.suffix}")
+    ffmpeg("-i", build(name), "-c", "copy", *coding, whole)
+    out.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
 
 
 @clip(MP4, bad="there is no index")

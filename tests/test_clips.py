@@ -196,6 +196,7 @@ PROPERTIES: dict[str, Callable[[], bool]] = {
     "cfr_2997": lambda: set(gaps("cfr_2997")) == {Fraction(1001, 30000)},
     "vfr_mp4": lambda: len(set(gaps("vfr_mp4"))) > 5,
     "vfr_mkv": lambda: len(set(gaps("vfr_mkv"))) > 5,
+    "dense_mkv": lambda: len(set(gaps("dense_mkv"))) == 2 and 0 in gaps("dense_mkv"),
     "dense": lambda: set(gaps("dense")) == {Fraction(27, 90000)},
     "hole_mp4": lambda: max(gaps("hole_mp4")) > 2,
     "hole_ts": lambda: max(gaps("hole_ts")) > 2,
@@ -272,7 +273,11 @@ def test_property(name: str) -> None:
     assert PROPERTIES[name]()
 
 
-@pytest.mark.parametrize("name", ["truncated", "corrupt_packet", "unknown_codec"])
+def test_matroska_that_is_cut_off_ends_without_a_word() -> None:
+    assert 0 < len(frames("truncated_mkv")) < 75
+
+
+@pytest.mark.parametrize("name", ["truncated", "truncated_avi", "corrupt_packet", "unknown_codec"])
 def test_does_not_decode(name: str) -> None:
     with pytest.raises((av.FFmpegError, ValueError)):
         frames(name)

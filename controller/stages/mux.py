@@ -8,9 +8,10 @@ Run as `python -m controller.stages.mux`.
 """
 
 import hashlib
-import sys
 import tempfile
+from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from recast import log, names
@@ -21,9 +22,12 @@ from recast.manifest import Chunk, EncoderChoice, OutputRecord, PartReport, Plan
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
 from recast.media.verify import read_track_packets, verify_output
-from recast.stage import StageInput, StageResult, run_stage
+from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storageconfig import make_storage
 from recast.watchdog import Watchdog
+
+FINE = 64
+"""Steps in a tick, where frames have the same time: more than ever share one."""
 
 
 def main() -> int:
@@ -52,10 +56,11 @@ class _Mux:
         self._storage = make_storage(job.spec)
         self._layout = RunLayout.of(scratch=job.spec.storage.scratch, namespace=job.namespace, name=job.name, run=run)
         self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
+        self._pts = array("q")
         self._dog = Watchdog(job.spec.worker.stall_seconds, lambda: "mux")
 
     def run(self) -> OutputRecord:
-        reports = list(self._reports())
+        reports = self._read_parts()
         digest = sha256_hex(canonical_json([report.digest for report in reports]))[:16]
         published = self._published(digest)
         if published is not None:
@@ -79,7 +84,7 @@ class _Mux:
         log.info("muxing", tracks=len(plan.tracks))
         mux_tracks(
             plan,
-            video=video.path,
+            video=video,
             source=self._source(server),
             audio=self._spec.audio,
             metadata=self._metadata(),
@@ -92,7 +97,7 @@ class _Mux:
         verify_output(
             output,
             plan,
-            pts=(pts for segment in self._segments() for pts in segment.pts),
+            pts=self._pts,
             packets_sha256=video.packets_sha256,
             tracks=read_track_packets(hashes),
         )
@@ -100,19 +105,23 @@ class _Mux:
         return output
 
     def _stamp(self, reports: list[PartReport], folder: Path, server: LoopbackServer) -> StampedVideo:
-        urls = [server.url(self._layout.part(report.segment, report.digest), suffix=".mkv") for report in reports]
-
-        def parts() -> Iterator[PartSource]:
-            for segment, report, url in zip(self._segments(), reports, urls, strict=True):
-                yield PartSource(url, segment.pts, report.packets_sha256)
-
+        parts = [
+            PartSource(
+                server.url(self._layout.part(report.segment, report.digest), suffix=".mkv"),
+                report.frames,
+                report.packets_sha256,
+            )
+            for report in reports
+        ]
+        video = self._plan.video
         return stamp_parts(
             parts,
-            first_pts=self._plan.first_pts,
+            pts=self._pts,
             reorder=max(report.reorder for report in reports),
             codec=self._plan.encode.codec,
-            time_base=self._plan.video.time_base,
-            frame_ticks=self._plan.video.frame_ticks,
+            time_base=video.time_base,
+            fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
+            frame_ticks=video.frame_ticks,
             folder=folder,
             moved=self._dog.moved,
         )
@@ -172,16 +181,13 @@ class _Mux:
         with self._storage.open(uri, etag=info.etag) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
 
-    def _segments(self) -> Iterator[Segment]:
-        for number in range(len(self._plan.chunks)):
-            yield from Chunk.model_validate_json(self._storage.get(self._layout.chunk(number))).segments
-
-    def _reports(self) -> Iterator[PartReport]:
-        """The committed parts, in order; no other part is taken.
+    def _read_parts(self) -> list[PartReport]:
+        """The committed parts, in order, and with them the frame list; no other part is taken.
 
         Raises:
             Transient: one is missing.
         """
+        reports: list[PartReport] = []
         try:
             encoder = EncoderChoice.model_validate_json(self._storage.get(self._layout.encoder))
             for segment in self._segments():
@@ -191,12 +197,18 @@ class _Mux:
                     encoder=encoder.model_dump(mode="json"),
                 )
                 data = self._storage.get(self._layout.part_report(segment.index, digest))
+                reports.append(PartReport.model_validate_json(data))
+                self._pts.extend(segment.pts)
                 self._dog.moved()
-                yield PartReport.model_validate_json(data)
         except NotFound as error:
             raise Transient(
                 f"not every part is there: {error}: run the swap stage again", reason=names.NOT_READY
             ) from error
+        return reports
+
+    def _segments(self) -> Iterator[Segment]:
+        for number in range(len(self._plan.chunks)):
+            yield from Chunk.model_validate_json(self._storage.get(self._layout.chunk(number))).segments
 
 
 def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256: str, size: int) -> OutputRecord:
@@ -228,4 +240,4 @@ def _exists(uri: str) -> BadConfig:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

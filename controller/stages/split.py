@@ -5,7 +5,6 @@ source --ranged reads--> demux --packets--> segment files --upload--> segments/*
 """
 
 import hashlib
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,12 +17,13 @@ from av.container import InputContainer
 from recast import log, names
 from recast.errors import BadConfig, BadInput, Bug, NotFound
 from recast.layout import JsonValue, RunLayout, run_id
-from recast.manifest import Chunk, OutputRecord, Plan, Segment, SourceObject
+from recast.manifest import Chunk, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
-from recast.media.split import SegmentFile, is_truncated, split_packets
-from recast.media.timing import read_timing
+from recast.media.split import SegmentFile, TimesCollide, split_packets
+from recast.media.timing import Timing, decode_timing, read_timing
+from recast.media.truncated import is_truncated
 from recast.spec import JobSpec
-from recast.stage import StageInput, StageResult, run_stage
+from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
@@ -120,6 +120,9 @@ class _Split:
         self._inputs = inputs
         self._name = info.uri
         self._run = layout.prefix.rsplit("/", 1)[-1]
+        self._begin()
+
+    def _begin(self) -> None:
         self._pending: list[Segment] = []
         self._chunks: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
@@ -128,24 +131,18 @@ class _Split:
     def run(self) -> Plan:
         facts, timings = read_timing(self._open, self._name)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
-        with self._open() as container, tempfile.TemporaryDirectory(prefix="recast-split-") as folder:
+        with self._open() as container:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)
-            if is_truncated(container, self._info.size):
+            with self._storage.open(self._info.uri, etag=self._info.etag) as file:
+                cut_off = is_truncated(container, file, self._info.size)
+            if cut_off:
                 raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
-            with ThreadPoolExecutor(max_workers=1) as uploads:
-                for file in split_packets(
-                    container,
-                    facts,
-                    timings,
-                    target_seconds=self._spec.segments.target_seconds,
-                    folder=Path(folder),
-                    virtual=self._spec.engine.name != "Passthrough",
-                    before_next=self._wait_for_upload,
-                    name=self._name,
-                ):
-                    self._take(file, uploads)
-                self._wait_for_upload()
+        try:
+            self._cut(facts, timings)
+        except TimesCollide:
+            self._begin()
+            self._cut(facts, decode_timing(self._open, facts, self._name))
         self._write_chunk()
         if self._frames == 0:
             raise Bug(f"{self._name}: split found no frame")
@@ -165,6 +162,27 @@ class _Split:
         )
         self._storage.put(self._layout.plan, plan.model_dump_json(by_alias=True).encode())
         return plan
+
+    def _cut(self, facts: VideoFacts, timings: Timing) -> None:
+        """The pass itself: segment files, sent on their way while the next is written."""
+        uploads = ThreadPoolExecutor(max_workers=1)
+        try:
+            with self._open() as container, tempfile.TemporaryDirectory(prefix="recast-split-") as folder:
+                for file in split_packets(
+                    container,
+                    facts,
+                    timings,
+                    target_seconds=self._spec.segments.target_seconds,
+                    folder=Path(folder),
+                    virtual=self._spec.engine.name != "Passthrough",
+                    before_next=self._wait_for_upload,
+                    name=self._name,
+                ):
+                    self._take(file, uploads)
+                self._wait_for_upload()
+        finally:
+            # Whoever is asked to stop does not wait for a store that may be dead.
+            uploads.shutdown(wait=False, cancel_futures=True)
 
     @contextmanager
     def _open(self) -> Iterator[InputContainer]:
@@ -224,4 +242,4 @@ class _Split:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

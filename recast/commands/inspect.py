@@ -15,8 +15,9 @@ from recast.commands.arguments import Commands, to_uri
 from recast.errors import BadInput, RecastError
 from recast.manifest import Track, VideoFacts
 from recast.media import codecs, source, tracks
-from recast.media.split import is_truncated, split_packets
+from recast.media.split import split_packets
 from recast.media.timing import read_timing
+from recast.media.truncated import is_truncated
 from recast.spec import Audio, Output, Video
 from recast.storage import Storage, StorageSettings
 
@@ -56,7 +57,9 @@ def inspect(options: argparse.Namespace) -> int:
 
     facts, timings = read_timing(opened, uri)
     with opened() as container, tempfile.TemporaryDirectory(prefix="recast-inspect-") as folder:
-        if is_truncated(container, size):
+        with storage.open(uri) as file:
+            cut_off = is_truncated(container, file, size)
+        if cut_off:
             raise BadInput(f"{uri}: the file is cut off: copy it again")
         kept = {kind: _tracks(container, facts, kind) for kind in ("mp4", "mov", "mkv")}
         duration = float((container.duration or 0) / 1_000_000)

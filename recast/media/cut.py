@@ -5,6 +5,7 @@ belong before that keyframe (its leading packets: open GOP). A worker decodes al
 from its own keyframe's pts up to the next one's.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from recast.media.timing import PacketTime
@@ -76,11 +77,11 @@ class SegmentFrames:
     """The frames that one object of packets can give, in the making.
 
     Attributes:
-        stamps_and_pts: (place in the object, pts) of each packet that gives a frame.
+        shown: (pts, rank, place in the object) of each packet that gives a frame.
         packets: packets in the object so far.
     """
 
-    stamps_and_pts: list[tuple[int, int]] = field(default_factory=list)
+    shown: list[tuple[int, int, int]] = field(default_factory=list)
     packets: int = 0
 
     def add(self, packet: PacketTime) -> int:
@@ -88,14 +89,15 @@ class SegmentFrames:
         stamp = self.packets
         self.packets += 1
         if packet.pts is not None:
-            self.stamps_and_pts.append((stamp, packet.pts))
+            self.shown.append((packet.pts, packet.rank, stamp))
         return stamp
 
-    def slice(self, lo: int | None, hi: int | None) -> list[tuple[int, int]]:
-        """(pts, stamp) of the frames shown from `lo` on and before `hi`, in display order."""
-        return sorted(
-            (pts, stamp) for stamp, pts in self.stamps_and_pts if (lo is None or pts >= lo) and (hi is None or pts < hi)
-        )
+    def slice(self, lo: PacketTime | None, hi: PacketTime | None) -> list[tuple[int, int]]:
+        """(pts, stamp) of the frames shown from `lo`'s on and before `hi`'s, in display order."""
+        frames = sorted(self.shown)
+        first = bisect_left(frames, (lo.pts, lo.rank)) if lo else 0
+        end = bisect_left(frames, (hi.pts, hi.rank)) if hi else len(frames)
+        return [(pts, stamp) for pts, _, stamp in frames[first:end]]
 
 
 def virtual_slices(frames: list[tuple[int, int]], target_pts: int) -> list[list[tuple[int, int]]]:

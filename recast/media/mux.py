@@ -12,6 +12,7 @@ from recast import names
 from recast.errors import BadInput, Transient
 from recast.manifest import Plan, Track
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
+from recast.media.stamp import StampedVideo
 from recast.spec import Audio, Container
 
 FORMATS: dict[Container, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
@@ -46,7 +47,7 @@ def hashed_tracks(plan: Plan) -> list[Track]:
 def mux(
     plan: Plan,
     *,
-    video: Path,
+    video: StampedVideo,
     source: str,
     audio: Audio,
     metadata: Mapping[str, str],
@@ -83,7 +84,7 @@ def mux(
 
 def _command(
     plan: Plan,
-    video: Path,
+    video: StampedVideo,
     source: str,
     audio: Audio,
     metadata: Mapping[str, str],
@@ -94,11 +95,11 @@ def _command(
     return [
         "-y",
         "-copyts",
-        *_video_input(plan, video),
+        *_video_input(plan, video.path),
         *_source_input(plan, source),
         *_video_output(plan),
         *_track_outputs(plan, audio, covers),
-        *_container_output(plan, metadata),
+        *_container_output(plan, metadata, video.timescale),
         f"file:{output}",
         *_hash_output(plan, hashes),
     ]
@@ -182,7 +183,7 @@ def _track_outputs(plan: Plan, audio: Audio, covers: Mapping[int, Path]) -> list
     return arguments
 
 
-def _container_output(plan: Plan, metadata: Mapping[str, str]) -> list[str]:
+def _container_output(plan: Plan, metadata: Mapping[str, str], timescale: int) -> list[str]:
     arguments = ["-map_metadata", "1", "-map_chapters", "1"]
     if plan.container == "mkv":
         # No random identifiers. MP4 and MOV have none, and would lose their metadata by it.
@@ -196,7 +197,7 @@ def _container_output(plan: Plan, metadata: Mapping[str, str]) -> list[str]:
             "-movie_timescale",
             "90000",
             "-video_track_timescale",
-            str(plan.video.time_base.denominator),
+            str(timescale),
         ]
     return [*arguments, "-f", FORMATS[plan.container]]
 

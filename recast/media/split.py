@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -21,6 +22,10 @@ from recast.media.timing import PacketTime, Timing
 
 MAX_PREROLL_BYTES = 64 << 20
 KEYFRAME_CHECK_SECONDS = 1
+
+
+class TimesCollide(Exception):
+    """Frames have the same time, so that only a decode tells their order."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class _Open:
     """A segment being written."""
 
     writer: SegmentWriter
-    lo: int | None
-    hi: int | None = None
+    lo: PacketTime | None
+    hi: PacketTime | None = None
     frames: SegmentFrames = field(default_factory=SegmentFrames)
 
     def write(self, packet: Packet[VideoStream], time: PacketTime) -> None:
@@ -74,6 +79,7 @@ def split_packets(
 
     Raises:
         BadInput: the source is damaged, changes its picture size, or cannot be cut.
+        TimesCollide: the source must be split again, with `decode_timing`.
     """
     stream = source.video_stream(container, name)
     source.read_only(container, stream)
@@ -144,8 +150,8 @@ class _Splitting:
 
     def _begin(self, current: _Open, time: PacketTime) -> _Open:
         self._before_next()
-        current.hi = time.pts
-        opened = self._open(time.pts)
+        current.hi = time
+        opened = self._open(time)
         for packet, earlier in self._preroll:
             opened.write(packet, PacketTime(earlier.index, None, earlier.dts, earlier.keyframe))
         self._cutter.cut_at(time)
@@ -162,7 +168,7 @@ class _Splitting:
         if sum(kept.size for kept, _ in self._preroll) > MAX_PREROLL_BYTES:
             self._preroll.clear()
 
-    def _open(self, lo: int | None) -> _Open:
+    def _open(self, lo: PacketTime | None) -> _Open:
         path = self._folder / f"{self._files:06d}.mkv"
         self._files += 1
         return _Open(SegmentWriter(path, self._stream), lo)
@@ -170,6 +176,8 @@ class _Splitting:
     def _finish(self, done: _Open) -> SegmentFile:
         done.writer.close()
         frames = done.frames.slice(done.lo, done.hi)
+        if self._timings.decoded is None and any(a[0] == b[0] for a, b in pairwise(frames)):
+            raise TimesCollide
         slices = virtual_slices(frames, self._target) if self._virtual else [frames]
         return SegmentFile(done.writer.path, tuple(tuple(part) for part in slices))
 
@@ -205,15 +213,3 @@ class _KeyframeCheck:
                     f"{frame.width}x{frame.height} on the way: cut the source there first"
                 )
         return bool(frames) and not frames[0].is_corrupt
-
-
-def is_truncated(container: InputContainer, size: int) -> bool:
-    """Whether the file's own index names bytes beyond its end.
-
-    Args:
-        container: the source.
-        size: its length in bytes.
-    """
-    if "mp4" not in container.format.name:
-        return False
-    return any(entry.pos + entry.size > size for stream in container.streams for entry in stream.index_entries)

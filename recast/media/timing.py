@@ -53,12 +53,14 @@ class PacketTime:
         pts: when its frame is shown, in the stream's time base; None where it gives no frame of the list.
         dts: its decode time, where known.
         keyframe: whether decoding may start here.
+        rank: tells frames of the same pts apart: their order as the decoder gives them.
     """
 
     index: int
     pts: int | None
     dts: int | None
     keyframe: bool
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,27 +70,31 @@ class Timing:
     Attributes:
         first_packet: the first packet that is worth anything.
         never_decoded: packets near the head whose frames the decoder never gives.
-        decoded_pts: for each packet its frame's pts, `NO_FRAME` where it has none; None where packets' own
-            pts are the times.
+        decoded: for each packet the place of its frame in display order, `NO_FRAME` where it has none; None
+            where packets' own pts are the times.
+        times: the frames' pts in display order, beside `decoded`.
     """
 
     first_packet: int
     never_decoded: frozenset[int] = frozenset()
-    decoded_pts: array[int] | None = None
+    decoded: array[int] | None = None
+    times: array[int] = field(default_factory=lambda: array("q"))
 
     def of(self, index: int, packet: Packet[VideoStream]) -> PacketTime:
         """The times of packet number `index`."""
         pts = packet.pts
-        if self.decoded_pts is not None:
-            known = self.decoded_pts[index] if index < len(self.decoded_pts) else NO_FRAME
+        if self.decoded is not None:
+            rank = self.decoded[index] if index < len(self.decoded) else NO_FRAME
             # Times that were made here need not lie behind the packet's own dts.
-            return PacketTime(index, None if known == NO_FRAME else known, None, packet.is_keyframe)
+            pts = None if rank == NO_FRAME else self.times[rank]
+            return PacketTime(index, pts, None, packet.is_keyframe, max(rank, 0))
         if packet.is_discard or index in self.never_decoded:
             pts = None
         return PacketTime(index, pts, packet.dts, packet.is_keyframe)
 
 
 NO_FRAME = -(2**63)
+"""Stands for no frame, and for no pts, in arrays."""
 
 
 @dataclass
@@ -167,22 +173,22 @@ def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str) -> Timi
         shown.extend(frame.pts for frame in drain(context) if frame.pts is not None)
     times = frame_times([own[index] for index in shown], one_frame=1 / (facts.rate * facts.time_base))
     decoded = array("q", [NO_FRAME]) * len(own)
-    for index, pts in zip(shown, times, strict=True):
-        decoded[index] = pts
-    return Timing(first_key or 0, decoded_pts=decoded)
+    for rank, index in enumerate(shown):
+        decoded[index] = rank
+    return Timing(first_key or 0, decoded=decoded, times=array("q", times))
 
 
 def frame_times(own_pts: list[int], *, one_frame: Fraction) -> list[int]:
     """Times for decoded frames, from their packets' pts in display order.
 
-    Where these rise they are the times. Where packets carry none, or carry them in decode order (AVI), the
-    frames come at a constant rate, from the earliest time there is.
+    Where these rise, or stand (Matroska's 1 ms merges close frames), they are the times. Where packets carry none,
+    or carry them in decode order (AVI), the frames come at a constant rate, from the earliest time there is.
 
     Args:
         own_pts: pts of the packets, `NO_FRAME` where missing.
         one_frame: a frame's duration in ticks.
     """
-    if all(pts != NO_FRAME for pts in own_pts) and all(a < b for a, b in pairwise(own_pts)):
+    if all(pts != NO_FRAME for pts in own_pts) and all(a <= b for a, b in pairwise(own_pts)):
         return own_pts
     start = min((pts for pts in own_pts if pts != NO_FRAME), default=0)
     return [start + round(k * one_frame) for k in range(len(own_pts))]

@@ -1,7 +1,7 @@
 """The check before publishing: the finished file, read back, against the plan and the parts. Decodes nothing."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -53,7 +53,7 @@ def read_track_packets(framehash: Path) -> list[TrackPackets]:
 
 
 def verify_output(
-    path: Path, plan: Plan, *, pts: Iterator[int], packets_sha256: str, tracks: Sequence[TrackPackets]
+    path: Path, plan: Plan, *, pts: Sequence[int], packets_sha256: str, tracks: Sequence[TrackPackets]
 ) -> None:
     """Compare a finished file with what it must be.
 
@@ -119,7 +119,7 @@ def _check_header(video: av.VideoStream, plan: Plan) -> None:
         raise _differs(f"sample aspect ratio is {sar}")
 
 
-def _check_video_times(shown: list[int], base: Fraction, pts: Iterator[int], plan: Plan) -> None:
+def _check_video_times(shown: list[int], base: Fraction, pts: Sequence[int], plan: Plan) -> None:
     if len(shown) != plan.frames:
         raise _differs(f"has {len(shown)} frames, not {plan.frames}")
     tolerance = Fraction(1, 1000) if plan.container == "mkv" else Fraction(0)
