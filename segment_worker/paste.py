@@ -1,0 +1,214 @@
+"""From a region of a picture to RGB and back, in the picture's own YUV and at its own depth.
+
+Only the region asked for is converted, and a sample whose mask is 0 comes back bit for bit. The matrices are
+those of ITU-R BT.601, BT.709 and BT.2020 (non-constant luminance), the code values those of their sections on
+digital representation. Chroma is taken to lie in the middle of the luma samples it covers.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segment_worker.picture import Patch, Picture, Plane, YuvLayout
+
+# OpenCV's stubs promise no more than "some number": the docstrings say which.
+Array = npt.NDArray[Any]
+Array64 = npt.NDArray[np.float64]
+
+# Kr and Kb of each matrix.
+_LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A rectangle of whole luma pixels: left, top, width, height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class View:
+    """A square to look at: centre and side in luma pixels, and the angle of its x axis in radians.
+
+    Places are continuous: 0.5 is the middle of the first sample.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+
+    def matrix(self, pixels: int) -> Array64:
+        """Matrix [2, 3] from places in the view, `pixels` wide, to places in the picture."""
+        step = self.side / pixels
+        c, s = step * math.cos(self.angle), step * math.sin(self.angle)
+        half = pixels / 2
+        return np.array([[c, -s, self.x - (c - s) * half], [s, c, self.y - (s + c) * half]])
+
+
+@lru_cache(maxsize=32)
+def code_matrix(layout: YuvLayout) -> Array64:
+    """Matrix [3, 4] from (B, G, R, 1), each 0..1, to code values (Y, U, V)."""
+    kr, kb = _LUMA[layout.matrix]
+    luma = np.array([kb, 1 - kr - kb, kr])
+    blue = (np.array([1.0, 0, 0]) - luma) / (2 * (1 - kb))
+    red = (np.array([0, 0, 1.0]) - luma) / (2 * (1 - kr))
+    unit = float(1 << (layout.depth - 8))
+    top = float((1 << layout.depth) - 1)
+    y_scale, c_scale, y_zero = (top, top, 0.0) if layout.full_range else (219 * unit, 224 * unit, 16 * unit)
+    rows = np.stack([luma * y_scale, blue * c_scale, red * c_scale])
+    return np.column_stack([rows, [y_zero, 128 * unit, 128 * unit]])
+
+
+@lru_cache(maxsize=32)
+def bgr_matrix(layout: YuvLayout) -> Array64:
+    """Matrix [3, 4] from code values (Y, U, V, 1) to (B, G, R), each 0..1: the inverse of `code_matrix`."""
+    forward = code_matrix(layout)
+    inverse = np.linalg.inv(forward[:, :3])
+    return np.column_stack([inverse, -inverse @ forward[:, 3]])
+
+
+def align(picture: Picture, x0: float, y0: float, x1: float, y1: float) -> Rect | None:
+    """The smallest rectangle on the chroma grid that holds these bounds, cut at the picture; None if empty."""
+    grid_x, grid_y = 1 << picture.layout.chroma_shift_x, 1 << picture.layout.chroma_shift_y
+    left, top = max(0, math.floor(x0 / grid_x) * grid_x), max(0, math.floor(y0 / grid_y) * grid_y)
+    right = min(picture.width, math.ceil(x1 / grid_x) * grid_x)
+    bottom = min(picture.height, math.ceil(y1 / grid_y) * grid_y)
+    return Rect(left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+def read_bgr(picture: Picture, rect: Rect) -> Array:
+    """The rectangle's colours, float32 [height, width, 3], BGR; 0..1, beyond where the codes are.
+
+    `rect` lies on the chroma grid.
+    """
+    planes = [_cut(picture, index, rect) for index in range(len(picture.planes))]
+    luma = planes[0].astype(np.float32)
+    if picture.layout.gray:
+        gray = _gray(luma, picture.layout)
+        return cv2.merge([gray, gray, gray])
+    size = (planes[1].shape[1] << picture.layout.chroma_shift_x, planes[1].shape[0] << picture.layout.chroma_shift_y)
+    chroma = [
+        cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[: rect.height, : rect.width]
+        for plane in planes[1:]
+    ]
+    return cv2.transform(cv2.merge([luma, *chroma]), bgr_matrix(picture.layout))
+
+
+def blend(picture: Picture, rect: Rect, bgr: Array, mask: Array) -> Patch:
+    """Lay colours over a rectangle of the picture.
+
+    Args:
+        picture: what lies below; it is only read.
+        rect: on the chroma grid.
+        bgr: float32 [height, width, 3], 0..1.
+        mask: float32 [height, width]: 0 keeps the picture's samples bit for bit, 1 replaces them.
+
+    Returns:
+        the rectangle's new samples, rounded to nearest.
+    """
+    layout = picture.layout
+    codes = cv2.transform(bgr, code_matrix(layout))
+    luma = _cut(picture, 0, rect)
+    below = luma.astype(np.float32)
+    planes = [_round(below + mask * (codes[..., 0] - below), luma, layout)]
+    if not layout.gray:
+        # The mask goes with the colours through the chroma filter, so that no colour from outside it bleeds in.
+        weighted = cv2.merge([codes[..., 1] * mask, codes[..., 2] * mask, mask])
+        weighted = _shrink(weighted, layout)
+        for index in (1, 2):
+            chroma = _cut(picture, index, rect)
+            below = chroma.astype(np.float32)
+            planes.append(_round(below * (1 - weighted[..., 2]) + weighted[..., index - 1], chroma, layout))
+    return Patch(rect.x, rect.y, tuple(planes))
+
+
+def view_bgr(picture: Picture, view: View, pixels: int) -> Array:
+    """A square of the picture, turned and filtered down (or up) to `pixels` wide; black outside the picture.
+
+    The first, larger step of the shrinking averages whole blocks on a grid fixed to the picture, so that a
+    square that moves by part of a pixel sees the same blocks.
+
+    Returns:
+        float32 [pixels, pixels, 3], BGR, clipped to 0..1.
+    """
+    layout = picture.layout
+    black = code_matrix(layout)[:, 3]
+    parts = []
+    for index, plane in enumerate(picture.planes):
+        sx, sy = (0, 0) if index == 0 else (layout.chroma_shift_x, layout.chroma_shift_y)
+        matrix = view.matrix(pixels) * np.array([[1 / (1 << sx)], [1 / (1 << sy)]])
+        parts.append(_sample(plane, matrix, pixels, float(black[index])))
+    if layout.gray:
+        gray = _gray(parts[0], layout)
+        image = cv2.merge([gray, gray, gray])
+    else:
+        image = cv2.transform(cv2.merge(parts), bgr_matrix(layout))
+    return np.clip(image, 0, 1, out=image)
+
+
+def _sample(plane: Plane, matrix: Array64, pixels: int, border: float) -> Array:
+    """One plane seen through `matrix` [2, 3] (answer's place to plane's place), float32 code values."""
+    corners = np.array([[0, 0], [pixels, 0], [0, pixels], [pixels, pixels]]) @ matrix[:, :2].T + matrix[:, 2]
+    fx, fy = (max(1, round(float(np.hypot(*matrix[row, :2])))) for row in (0, 1))
+    (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+    rows, columns = plane.shape
+    left, top = max(0, math.floor(x0 / fx) - 1), max(0, math.floor(y0 / fy) - 1)
+    right, bottom = min(columns // fx, math.ceil(x1 / fx) + 1), min(rows // fy, math.ceil(y1 / fy) + 1)
+    if right <= left or bottom <= top:
+        return np.full((pixels, pixels), border, np.float32)
+    part: Array = plane[top * fy : bottom * fy, left * fx : right * fx]
+    if fx > 1 or fy > 1:
+        part = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    # cv2 counts from the first sample's middle.
+    local = matrix / np.array([[fx], [fy]])
+    local[:, 2] += local[:, :2] @ (0.5, 0.5) - (left + 0.5, top + 0.5)
+    return cv2.warpAffine(
+        part.astype(np.float32),
+        local,
+        (pixels, pixels),
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=border,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
+
+
+def _gray(luma: Array, layout: YuvLayout) -> Array:
+    """Code values of Y to 0..1."""
+    forward = code_matrix(layout)
+    return (luma - np.float32(forward[0, 3])) * np.float32(1 / forward[0, :3].sum())
+
+
+def _cut(picture: Picture, index: int, rect: Rect) -> Plane:
+    """A plane's samples inside the rectangle (a view)."""
+    sx, sy = (0, 0) if index == 0 else (picture.layout.chroma_shift_x, picture.layout.chroma_shift_y)
+    right, bottom = -(-(rect.x + rect.width) // (1 << sx)), -(-(rect.y + rect.height) // (1 << sy))
+    return picture.planes[index][rect.y >> sy : bottom, rect.x >> sx : right]
+
+
+def _shrink(image: Array, layout: YuvLayout) -> Array:
+    """Average over the luma samples of each chroma sample; an odd last row or column stands for its pair."""
+    sx, sy = layout.chroma_shift_x, layout.chroma_shift_y
+    if not sx and not sy:
+        return image
+    height, width = image.shape[:2]
+    pad_x, pad_y = -width % (1 << sx), -height % (1 << sy)
+    if pad_x or pad_y:
+        image = cv2.copyMakeBorder(image, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
+    size = (image.shape[1] >> sx, image.shape[0] >> sy)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _round(values: Array, like: Plane, layout: YuvLayout) -> Plane:
+    """Float codes to the plane's integers, nearest, within the depth."""
+    np.rint(values, out=values)
+    np.clip(values, 0, (1 << layout.depth) - 1, out=values)
+    return values.astype(np.uint8) if like.dtype == np.uint8 else values.astype(np.uint16)

@@ -1,0 +1,77 @@
+"""Which of the faces found in a frame are swapped. Pure.
+
+Order and size come from the faces' boxes (x0, y0, x1, y1 in luma pixels). Faces are ordered from left to right
+by the middle of the box, those exactly above each other from top to bottom.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Largest:
+    """The face whose box has the largest area; of equals, the first in order."""
+
+
+@dataclass(frozen=True)
+class All:
+    """Every face."""
+
+
+@dataclass(frozen=True)
+class Leftmost:
+    """The first face in order."""
+
+
+@dataclass(frozen=True)
+class Rightmost:
+    """The last face in order."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """The face at this place in order, counted from 0; none where there are fewer faces.
+
+    Raises:
+        ValueError: `place` is negative.
+    """
+
+    place: int
+
+    def __post_init__(self) -> None:
+        """Refuse a place before the first."""
+        if self.place < 0:
+            raise ValueError(f"face index {self.place}: must be 0 or more")
+
+
+Selection = Largest | All | Leftmost | Rightmost | Index
+
+
+def order(boxes: Sequence[Box]) -> list[int]:
+    """Places of the boxes in `boxes`, from left to right by their middles, then from top to bottom."""
+    return sorted(range(len(boxes)), key=lambda k: (boxes[k][0] + boxes[k][2], boxes[k][1] + boxes[k][3], k))
+
+
+def choose(boxes: Sequence[Box], selection: Selection) -> list[int]:
+    """Places in `boxes` of the faces to swap, in order from left to right."""
+    ordered = order(boxes)
+    if not ordered:
+        return []
+    match selection:
+        case All():
+            return ordered
+        case Largest():
+            return [max(ordered, key=lambda k: _area(boxes[k]))]
+        case Leftmost():
+            return ordered[:1]
+        case Rightmost():
+            return ordered[-1:]
+        case Index(place):
+            return ordered[place : place + 1]
+
+
+def _area(box: Box) -> float:
+    """Area in square pixels."""
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -1,0 +1,397 @@
+"""The source person's face, laid flat once, and lit for each frame like the face it replaces.
+
+Light is matched at low frequencies only, as a gain: the logarithm of target over source, averaged over skin
+with a wide Gaussian inside the face (less wide for the tint, which says little of the person) and a narrow one
+towards the mask's edge, where the two must meet. What is finer than that is the person, and stays.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segment_worker import mesh_topology as topology
+from segment_worker.eyes import Look, look_of
+from segment_worker.facemesh import Face
+from segment_worker.paste import View, view_bgr
+from segment_worker.picture import Picture
+from segment_worker.shape import neutral
+from segment_worker.warp import covered, look_up, spread
+
+# OpenCV's stubs promise no more than "some number": the docstrings say which.
+Array = npt.NDArray[Any]
+
+# Width of the layout on which light and mask are worked out.
+LIGHT_SIDE = 96
+# Width of the view of the target's face in which light and gaze are measured.
+_VIEW = 128
+# Gaussians of the light, as parts of the layout's width.
+_WIDE, _TINT, _NARROW = 0.14, 0.05, 0.03
+# How far plain skin is lit like the person's rather than like the mask's edge.
+_PLAIN_LIGHT = 0.75
+# Added before logarithms, so that the noise of shadows does not count.
+_FLOOR = 0.03
+# Lips less open than this (height over width) show nothing between them.
+_SPEAKING = 0.06
+# The texture holds the source's face at about its own resolution, within these widths.
+_SMALLEST, _LARGEST = 128, 1024
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A face laid flat, and what is known of the person.
+
+    Attributes:
+        bgr: float32 [side, side, 3], 0..1, the mouth closed over with the lips' colour.
+        smile: the same with the photo's own mouth.
+        small: `bgr` at LIGHT_SIDE.
+        low: `small` without its details, float32 [LIGHT_SIDE, LIGHT_SIDE, 3].
+        mask: float32 [LIGHT_SIDE, LIGHT_SIDE], how much of each texel goes into the picture.
+        known: float32 [LIGHT_SIDE, LIGHT_SIDE], 1 where the texture is the person, 0 where it is plain skin.
+        shape: the person's proportions, from `neutral`.
+        look: how the eyes stand.
+        mouth: the lips' opening, height over width.
+    """
+
+    bgr: Array
+    smile: Array
+    small: Array
+    low: Array
+    mask: Array
+    known: Array
+    shape: npt.NDArray[np.float64]
+    look: Look
+    mouth: float
+
+
+def make_texture(image: Array, face: Face) -> Texture:
+    """Lay a source face flat.
+
+    Args:
+        image: float32 [height, width, 3] BGR, 0..1.
+        face: where it is in the image.
+    """
+    points = face.points
+    shape = topology.LAYOUT * 1.0
+    size = np.sqrt(np.ptp(points[:, 0]) * np.ptp(points[:, 1]) / (np.ptp(shape[:, 0]) * np.ptp(shape[:, 1])))
+    side = int(np.clip(size * 1.6, _SMALLEST, _LARGEST))
+    image, points = _reduced(image, points, size / side)
+    flat = look_up(image, spread(points[:, :2], side, outside=-1), cv2.INTER_CUBIC)
+    flat, seen = _complete(flat, points, image.shape)
+    closed = _close_mouth(flat)
+    small = cv2.resize(closed, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
+    seen = cv2.resize(seen, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
+    known = np.clip(skin_likeness(small, seen) * np.clip(seen * 4 - 1, 0, 1) * 2 - 1, 0, 1)
+    known = np.maximum(cv2.erode(known, np.ones((7, 7), np.uint8)), _drawn((_INNER,)))
+    known = cv2.GaussianBlur(known, (0, 0), 1.5)
+    smile, closed = _fill(flat, small, known), _fill(closed, small, known)
+    small = cv2.resize(closed, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
+    low = _average(small, _skin() + np.float32(0.02), _WIDE)
+    return Texture(
+        closed, smile, small, low, _oval_mask(), known, neutral(face.points), look_of(face), mouth_of(face.points)
+    )
+
+
+def _fill(flat: Array, small: Array, known: Array) -> Array:
+    """Put plain skin where the source shows hair, background or nothing, so that no hairline is carried over."""
+    weight = known * _skin() + np.float32(1e-6)
+    near, far = _average(small, weight, 0.05), _average(small, weight, 0.2)
+    trust = np.clip(cv2.GaussianBlur(weight, (0, 0), 0.05 * LIGHT_SIDE) * 8, 0, 1)[..., None]
+    side = (flat.shape[1], flat.shape[0])
+    plain = cv2.resize(far + trust * (near - far), side, interpolation=cv2.INTER_LINEAR)
+    share = cv2.resize(known, side, interpolation=cv2.INTER_LINEAR)[..., None]
+    return np.asarray(plain + share * (flat - plain))
+
+
+def _reduced(image: Array, points: Array, ratio: float) -> tuple[Array, Array]:
+    """Filter an image down where its face is larger than the texture can hold."""
+    if ratio <= 1:
+        return image, points
+    height, width = image.shape[:2]
+    size = (max(1, round(width / ratio)), max(1, round(height / ratio)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), points / np.float32(ratio)
+
+
+def _complete(flat: Array, points: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Fill what the source hides (turned away, outside the image) from the other half of the face.
+
+    Returns:
+        the texture, and how well each of its texels was seen, 0..1.
+    """
+    side = flat.shape[0]
+    weight = spread(_seen(points, shape)[:, None], side)[..., 0]
+    weight = cv2.GaussianBlur(weight, (0, 0), side * 0.02)
+    twin = np.ascontiguousarray(flat[:, ::-1])
+    twin_weight = np.ascontiguousarray(weight[:, ::-1])
+    # Only where the other half is clearly better seen.
+    share = np.clip((twin_weight - weight) / 0.35 - 0.6, 0, 1)[..., None]
+    seen = weight + share[..., 0] * (twin_weight - weight)
+    return np.clip(flat + share * (twin - flat), 0, 1), seen
+
+
+def _close_mouth(flat: Array) -> Array:
+    """Paint the lips' colour over the source's teeth and tongue: the mouth's inside is always the target's."""
+    side = flat.shape[0]
+    hole = cv2.resize(_drawn((topology.INNER_LIPS,)), (side, side)) > 0.02
+    mouth = cv2.resize(_drawn((topology.OUTER_LIPS,)), (side, side)) > 0.5
+    # Teeth reach over the mesh's rim: they are less red than skin, lips are redder.
+    logs = np.log(flat + _FLOOR)
+    redness = logs[..., 2] - logs[..., :2].mean(2)
+    skin = float(np.median(redness[cv2.resize(_cheeks(), (side, side)) > 0.5]))
+    teeth = mouth & (cv2.GaussianBlur(redness, (0, 0), side / 200) < skin - 0.04)
+    grown = np.ones((3, 3), np.uint8)
+    grown_hole = cv2.dilate((hole | teeth).astype(np.uint8), grown, iterations=max(1, side // 100))
+    codes = np.rint(flat * 255).astype(np.uint8)
+    painted = cv2.inpaint(codes, grown_hole, side / 64, cv2.INPAINT_TELEA).astype(np.float32) / np.float32(255)
+    return np.where(grown_hole[..., None] > 0, painted, flat)
+
+
+def skin_likeness(small: Array, seen: Array) -> Array:
+    """How much each texel is lit skin like the middle of the face, float32 [LIGHT_SIDE, LIGHT_SIDE], 0..1.
+
+    The logarithm of each channel over cheeks, nose and chin is fitted by a plane (side light); hair and
+    background lie off it.
+    """
+    value = np.log(small + _FLOOR)
+    sure = _cheeks() * seen
+    grid = (np.arange(LIGHT_SIDE, dtype=np.float32) + 0.5) / LIGHT_SIDE - 0.5
+    ones = np.ones((LIGHT_SIDE, LIGHT_SIDE), np.float32)
+    basis = np.stack([ones, ones * grid[None, :], ones * grid[:, None]], -1)
+    where = sure > 0.05
+    if where.sum() < 50:
+        return ones
+    a, b, weight = basis[where], value[where], sure[where]
+    w = weight
+    for _ in range(3):
+        # Weighted least squares by the normal equations, a little stiff so that a half-seen face stays sane.
+        fit = np.linalg.solve((a * w[:, None]).T @ a + 0.5 * np.diag([0, 1, 1]), (a * w[:, None]).T @ b)
+        off = np.sqrt(((b - a @ fit) ** 2).sum(1))
+        w = weight / (1 + (off / 0.15) ** 2)
+    usual = max(0.12, float(np.median(off)) * 1.5)
+    rest = value - basis @ fit.astype(np.float32)
+    distance = cv2.GaussianBlur((rest * rest).sum(2), (0, 0), 0.8)
+    return np.asarray(1 / (1 + (distance / np.float32(16 * usual * usual)) ** 2))
+
+
+@lru_cache(maxsize=1)
+def _cheeks() -> Array:
+    """Texels that are skin on nearly everyone: the inner face without its features."""
+    inner = _drawn(
+        (
+            (
+                9,
+                336,
+                285,
+                417,
+                465,
+                450,
+                348,
+                347,
+                280,
+                411,
+                427,
+                434,
+                430,
+                394,
+                395,
+                369,
+                396,
+                175,
+                171,
+                140,
+                170,
+                169,
+                210,
+                214,
+                207,
+                187,
+                50,
+                118,
+                119,
+                230,
+                245,
+                193,
+                55,
+                107,
+            ),
+        )
+    )
+    return inner * _skin()
+
+
+# Around brows, eyes, nose and mouth.
+_INNER = (105, 66, 107, 9, 336, 296, 334, 293, 300, 265, 346, 280, 411, 434, 430, 394, 396, 175, 171, 169, 210, 214,
+          187, 50, 117, 35, 70, 63)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _upper() -> Array:
+    """Eyes, brows, nose and cheeks: the details that do not change with speech."""
+    rows = np.arange(LIGHT_SIDE)[:, None] < topology.LAYOUT[164, 1] * LIGHT_SIDE
+    return np.asarray(_features() * rows, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _features() -> Array:
+    """Where the person shows whatever its colour: eyes, brows, nose and mouth with their surroundings."""
+    inner = _drawn((_INNER,))
+    return cv2.GaussianBlur(cv2.dilate(inner, np.ones((5, 5), np.uint8)), (0, 0), 1.5)
+
+
+def _seen(points: Array, shape: tuple[int, ...]) -> Array:
+    """How well each mesh point is seen, float32 [468], 0 (turned away or outside the image) to 1."""
+    facing = facing_of(points)
+    height, width = shape[:2]
+    x, y = points[:, 0], points[:, 1]
+    inside = (x > 0) & (y > 0) & (x < width) & (y < height)
+    return (np.clip(facing / 0.6, 0, 1) * inside).astype(np.float32)
+
+
+def facing_of(points: Array) -> Array:
+    """Cosine between each point's normal and the line of sight, float32 [468]; negative is turned away."""
+    a, b, c = (points[topology.TRIANGLES[:, k]].astype(np.float64) for k in range(3))
+    normals = np.cross(b - a, c - a)
+    total = np.zeros((len(points), 3))
+    for k in range(3):
+        np.add.at(total, topology.TRIANGLES[:, k], normals)
+    return np.asarray(total[:, 2] / np.maximum(np.linalg.norm(total, axis=1), 1e-9), np.float32)
+
+
+def _drawn(rings: tuple[tuple[int, ...], ...]) -> Array:
+    """Rings of mesh points filled in the layout, float32 [LIGHT_SIDE, LIGHT_SIDE], 0 or 1."""
+    image = np.zeros((LIGHT_SIDE, LIGHT_SIDE), np.float32)
+    for ring in rings:
+        corners = (topology.LAYOUT[list(ring)] * LIGHT_SIDE - 0.5) * 16
+        cv2.fillPoly(image, [np.rint(corners).astype(np.int32)], 1.0, shift=4)
+    return image
+
+
+@lru_cache(maxsize=1)
+def _oval_mask() -> Array:
+    """1 on the part of the layout that may be swapped, falling to 0 at its edge."""
+    ring = [(topology.LAYOUT[a] + topology.LAYOUT[_LOWER.get(a, a)]) / 2 for a in topology.OVAL]
+    inside = np.zeros((LIGHT_SIDE, LIGHT_SIDE), np.float32)
+    cv2.fillPoly(inside, [np.rint((np.array(ring) * LIGHT_SIDE - 0.5) * 16).astype(np.int32)], 1.0, shift=4)
+    away = cv2.distanceTransform((inside > 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / LIGHT_SIDE
+    ramp = np.clip(away / 0.07, 0, 1)
+    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+
+
+# The mask ends between the oval and, across the forehead, the row of points below it.
+_LOWER = {21: 71, 54: 68, 103: 104, 67: 69, 109: 108, 10: 151, 338: 337, 297: 299, 332: 333, 284: 298, 251: 301}
+
+
+@lru_cache(maxsize=1)
+def _skin() -> Array:
+    """Weight of each texel as skin: 0 on eyes, brows, lips and nostrils, whose colour is not light."""
+    features = _drawn((topology.OUTER_LIPS, *topology.EYES, *topology.BROWS))
+    features = cv2.dilate(features, np.ones((7, 7), np.uint8))
+    weight = (1 - features) * covered(LIGHT_SIDE)
+    return cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 1.0) * covered(LIGHT_SIDE)
+
+
+def _around(picture: Picture, face: Face) -> tuple[Array, Array]:
+    """A small upright view of the face, and the mesh in its pixels.
+
+    Returns:
+        float32 [side, side, 3] BGR, 0..1, and float32 [468, 2].
+    """
+    x0, y0, x1, y1 = face.box
+    view = View((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) * 1.1)
+    points = (_VIEW / view.side) * (face.points[:, :2] - (view.x, view.y)) + _VIEW / 2
+    return view_bgr(picture, view, _VIEW), points.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Light:
+    """How to light a texture like one face of a picture, all at LIGHT_SIDE.
+
+    Attributes:
+        gain: float32 [side, side, 3], BGR: what the texture is multiplied by.
+        lift: float32 [side, side, 3], BGR: what is added then (contrast taken from the texture's details).
+        mask: float32 [side, side], the texture's mask without what hangs over the target's face.
+    """
+
+    gain: Array
+    lift: Array
+    mask: Array
+
+
+def light_of(texture: Texture, picture: Picture, face: Face) -> Light:
+    """Measure the light on a face of the picture, against the texture."""
+    around, points = _around(picture, face)
+    target = look_up(around, spread(points, LIGHT_SIDE, outside=-1))
+    seen = spread(_seen(face.points, (picture.height, picture.width))[:, None], LIGHT_SIDE)[..., 0]
+    skin = skin_likeness(target, seen)
+    weight = _skin() * seen * skin * skin + np.float32(1e-4) * _cheeks()
+    step = np.log((target + _FLOOR) / (texture.small + _FLOOR))
+    wide = _average(step, weight, _WIDE)
+    # Highlights are white: taken for the skin's tint they would turn the person's shadows gray.
+    plain = np.clip((0.97 - target.max(2)) * 6, 0.03, 1)
+    tint = _average(step, weight * plain, _TINT, _average(step, weight * plain, _WIDE))
+    wide += (tint - tint.mean(2, keepdims=True)) - (wide - wide.mean(2, keepdims=True))
+    narrow = _average(step, weight, _NARROW, wide)
+    edge = (1 - texture.mask * np.maximum(texture.known, _PLAIN_LIGHT))[..., None]
+    gain = np.exp(np.clip(wide + edge * (narrow - wide), -1.6, 1.6))
+    contrast = np.float32(_contrast(target, texture.small, seen * _upper()))
+    free = np.clip(2 * cv2.GaussianBlur(np.maximum(skin, _features()), (0, 0), 2.0) - 0.6, 0, 1)
+    return Light(gain * contrast, gain * texture.low * (1 - contrast), texture.mask * free)
+
+
+def _contrast(target: Array, source: Array, weight: Array) -> float:
+    """How much of the source's detail to keep, 0.7..1: a photo is often harder than video.
+
+    A root of the ratio goes part of the way: people differ too, not only their pictures.
+    """
+    return float(np.clip((_detail(target, weight) / max(_detail(source, weight), 1e-6)) ** 0.4, 0.7, 1.0))
+
+
+def _detail(image: Array, weight: Array) -> float:
+    """Weighted root mean square of the logarithm's middle frequencies."""
+    value = np.log(image.mean(2) + _FLOOR)
+    fine = cv2.GaussianBlur(value, (0, 0), 1.2)
+    band = fine - cv2.GaussianBlur(value, (0, 0), 0.06 * LIGHT_SIDE)
+    return float(np.sqrt((band * band * weight).sum() / max(float(weight.sum()), 1e-6)))
+
+
+def mouth_of(points: Array) -> float:
+    """The lips' opening: height over width."""
+    ring = points[list(topology.INNER_LIPS), :2].astype(np.float64)
+    return float(np.linalg.norm(ring[5] - ring[15]) / max(float(np.linalg.norm(ring[0] - ring[10])), 1e-6))
+
+
+def smile_share(texture: Texture, points: Array) -> float:
+    """How much of the photo's own mouth fits between the target's lips, 0..1: only where they are open alike."""
+    if texture.mouth < _SPEAKING:
+        return 0.0
+    ratio = mouth_of(points) / texture.mouth
+    return float(np.clip((ratio - 0.3) / 0.2, 0, 1) * np.clip((2.1 - ratio) / 0.4, 0, 1))
+
+
+def _average(values: Array, weight: Array, part: float, otherwise: Array | None = None) -> Array:
+    """Weighted Gaussian mean of each channel.
+
+    Args:
+        values: float32 [side, side, channels].
+        weight: float32 [side, side].
+        part: sigma, as part of the width.
+        otherwise: what to fall back on where there is little weight.
+    """
+    weight = weight[..., None]
+    both = _blur(np.concatenate([values * weight, weight], 2), part * LIGHT_SIDE)
+    sums, total = both[..., :-1], both[..., -1:]
+    if otherwise is None:
+        return sums / np.maximum(total, 1e-6)
+    return (sums + np.float32(0.05) * otherwise) / (total + np.float32(0.05))
+
+
+def _blur(image: Array, sigma: float) -> Array:
+    """Gaussian with nothing beyond the border; wide ones on a smaller copy, where they cost little."""
+    if sigma < 4:
+        return cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
+    half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    half = _blur(half, sigma / 2)
+    return cv2.resize(half, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,194 @@
+import struct
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from recast.errors import BadConfig, BadInput
+from segment_worker.engines import mesh
+from segment_worker.engines.factory import make_engine
+from segment_worker.engines.mesh import MeshEngine, load_image
+from segment_worker.paste import Rect, read_bgr
+from segment_worker.picture import YuvLayout
+from segment_worker.select import All, Index, Largest, Leftmost
+from tests.segment_worker.faces import SD, astronaut, group, patched, turned, yuv
+
+
+def encoded(image, kind=".png"):
+    return cv2.imencode(kind, image)[1].tobytes()
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return MeshEngine([("astronaut.png", astronaut())], All())
+
+
+@pytest.fixture(scope="module")
+def six():
+    return yuv(group())
+
+
+def same(one, other):
+    return one.faces_found == other.faces_found and all(
+        (a.x, a.y) == (b.x, b.y) and all(np.array_equal(p, q) for p, q in zip(a.planes, b.planes, strict=True))
+        for a, b in zip(one.patches, other.patches, strict=True)
+    )
+
+
+def test_every_face_is_swapped_and_nothing_else(engine, six):
+    (answer,) = engine.swap([six])
+    assert answer.faces_found == answer.faces_swapped == len(answer.patches) == 6
+    after = patched(six, answer.patches)
+    changed = after.planes[0] != six.planes[0]
+    assert changed.any()
+    outside = np.ones_like(changed)
+    for seen in engine.inspect(six):
+        x0, y0, x1, y1 = (int(v) for v in seen.box)
+        outside[max(0, y0 - 2) : y1 + 4, max(0, x0 - 2) : x1 + 4] = False
+    assert not (changed & outside).any()
+
+
+def test_the_answer_does_not_depend_on_batch_or_order(engine, six):
+    pictures = [six, yuv(turned(astronaut(), 25)), yuv(astronaut())]
+    together = engine.swap(pictures)
+    alone = [engine.swap([picture])[0] for picture in pictures]
+    backwards = engine.swap(pictures[::-1])[::-1]
+    assert all(map(same, together, alone))
+    assert all(map(same, together, backwards))
+    assert all(map(same, together, MeshEngine([("a", astronaut())], All()).swap(pictures)))
+
+
+def test_the_light_is_the_targets(engine):
+    dark = (astronaut() * np.linspace(0.25, 1.0, 512)[None, :, None]).astype(np.uint8)
+    picture = yuv(dark)
+    (patch,) = engine.swap([picture])[0].patches
+    rect = Rect(patch.x, patch.y, patch.planes[0].shape[1], patch.planes[0].shape[0])
+    before = cv2.GaussianBlur(read_bgr(picture, rect), (0, 0), 12)
+    after = cv2.GaussianBlur(read_bgr(patched(picture, (patch,)), rect), (0, 0), 12)
+    assert np.abs(before - after).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        YuvLayout(10, 1, 1, "bt2020", False),
+        YuvLayout(10, 1, 0, "bt709", False),
+        YuvLayout(8, 0, 0, "bt601", True),
+        YuvLayout(8, 0, 0, "bt709", False, gray=True),
+    ],
+)
+def test_every_layout(engine, layout):
+    picture = yuv(astronaut()[:301, :303], layout)
+    (answer,) = engine.swap([picture])
+    assert answer.faces_swapped == 1
+    for plane, own in zip(answer.patches[0].planes, picture.planes, strict=True):
+        assert plane.dtype == own.dtype
+    patched(picture, answer.patches)
+
+
+@pytest.mark.parametrize("degrees", [-90, -45, 30, 60, 120, 180])
+def test_turned_faces(engine, degrees):
+    (answer,) = engine.swap([yuv(turned(astronaut(), degrees))])
+    assert answer.faces_swapped <= answer.faces_found
+    if abs(degrees) <= 60:
+        assert answer.faces_swapped == 1
+
+
+@pytest.mark.parametrize("shift", [(-230, 0), (-200, 30), (220, 0), (0, -110), (0, 360), (0, 420)])
+def test_faces_at_the_edge(engine, shift):
+    matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float64)
+    picture = yuv(cv2.warpAffine(astronaut(), matrix, (512, 512)))
+    (answer,) = engine.swap([picture])
+    for patch in answer.patches:
+        height, width = patch.planes[0].shape
+        assert 0 <= patch.x and patch.x + width <= 512 and 0 <= patch.y and patch.y + height <= 512
+
+
+def test_a_face_too_small_is_left_alone(engine):
+    small = cv2.resize(astronaut(), (64, 64), interpolation=cv2.INTER_AREA)
+    picture = yuv(cv2.copyMakeBorder(small, 0, 16, 0, 16, cv2.BORDER_REPLICATE))
+    assert engine.swap([picture])[0].patches == ()
+
+
+def test_no_face(engine):
+    answer = engine.swap([yuv(np.full((120, 160, 3), 90, np.uint8))])[0]
+    assert (answer.patches, answer.faces_found, answer.faces_swapped) == ((), 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("select", "chosen"), [(Leftmost(), [0]), (Index(3), [3]), (Index(9), []), (All(), list(range(6)))]
+)
+def test_inspect_tells_which_and_why(six, select, chosen):
+    seen = MeshEngine([("a", astronaut())], select).inspect(six)
+    assert [k for k, face in enumerate(seen) if face.chosen] == chosen
+    assert all(face.why == ("selected" if face.chosen else "not the one selected") for face in seen)
+
+
+def test_largest_takes_one(six):
+    (answer,) = MeshEngine([("a", astronaut())], Largest()).swap([six])
+    assert len(answer.patches) == 1
+
+
+def test_a_source_without_a_face_is_named():
+    blank = np.full((200, 200, 3), 99, np.uint8)
+    with pytest.raises(BadInput, match=r"wall\.png"):
+        MeshEngine([("wall.png", blank)], Largest())
+    MeshEngine([("wall.png", blank), ("astronaut.png", astronaut())], Largest())
+
+
+def test_a_source_with_several_faces_gives_the_largest():
+    MeshEngine([("group.jpg", group())], Largest())
+
+
+def test_images_are_read_upright():
+    image = astronaut()[:64, :48]
+    jpeg = encoded(image, ".jpg")
+    # An APP1 segment with one IFD entry: orientation 6, to be turned clockwise.
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    payload = b"Exif\0\0" + tiff
+    turned_jpeg = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
+    upright = load_image("a.jpg", turned_jpeg)
+    assert upright.shape == (48, 64, 3)
+    assert np.array_equal(upright, np.rot90(load_image("a.jpg", jpeg), -1))
+
+
+@pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\0"])
+def test_undecodable_images_are_named(data):
+    with pytest.raises(BadInput, match=r"face\.png"):
+        load_image("face.png", data)
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg"])
+def test_sizes_are_read_from_the_header(kind):
+    assert mesh.declared_size(encoded(astronaut()[:100, :60], kind)) == (60, 100)
+
+
+def test_too_many_pixels_are_refused_before_decoding():
+    png = bytearray(encoded(astronaut()))
+    png[16:24] = struct.pack(">II", 100_000, 100_000)
+    with pytest.raises(BadInput, match=r"huge\.png.*megapixels"):
+        load_image("huge.png", bytes(png))
+
+
+@pytest.mark.parametrize("image", [astronaut()[..., 0], np.dstack([astronaut(), astronaut()[..., :1]])])
+def test_gray_and_alpha_images(image):
+    assert load_image("a.png", encoded(image)).shape == (512, 512, 3)
+
+
+def test_the_factory():
+    images = [("a.png", encoded(astronaut()))]
+    assert make_engine("mesh", images, Largest()).name == "mesh"
+    passthrough = make_engine("Passthrough", [], All())
+    assert passthrough.swap([yuv(astronaut(), SD)])[0].patches == ()
+    with pytest.raises(BadConfig, match="nosuch"):
+        make_engine("nosuch", images, Largest())
+
+
+def test_passthrough_needs_no_vision_libraries():
+    code = (
+        "import sys; from segment_worker.engines.factory import make_engine; from segment_worker.select import All;"
+        "make_engine('passthrough', [], All()); sys.exit('cv2' in sys.modules or 'ai_edge_litert' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
