@@ -21,26 +21,30 @@ from recast.errors import BadInput
 from recast.media import avlog as avlog  # before anything is opened
 
 MILLISECOND = Fraction(1, 1000)
+CONTAINERS = ("matroska", "nut")
+"""NUT holds what Matroska cannot (PNG, say); FFmpeg tells them apart by their content."""
+OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 
 
 class SegmentWriter:
-    """Writes packets of `template` to a Matroska file at `path`.
+    """Writes packets of `template` to a Matroska file at `path`, or to a NUT file where Matroska cannot.
 
     Raises:
-        BadInput: Matroska cannot hold the codec.
+        BadInput: neither can hold the codec.
     """
 
     def __init__(self, path: Path, template: VideoStream) -> None:
         self.path = path
-        options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
-        self._container = av.open(str(path), "w", format="matroska", container_options=options)
-        try:
-            self._stream = self._container.add_stream_from_template(template, opaque=True)
-            self._container.start_encoding()
-        except (av.error.FFmpegError, ValueError) as error:
-            self._container.close()
-            codec = template.codec_context.name
-            raise BadInput(f"codec {codec} cannot be cut ({error}): convert it first") from error
+        for container in CONTAINERS:
+            self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
+            try:
+                self._stream = self._container.add_stream_from_template(template, opaque=True)
+                self._container.start_encoding()
+            except (av.error.FFmpegError, ValueError):
+                self._container.close()
+                continue
+            return
+        raise BadInput(f"codec {template.codec_context.name} cannot be cut: convert it first")
 
     def write(self, packet: Packet[VideoStream], stamp: int) -> None:
         """Write a copy of `packet`."""
@@ -71,6 +75,10 @@ def decode_segment(path: Path, *, threads: int) -> Iterator[VideoFrame]:
     with av.open(str(path), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        # NUT chooses finer ticks of its own.
+        milliseconds = Fraction(stream.time_base or MILLISECOND) / MILLISECOND
         for packet in container.demux(stream):
+            if packet.pts is not None:
+                packet.pts = round(packet.pts * milliseconds)
             with contextlib.suppress(av.error.InvalidDataError):
                 yield from packet.decode()

@@ -1,0 +1,96 @@
+"""What is asked for is what comes out: codecs, pixel formats, encoded audio, containers made for playing."""
+
+from pathlib import Path
+
+import av
+import pytest
+
+from recast.embedded import EmbeddedStore
+from recast.errors import BadInput
+from recast.spec import Audio, Video
+from recast.verify.report import verify
+from recast.verify.tracks import Allowed
+from tests import clips
+from tests.jobs import job, run_job
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "suffix", "codec"),
+    [
+        ("H264", "open_gop_hevc", ".mp4", "h264"),
+        ("Hevc", "bframes", ".mp4", "hevc"),
+        ("Av1", "bframes", ".mp4", "av1"),
+        ("Av1", "hevc_10bit", ".mkv", "av1"),
+        ("ProRes", "h264_422_10bit", ".mov", "prores"),
+        ("ProRes", "h264_422_10bit", ".mkv", "prores"),
+        ("Auto", "vp9_webm", ".mkv", "h264"),
+        ("Auto", "hdr10", ".mp4", "hevc"),
+        ("Auto", "mjpeg", ".mp4", "h264"),
+        ("Auto", "interlaced_bff", ".mkv", "h264"),
+    ],
+)
+def test_every_codec_comes_out_whole(
+    s3: EmbeddedStore, tmp_path: Path, asked: str, name: str, suffix: str, codec: str
+) -> None:
+    output = tmp_path / f"out{suffix}"
+    run_job(job(s3, clips.build(name), output, video=Video(codec=asked)))  # type: ignore[arg-type]
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == codec
+    checks = verify(clips.build(name), output)
+    assert not [f"{check.name}: {check.detail}" for check in checks if not check.ok]
+
+
+@pytest.mark.parametrize("name", ["hevc_12bit", "alpha_png", "alpha_prores", "hevc_10bit", "h264_444"])
+def test_yuv420p_is_given_where_it_is_asked_for(s3: EmbeddedStore, tmp_path: Path, name: str) -> None:
+    output = tmp_path / "out.mp4"
+    run_job(job(s3, clips.build(name), output, video=Video(pixel_format="Yuv420p")))
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+    checks = verify(clips.build(name), output, allowed=Allowed(frozenset({"data"}), pixel_format=True))
+    failed = {check.name for check in checks if not check.ok}
+    # RGB has no matrix: it gets one.
+    assert failed <= ({"colour"} if name.startswith("alpha") else set())
+
+
+def test_audio_is_encoded_where_it_is_asked_for(s3: EmbeddedStore, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    run_job(
+        job(
+            s3,
+            clips.build("prores"),
+            output,
+            audio=Audio(codec="Aac", bitrate="96k"),
+            video=Video(codec="H264", pixel_format="Yuv420p"),
+        )
+    )
+    with av.open(str(output)) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+    checks = verify(clips.build("prores"), output, allowed=Allowed(audio_encoded=True, pixel_format=True))
+    assert not [f"{check.name}: {check.detail}" for check in checks if not check.ok]
+
+
+@pytest.mark.parametrize(
+    ("video", "name", "suffix", "cure"),
+    [
+        (Video(codec="ProRes"), "hevc_10bit", ".mp4", r"\.mov or \.mkv"),
+        (Video(codec="Av1"), "cfr", ".mov", r"\.mp4 or \.mkv"),
+        (Video(codec="Av1"), "h264_444", ".mkv", "h264, hevc can"),
+        (Video(codec="ProRes"), "cfr", ".mov", "h264, hevc, av1 can"),
+        (Video(codec="Av1", quality="Lossless"), "cfr", ".mkv", "H264 or Hevc"),
+        (Video(quality="Lossless"), "odd_size_420", ".mkv", "lossy"),
+    ],
+)
+def test_what_a_codec_cannot_hold_is_refused_naming_what_can(
+    s3: EmbeddedStore, tmp_path: Path, video: Video, name: str, suffix: str, cure: str
+) -> None:
+    with pytest.raises(BadInput, match=cure):
+        run_job(job(s3, clips.build(name), tmp_path / f"out{suffix}", video=video))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_the_index_comes_first_and_hevc_is_tagged_for_players(s3: EmbeddedStore, tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"out{suffix}"
+    run_job(job(s3, clips.build("hevc_10bit"), output, video=Video()))
+    data = output.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert b"hvc1" in data and b"hev1" not in data
