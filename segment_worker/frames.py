@@ -57,8 +57,11 @@ def to_pixel_format(frame: VideoFrame, pix_fmt: str, facts: VideoFacts) -> Video
         return frame
     if SAME_PLANES.get(frame.format.name) == pix_fmt:
         return _relabelled(frame, pix_fmt)
-    size = {"src_color_range": facts.color_range, "dst_color_range": facts.color_range}
-    changed = frame.reformat(format=pix_fmt, **(size if facts.color_range else {}))
+    if frame.format.is_rgb:
+        changed = frame.reformat(format=pix_fmt, dst_colorspace=facts.color_space, dst_color_range=facts.color_range)
+    else:
+        ranges = {"src_color_range": facts.color_range, "dst_color_range": facts.color_range}
+        changed = frame.reformat(format=pix_fmt, **(ranges if facts.color_range else {}))
     changed.pts = frame.pts
     return changed
 

@@ -131,6 +131,7 @@ class _Split:
     def run(self) -> Plan:
         facts, timings = read_timing(self._open, self._name)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
+        facts = codecs.encoded_facts(facts, encode)
         with self._open() as container:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)

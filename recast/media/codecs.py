@@ -43,6 +43,9 @@ HELD: dict[Container, frozenset[Codec]] = {
 }
 
 ASKED: dict[str, Codec] = {"H264": "h264", "Hevc": "hevc", "Av1": "av1", "ProRes": "prores"}
+# ITU-T H.273 matrix coefficients, and FFmpeg's name for video range.
+BT709, BT601, LIMITED_RANGE = 1, 6, 1
+HD_LINES = 720
 LOSSLESS = frozenset({"h264", "hevc"})
 
 
@@ -81,6 +84,15 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
         threads=video.threads,
         gop=keyframe_distance(facts.rate),
     )
+
+
+def encoded_facts(facts: VideoFacts, settings: EncodeSettings) -> VideoFacts:
+    """The facts as the output's: RGB sources have no matrix and full range, and get what video has."""
+    if settings.pix_fmt.startswith(("yuv", "gray")) and not facts.pix_fmt.startswith(("yuv", "gray", "nv", "p0", "p2")):
+        return facts.model_copy(
+            update={"color_range": LIMITED_RANGE, "color_space": BT709 if facts.height >= HD_LINES else BT601}
+        )
+    return facts
 
 
 def keyframe_distance(rate: Fraction) -> int:
