@@ -19,6 +19,7 @@ from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
 from recast.manifest import Chunk, EncoderChoice, OutputRecord, PartReport, Plan, Segment
+from recast.media.mux import hash_output_tracks
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
 from recast.media.verify import read_track_packets, verify_output
@@ -94,12 +95,15 @@ class _Mux:
         )
         video.path.unlink()
         log.info("verifying", bytes=output.stat().st_size)
+        source_tracks = read_track_packets(hashes)
+        hash_output_tracks(plan, output, hashes, moved=self._dog.moved)
         verify_output(
             output,
             plan,
             pts=self._pts,
             packets_sha256=video.packets_sha256,
-            tracks=read_track_packets(hashes),
+            source_tracks=source_tracks,
+            output_tracks=read_track_packets(hashes),
         )
         self._dog.moved()
         return output

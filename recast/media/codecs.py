@@ -27,7 +27,7 @@ SAME_SAMPLES = {
 
 WRITABLE: dict[Codec, frozenset[str]] = {
     "h264": frozenset({
-        "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "gray", "gray10le",
+        "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le",
     }),
     "hevc": frozenset({
         "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "gray", "gray10le",
@@ -88,11 +88,15 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
 
 def encoded_facts(facts: VideoFacts, settings: EncodeSettings) -> VideoFacts:
     """The facts as the output's: RGB sources have no matrix and full range, and get what video has."""
-    if settings.pix_fmt.startswith(("yuv", "gray")) and not facts.pix_fmt.startswith(("yuv", "gray", "nv", "p0", "p2")):
-        return facts.model_copy(
-            update={"color_range": LIMITED_RANGE, "color_space": BT709 if facts.height >= HD_LINES else BT601}
-        )
-    return facts
+    if not is_rgb(facts.pix_fmt) or is_rgb(settings.pix_fmt):
+        return facts
+    matrix = BT709 if facts.height >= HD_LINES else BT601
+    return facts.model_copy(update={"color_range": LIMITED_RANGE, "color_space": matrix})
+
+
+def is_rgb(pix_fmt: str) -> bool:
+    """Whether pictures are red, green and blue (or indices into such a palette)."""
+    return pix_fmt.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr"))
 
 
 def keyframe_distance(rate: Fraction) -> int:
@@ -138,7 +142,9 @@ def _codec(facts: VideoFacts, video: Video, container: Container, pix_fmt: str, 
         return facts.codec
     if _is_odd(facts, pix_fmt) and "av1" in HELD[container] & lossless_ok:
         return "av1"
-    return "hevc" if pix_fmt.endswith("10le") and not interlaced else "h264"
+    # H.264 decoders give pictures without chroma as 4:2:0.
+    wants_hevc = (pix_fmt.endswith("10le") and not interlaced) or pix_fmt.startswith("gray")
+    return "hevc" if wants_hevc else "h264"
 
 
 def _is_odd(facts: VideoFacts, pix_fmt: str) -> bool:

@@ -4,7 +4,7 @@ FFmpeg 9 does it, in one command with two outputs: the container, and the copied
 size, hash) for the verification that follows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -207,9 +207,29 @@ def _hash_output(plan: Plan, hashes: Path) -> list[str]:
     if not tracks:
         hashes.write_text("")
         return []
+    filters = [",".join(filter(None, (track.bitstream_filter, _rechunk(track)))) for track in tracks]
+    return _framehash([f"1:{track.stream_index}" for track in tracks], filters, hashes)
+
+
+def hash_output_tracks(plan: Plan, output: Path, hashes: Path, *, moved: Callable[[], None]) -> None:
+    """Write the copied tracks' packets of the finished file as text, like `mux` does for the source's."""
+    numbers = {track.stream_index: number for number, track in enumerate(kept_tracks(plan), start=1)}
+    tracks = hashed_tracks(plan)
+    maps = [f"0:{numbers[track.stream_index]}" for track in tracks]
+    if not tracks:
+        hashes.write_text("")
+        return
+    filters = [_rechunk(track) for track in tracks]
+    run_ffmpeg(["-y", "-copyts", *_input(str(output)), *_framehash(maps, filters, hashes)], moved=moved)
+
+
+def _rechunk(track: Track) -> str:
+    # Every container cuts PCM into packets of its own.
+    return "pcm_rechunk=n=4800:pad=0" if track.codec.startswith("pcm_") else ""
+
+
+def _framehash(maps: Sequence[str], filters: Sequence[str], hashes: Path) -> list[str]:
     arguments: list[str] = []
-    for number, track in enumerate(tracks):
-        arguments += ["-map", f"1:{track.stream_index}"]
-        if track.bitstream_filter:
-            arguments += [f"-bsf:{number}", track.bitstream_filter]
+    for number, (stream, chain) in enumerate(zip(maps, filters, strict=True)):
+        arguments += ["-map", stream, *([f"-bsf:{number}", chain] if chain else [])]
     return [*arguments, "-c", "copy", "-f", "framehash", "-hash", "sha256", f"file:{hashes}"]

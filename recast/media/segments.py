@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.codec.context import Flags
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -21,20 +22,23 @@ from recast.errors import BadInput
 from recast.media import avlog as avlog  # before anything is opened
 
 MILLISECOND = Fraction(1, 1000)
-CONTAINERS = ("matroska", "nut")
-"""NUT holds what Matroska cannot (PNG, say); FFmpeg tells them apart by their content."""
+CONTAINERS = ("matroska", "nut", "mov")
+"""Matroska cannot hold PNG, NUT not DNxHD; FFmpeg tells them apart by their content."""
 OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 
 
 class SegmentWriter:
-    """Writes packets of `template` to a Matroska file at `path`, or to a NUT file where Matroska cannot.
+    """Writes packets of `template` to a Matroska file at `path`, or in another container where Matroska cannot.
 
     Raises:
-        BadInput: neither can hold the codec.
+        BadInput: none can hold the codec.
     """
 
     def __init__(self, path: Path, template: VideoStream) -> None:
         self.path = path
+        codec = template.codec_context.name
+        if codec == "rawvideo" and not template.codec_tag.strip("\0"):
+            raise BadInput("raw pictures without a tag (Y4M) cannot be cut: convert them first, to FFV1 say")
         for container in CONTAINERS:
             self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
             try:
@@ -44,7 +48,7 @@ class SegmentWriter:
                 self._container.close()
                 continue
             return
-        raise BadInput(f"codec {template.codec_context.name} cannot be cut: convert it first")
+        raise BadInput(f"codec {codec} cannot be cut: convert it first")
 
     def write(self, packet: Packet[VideoStream], stamp: int) -> None:
         """Write a copy of `packet`."""
@@ -54,6 +58,7 @@ class SegmentWriter:
         copy.stream = self._stream
         copy.time_base = MILLISECOND
         copy.pts = copy.dts = stamp
+        copy.duration = 1
         copy.is_keyframe = packet.is_keyframe
         self._container.mux_one(copy)
 
@@ -70,15 +75,17 @@ def decode_segment(path: Path, *, threads: int) -> Iterator[VideoFrame]:
 
     Args:
         path: the Matroska file.
-        threads: decoder threads; they do not change the pictures.
+        threads: decoder threads; they do not change the pictures. Nor does the processor: bit-exact decoders
+            (MPEG-4's and DV's transforms differ by processor otherwise).
     """
     with av.open(str(path), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
-        # NUT chooses finer ticks of its own.
+        stream.codec_context.flags |= Flags.bitexact
+        # Not every container takes milliseconds for its ticks.
         milliseconds = Fraction(stream.time_base or MILLISECOND) / MILLISECOND
         for packet in container.demux(stream):
             if packet.pts is not None:
                 packet.pts = round(packet.pts * milliseconds)
-            with contextlib.suppress(av.error.InvalidDataError):
+            with contextlib.suppress(av.error.FFmpegError):
                 yield from packet.decode()

@@ -13,12 +13,12 @@ from recast import names
 from recast.errors import Corrupt
 from recast.manifest import Plan
 from recast.media import avlog as avlog  # before anything is opened
-from recast.media.mux import hashed_tracks, kept_tracks, video_start
+from recast.media.mux import hashed_tracks, video_start
 
 
 @dataclass(frozen=True)
 class TrackPackets:
-    """A copied track as the source has it, times as they shall be in the output.
+    """A copied track's packets; those of the source have their times as they shall be in the output.
 
     Attributes:
         time_base: of `pts`.
@@ -53,7 +53,13 @@ def read_track_packets(framehash: Path) -> list[TrackPackets]:
 
 
 def verify_output(
-    path: Path, plan: Plan, *, pts: Sequence[int], packets_sha256: str, tracks: Sequence[TrackPackets]
+    path: Path,
+    plan: Plan,
+    *,
+    pts: Sequence[int],
+    packets_sha256: str,
+    source_tracks: Sequence[TrackPackets],
+    output_tracks: Sequence[TrackPackets],
 ) -> None:
     """Compare a finished file with what it must be.
 
@@ -62,7 +68,8 @@ def verify_output(
         plan: the plan.
         pts: the frame list's times, in order.
         packets_sha256: of all parts' packets, in order.
-        tracks: the copied tracks' packets, in the order of `hashed_tracks`.
+        source_tracks: the copied tracks' packets in the source, in the order of `hashed_tracks`.
+        output_tracks: the same tracks' packets in the file.
 
     Raises:
         Corrupt: it differs; the message says in what.
@@ -73,41 +80,27 @@ def verify_output(
         digest = hashlib.sha256()
         shown: list[int] = []
         clocks: list[int] = []
-        copies: dict[int, tuple[list[int], list[str]]] = {}
-        numbers = {track.stream_index: place for place, track in enumerate(kept_tracks(plan), start=1)}
-        wanted = {numbers[track.stream_index] for track in hashed_tracks(plan)}
-        for packet in container.demux():
-            index = packet.stream.index
-            if packet.size == 0 or (packet.pts is None and index not in wanted):
-                continue
-            if index == video.index and packet.pts is not None:
+        for packet in container.demux(video):
+            if packet.size and packet.pts is not None:
                 digest.update(packet)
                 shown.append(packet.pts)
                 clocks.append(packet.dts if packet.dts is not None else packet.pts)
-            elif index in wanted:
-                times, digests = copies.setdefault(index, ([], []))
-                # Cover art has no time of its own.
-                times.append(packet.pts or 0)
-                digests.append(hashlib.sha256(packet).hexdigest())
-        if digest.hexdigest() != packets_sha256:
-            raise _differs("video packets are not the parts'")
-        # Matroska stores no decode times: what a demuxer gives are its guesses.
-        if plan.container != "mkv" and any(a >= b for a, b in pairwise(clocks)):
-            raise _differs("decode times do not rise")
         base = Fraction(video.time_base or 1)
-        _check_video_times(sorted(shown), base, pts, plan)
-        # By as much the whole output may begin later than planned: Matroska knows no negative times.
-        shift = min(shown) * base - video_start(plan)
-        for track, source in zip(hashed_tracks(plan), tracks, strict=True):
-            place = numbers[track.stream_index]
-            times, digests = copies.get(place, ([], []))
-            name = f"{track.kind} track {track.stream_index}"
-            if tuple(digests) != source.digests:
-                raise _differs(f"{name} has other packets ({len(digests)}, in the source {len(source.digests)})")
-            if track.kind == "cover":
-                continue
-            stream = container.streams[place]
-            _check_track_times(name, times, Fraction(stream.time_base or 1), source, shift, base)
+    if digest.hexdigest() != packets_sha256:
+        raise _differs("video packets are not the parts'")
+    # Matroska stores no decode times: what a demuxer gives are its guesses.
+    if plan.container != "mkv" and any(a >= b for a, b in pairwise(clocks)):
+        raise _differs("decode times do not rise")
+    _check_video_times(sorted(shown), base, pts, plan)
+    # By as much the whole output may begin later than planned: Matroska knows no negative times.
+    shift = min(shown) * base - video_start(plan)
+    for track, source, output in zip(hashed_tracks(plan), source_tracks, output_tracks, strict=True):
+        name = f"{track.kind} track {track.stream_index}"
+        if output.digests != source.digests:
+            raise _differs(f"{name} has other packets ({len(output.digests)}, in the source {len(source.digests)})")
+        # Cover art has no time of its own.
+        if track.kind != "cover":
+            _check_track_times(name, source, output, shift, base)
 
 
 def _check_header(video: av.VideoStream, plan: Plan) -> None:
@@ -130,12 +123,12 @@ def _check_video_times(shown: list[int], base: Fraction, pts: Sequence[int], pla
 
 
 def _check_track_times(
-    name: str, times: list[int], base: Fraction, source: TrackPackets, shift: Fraction, video_base: Fraction
+    name: str, source: TrackPackets, output: TrackPackets, shift: Fraction, video_base: Fraction
 ) -> None:
     """The track's distance from the video, packet by packet, within one tick of the coarsest clock."""
-    tolerance = max(base, source.time_base, video_base)
-    for own, theirs in zip(times, source.pts, strict=True):
-        off = own * base - shift - theirs * source.time_base
+    tolerance = max(output.time_base, source.time_base, video_base)
+    for own, theirs in zip(output.pts, source.pts, strict=True):
+        off = own * output.time_base - shift - theirs * source.time_base
         if abs(off) > tolerance:
             raise _differs(f"{name} is {float(off):+.6f} s off against the video")
 

@@ -26,9 +26,7 @@ reads = st.tuples(st.just("read"), st.integers(0, 300), st.just(0))
 
 
 @given(calls=st.lists(seeks | reads, max_size=30), ahead=st.integers(0, 2), kept=st.integers(1, 4))
-def test_any_seeks_and_reads_are_those_of_a_file(
-    calls: list[tuple[str, int, int]], ahead: int, kept: int
-) -> None:
+def test_any_seeks_and_reads_are_those_of_a_file(calls: list[tuple[str, int, int]], ahead: int, kept: int) -> None:
     model = io.BytesIO(CONTENT)
     with reader(ahead=ahead, kept=kept) as file:
         for call, amount, whence in calls:
@@ -69,9 +67,7 @@ def test_two_interleaved_streams_fetch_hardly_a_byte_twice() -> None:
 def test_memory_is_flat() -> None:
     block, size = 1 << 18, 1 << 28
     tracemalloc.start()
-    fetched = RangedReader(
-        lambda _, length: bytes(length), name="mem", size=size, etag="e", block_bytes=block
-    )
+    fetched = RangedReader(lambda _, length: bytes(length), name="mem", size=size, etag="e", block_bytes=block)
     with fetched as file:
         while file.read(block):
             pass

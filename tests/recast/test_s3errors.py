@@ -49,9 +49,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("raised", "kind"), CASES, ids=lambda value: str(value)[:60])
-def test_mapping_names_the_object_and_keeps_the_cause(
-    raised: Exception, kind: type[errors.RecastError]
-) -> None:
+def test_mapping_names_the_object_and_keeps_the_cause(raised: Exception, kind: type[errors.RecastError]) -> None:
     with pytest.raises(errors.RecastError, match="s3://b/k") as found, mapped("s3://b/k"):
         raise raised
     assert type(found.value) is kind

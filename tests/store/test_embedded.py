@@ -173,8 +173,6 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_environment_drops_the_users_own() -> None:
-    environment = EmbeddedStore(Path("unused")).environment(
-        {"AWS_PROFILE": "p", "AWS_SESSION_TOKEN": "t", "A": "b"}
-    )
+    environment = EmbeddedStore(Path("unused")).environment({"AWS_PROFILE": "p", "AWS_SESSION_TOKEN": "t", "A": "b"})
     assert environment["A"] == "b"
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & environment.keys()

@@ -124,9 +124,7 @@ def test_race_of_puts_has_one_winner(storage: Storage, prefix: str, same: bool) 
     assert storage.get(prefix + "a") == (b"same" if same else bytes(won))
 
 
-def test_race_of_multipart_uploads_has_one_winner(
-    storage: Storage, prefix: str, tmp_path: Path, raw: Any
-) -> None:
+def test_race_of_multipart_uploads_has_one_winner(storage: Storage, prefix: str, tmp_path: Path, raw: Any) -> None:
     paths = [tmp_path / str(number) for number in range(4)]
     for number, path in enumerate(paths):
         path.write_bytes(bytes([number]) * (PART_BYTES + 1))
@@ -158,9 +156,7 @@ def test_multipart_roundtrip(storage: Storage, prefix: str, large: Path, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "large"]
 
 
-def test_lost_answer_to_a_put_is_a_success(
-    storage: Storage, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lost_answer_to_a_put_is_a_success(storage: Storage, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = lose_first_answer(monkeypatch, "PUT", key_of(prefix))
     assert storage.put(prefix + "a", b"one", if_absent=True)
     assert lost

@@ -1,0 +1,215 @@
+"""What mux takes for its own output, and what it makes of the parts' reports."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.stages import mux
+from recast import names
+from recast.errors import BadConfig, Transient
+from recast.layout import RunLayout, part_digest
+from recast.manifest import (
+    Chunk,
+    EncoderChoice,
+    EncodeSettings,
+    OutputRecord,
+    PartReport,
+    Plan,
+    Segment,
+    SourceObject,
+    Track,
+    VideoFacts,
+)
+from recast.stage import StageInput
+from recast.storage import Storage, StorageSettings
+
+DIGEST = "0123456789abcdef"
+CONTENT = b"the output"
+CHOICE = EncoderChoice(name="libx264", options={"crf": "18"}, extradata_sha256="x")
+SEGMENTS = [
+    Segment(index=k, object=k, sha256="", size=1, first=2 * k, pts=(80 * k, 80 * k + 40), packets=(0, 1))
+    for k in range(3)
+]
+PLAN = Plan(
+    run="r", source=SourceObject(uri="file:///a.mov", etag="e", size=1), container="mp4",
+    video=VideoFacts(
+        stream_index=0, codec="h264", width=64, height=48, pix_fmt="yuv420p", time_base=Fraction(1, 1000),
+        rate=Fraction(25), sar=Fraction(1),
+    ),
+    tracks=(
+        Track(stream_index=1, kind="audio", codec="aac"),
+        Track(stream_index=2, kind="data", codec="mebx", action="Drop", reason="data that FFmpeg cannot write"),
+    ),
+    inputs={"engine": "Passthrough"}, segments=3, frames=6, chunks=(0, 2), first_pts=0, start_seconds=0,
+    encode=EncodeSettings(codec="h264", pix_fmt="yuv420p", quality=1, preset="Auto", threads=1, gop=1),
+)  # fmt: skip
+
+
+def report(segment: Segment, **more: Any) -> PartReport:
+    digest = part_digest(
+        segment=segment.model_dump(mode="json"), inputs=PLAN.inputs, encoder=CHOICE.model_dump(mode="json")
+    )
+    base: dict[str, Any] = {
+        "segment": segment.index, "digest": digest, "frames": segment.frames, "sha256": "", "size": 1,
+        "packets_sha256": "", "extradata_sha256": "", "reorder": 0, "encoder": "libx264", "faces_found": 2,
+        "faces_swapped": 1, "seconds": {"swap": 0.5}, "cpu_seconds": 1.5,
+    }  # fmt: skip
+    return PartReport(**(base | more))
+
+
+class Place:
+    """A job on this machine's disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.output = folder / "out.mp4"
+        self.scratch = folder.as_uri() + "/scratch"
+        self.layout = RunLayout.of(scratch=self.scratch, namespace="n", name="j", run="r")
+        self.storage = Storage(StorageSettings(endpoint=None))
+        self.put(self.layout.plan, PLAN.model_dump_json(by_alias=True))
+        for number, chunk in enumerate((SEGMENTS[:2], SEGMENTS[2:])):
+            self.put(self.layout.chunk(number), Chunk(segments=tuple(chunk)).model_dump_json(by_alias=True))
+
+    def put(self, uri: str, text: str) -> None:
+        Path(uri.removeprefix("file://")).parent.mkdir(parents=True, exist_ok=True)
+        self.storage.put(uri, text.encode())
+
+    def record(self, **more: Any) -> OutputRecord:
+        base: dict[str, Any] = {
+            "uri": self.output.as_uri(), "sha256": hashlib.sha256(CONTENT).hexdigest(), "size": len(CONTENT),
+            "digest": DIGEST, "frames": 6, "encoder": "libx264", "faces_found": 0, "faces_swapped": 0,
+            "worker_seconds": {}, "worker_cpu_seconds": 0,
+        }  # fmt: skip
+        made = OutputRecord(**(base | more))
+        self.put(self.layout.output_record, made.model_dump_json(by_alias=True))
+        return made
+
+    def commit(self, *segments: Segment) -> None:
+        self.put(self.layout.encoder, CHOICE.model_dump_json(by_alias=True))
+        for segment in segments:
+            made = report(segment)
+            self.put(self.layout.part_report(segment.index, made.digest), made.model_dump_json(by_alias=True))
+
+    def mux(self, *, overwrite: bool = False) -> Any:
+        spec = {
+            "source": {"uri": "file:///a.mov"}, "output": {"uri": self.output.as_uri(), "overwrite": overwrite},
+            "engine": {"name": "Passthrough"}, "storage": {"scratch": self.scratch},
+        }  # fmt: skip
+        stage = {"namespace": "n", "name": "j", "uid": "u", "run": "r", "spec": spec}
+        return mux._Mux(StageInput.model_validate_json(json.dumps(stage)), "r")
+
+
+class QuietDog:
+    """A watchdog that only notes whether it is still on watch."""
+
+    made: list["QuietDog"] = []
+
+    def __init__(self, *_: object) -> None:
+        self.watches = True
+        self.made.append(self)
+
+    def moved(self) -> None: ...
+
+    def stop(self) -> None:
+        self.watches = False
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr(mux, "Watchdog", QuietDog)
+    monkeypatch.setattr(QuietDog, "made", [])
+    yield Place(tmp_path)
+
+
+def test_an_output_that_is_not_there_was_not_published(place: Place) -> None:
+    assert place.mux()._published(DIGEST) is None
+    place.record()
+    assert place.mux()._published(DIGEST) is None
+
+
+def test_its_own_output_is_taken_as_published(place: Place) -> None:
+    place.output.write_bytes(CONTENT)
+    record = place.record()
+    assert place.mux()._published(DIGEST) == record
+    assert place.mux(overwrite=True)._published(DIGEST) == record
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"digest": "f" * 16}, {"sha256": "0" * 64}, {"size": 9}, {"uri": "file:///elsewhere.mp4"}],
+    ids=["of other parts", "of other content", "of another size", "of another address"],
+)
+def test_an_output_that_is_not_its_own_is_never_touched_without_leave(place: Place, more: dict[str, Any]) -> None:
+    place.output.write_bytes(CONTENT)
+    place.record(**more)
+    with pytest.raises(BadConfig, match="exists already") as refused:
+        place.mux()._published(DIGEST)
+    assert refused.value.reason == names.OUTPUT_EXISTS
+    assert place.mux(overwrite=True)._published(DIGEST) is None
+
+
+def test_an_output_without_a_record_is_somebody_elses(place: Place) -> None:
+    place.output.write_bytes(CONTENT)
+    with pytest.raises(BadConfig, match="exists already"):
+        place.mux()._published(DIGEST)
+
+
+def test_committed_parts_are_read_in_order(place: Place) -> None:
+    place.commit(*reversed(SEGMENTS))
+    assert [found.segment for found in place.mux()._read_parts()] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("committed", [[], SEGMENTS[:2], SEGMENTS[1:]], ids=["none", "the last missing", "the first"])
+def test_a_part_that_is_not_committed_is_waited_for(place: Place, committed: list[Segment]) -> None:
+    if committed:
+        place.commit(*committed)
+    with pytest.raises(Transient, match="swap stage again") as refused:
+        place.mux()._read_parts()
+    assert refused.value.reason == names.NOT_READY
+
+
+def test_a_part_of_another_encoder_or_other_inputs_is_not_taken(place: Place) -> None:
+    place.commit(*SEGMENTS)
+    place.put(place.layout.encoder, CHOICE.model_copy(update={"options": {"crf": "19"}}).model_dump_json(by_alias=True))
+    with pytest.raises(Transient):
+        place.mux()._read_parts()
+
+
+def test_a_mux_without_a_run_is_configured_wrongly() -> None:
+    spec = {
+        "source": {"uri": "file:///a.mov"}, "output": {"uri": "file:///b.mp4"}, "engine": {"name": "Passthrough"},
+        "storage": {"scratch": "s3://scratch/x"},
+    }  # fmt: skip
+    job = StageInput.model_validate({"namespace": "n", "name": "j", "uid": "u", "spec": spec})
+    with pytest.raises(BadConfig, match="run is missing"):
+        mux.mux(job)
+
+
+def test_the_record_adds_the_parts_up_and_names_what_was_dropped() -> None:
+    reports = [report(segment, seconds={"swap": 0.5, "decode": k}) for k, segment in enumerate(SEGMENTS)]
+    record = mux._record("file:///b.mp4", PLAN, reports, DIGEST, "ab", 9)
+    assert (record.frames, record.faces_found, record.faces_swapped, record.size) == (6, 6, 3, 9)
+    assert record.worker_seconds == {"swap": 1.5, "decode": 3.0} and record.worker_cpu_seconds == 4.5
+    assert record.dropped_tracks == ("data track 2 (mebx): data that FFmpeg cannot write",)
+
+
+def test_consent_is_written_into_the_outputs_metadata(place: Place) -> None:
+    one = place.mux()
+    assert one._metadata() == {}
+    consent = {"reference": "REL-1", "subject": "Ada L."}
+    one._spec = one._spec.model_validate(one._spec.model_dump(by_alias=True) | {"consent": consent})
+    assert one._metadata()["comment"].endswith("Consent: REL-1, Ada L.")
+
+
+def test_no_watchdog_outlives_the_stage(place: Place) -> None:
+    spec = {
+        "source": {"uri": "file:///a.mov"}, "output": {"uri": place.output.as_uri()},
+        "engine": {"name": "Passthrough"}, "storage": {"scratch": place.scratch},
+    }  # fmt: skip
+    with pytest.raises(Transient):
+        mux.mux(StageInput.model_validate({"namespace": "n", "name": "j", "uid": "u", "run": "r", "spec": spec}))
+    assert [dog.watches for dog in QuietDog.made] == [False]

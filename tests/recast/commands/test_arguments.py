@@ -1,0 +1,82 @@
+"""Paths as URIs, and times as seconds."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from recast.commands.arguments import consent_of, engine_of, faces_of, to_uri
+from recast.commands.preview import seconds_of
+from recast.errors import UsageError
+from recast.spec import Source
+from recast.stored import local_path
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("a.mp4", "/here/a.mp4"),
+        ("./a.mp4", "/here/a.mp4"),
+        ("../a.mp4", "/a.mp4"),
+        ("/in/a.mp4", "/in/a.mp4"),
+        ("/in//b/../a.mp4", "/in/a.mp4"),
+        ("a b.mp4", "/here/a b.mp4"),
+        ("100%.mp4", "/here/100%.mp4"),
+        ("a%20b.mp4", "/here/a%20b.mp4"),
+        ("a#1?.mp4", "/here/a#1?.mp4"),
+        ("ü.mp4", "/here/ü.mp4"),
+        ("C:a.mp4", "/here/C:a.mp4"),
+        ("-a.mp4", "/here/-a.mp4"),
+    ],
+)
+def test_a_path_becomes_the_uri_of_that_very_file(text: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getcwd", lambda: "/here")
+    uri = to_uri(text)
+    assert local_path(uri) == Path(path)
+    assert Source(uri=uri).uri == uri
+    # Outputs, FFmpeg's input and the checks before a run take it so.
+    assert uri.removeprefix("file://") == path
+
+
+def test_an_s3_uri_stays_as_it_is() -> None:
+    assert to_uri("s3://bucket/a b/../c.mp4") == "s3://bucket/a b/../c.mp4"
+
+
+@pytest.mark.parametrize("text", ["http://host/a.mp4", "gs://b/a.mp4", "file:///a.mp4", "rtmp://x/y"])
+def test_other_uris_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="path or an s3:// URI"):
+        to_uri(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("63", 63), ("63.5", 63.5), ("01:03", 63), ("00:01:03", 63), ("1:00:00.25", 3600.25), (".5", 0.5)],
+)
+def test_times_are_seconds_or_a_clock(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "a", "-1", "1:-3", "1:2:3:4", "::", "1:", "nan", "inf", "1:nan"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--at"):
+        seconds_of(text)
+
+
+def options(**values: object) -> argparse.Namespace:
+    return argparse.Namespace(**({"face": [], "engine": "mesh", "select": "largest", "consent": None} | values))
+
+
+def test_several_photos_are_one_persons() -> None:
+    (pair,) = faces_of(options(face=["/f/a.png", "s3://bucket/b.png"], select="rightmost"))
+    assert (pair.source, pair.target.select) == (("file:///f/a.png", "s3://bucket/b.png"), "Rightmost")
+
+
+def test_passthrough_looks_at_no_face() -> None:
+    assert faces_of(options(face=["/f/a.png"], engine="passthrough")) == ()
+    assert engine_of(options(engine="passthrough")).name == "Passthrough"
+
+
+def test_consent_is_taken_as_typed() -> None:
+    consent = consent_of(options(consent="release 12"))
+    assert consent is not None and consent.reference == "release 12"
+    assert consent_of(options()) is None

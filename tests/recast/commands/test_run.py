@@ -1,0 +1,212 @@
+"""`recast run`: from arguments to a job, and what is refused before any work."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recast import exitcodes
+from recast.cli import main, make_parser
+from recast.commands import run
+from recast.errors import BadConfig, BadInput, RecastError, StorageUnavailable, Transient, UsageError
+from recast.local import RunReport
+from recast.manifest import OutputRecord
+from recast.spec import JobSpec
+from recast.stage import StageResult, Terminated
+
+FACE = ["--face", "f.png", "--consent", "release 12"]
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    return make_parser("run").parse_args(["run", *arguments])
+
+
+def spec(*arguments: str, source: str = "/in/a.mov", output: str = "/out/b.mp4") -> JobSpec:
+    return run.spec_of(parse(source, output, *arguments))
+
+
+def test_the_least_command_is_a_job_with_the_defaults() -> None:
+    job = spec(*FACE)
+    assert (job.source.uri, job.output.uri) == ("file:///in/a.mov", "file:///out/b.mp4")
+    assert (job.engine.name, job.video.codec, job.video.quality, job.audio.codec) == ("Mesh", "Auto", 18, "Copy")
+    assert (job.output.overwrite, job.output.drop_tracks, job.segments.target_seconds) == (False, (), 10)
+    assert job.consent is not None and job.consent.reference == "release 12"
+    assert job.segments.max_parallelism == run.default_workers() >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where", "value"),
+    [
+        (["--codec", "hevc"], "video.codec", "Hevc"),
+        (["--codec", "prores"], "video.codec", "ProRes"),
+        (["--quality", "30"], "video.quality", 30),
+        (["--quality", "Lossless"], "video.quality", "Lossless"),
+        (["--preset", "slow"], "video.preset", "slow"),
+        (["--preset", "auto"], "video.preset", "Auto"),
+        (["--pixel-format", "yuv420p"], "video.pixel_format", "Yuv420p"),
+        (["--audio", "aac"], "audio.codec", "Aac"),
+        (["--drop-tracks", "data, cover"], "output.drop_tracks", ("data", "cover")),
+        (["--overwrite"], "output.overwrite", True),
+        (["--segment-seconds", "2.5"], "segments.target_seconds", 2.5),
+        (["--workers", "3"], "segments.max_parallelism", 3),
+        (["--retries", "0"], "segments.retries", 0),
+        (["--scratch", "s3://scratch/x", "--endpoint-url", "http://h:1"], "storage.scratch", "s3://scratch/x"),
+        (["--scratch", "s3://scratch/x", "--endpoint-url", "http://h:1"], "storage.endpoint", "http://h:1"),
+        (["--engine", "passthrough"], "engine.name", "Passthrough"),
+    ],
+)
+def test_an_option_is_a_field_of_the_job(arguments: list[str], where: str, value: Any) -> None:
+    found: Any = spec(*FACE, *arguments)
+    for name in where.split("."):
+        found = getattr(found, name)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ([], "--face and --consent"),
+        (["--face", "f.png"], "--face and --consent"),
+        (["--consent", "release 12"], "--face and --consent"),
+        ([*FACE, "--workers", "0"], "--workers 0"),
+        ([*FACE, "--quality", "best"], "--quality best"),
+        ([*FACE, "--quality", "-1"], "--quality -1"),
+        ([*FACE, "--quality", "64"], "quality"),
+        ([*FACE, "--preset", "crf=0:x"], "preset"),
+        ([*FACE, "--drop-tracks", "sound"], "--drop-tracks sound"),
+        ([*FACE, "--segment-seconds", "0"], "target"),
+        ([*FACE, "--segment-seconds", "nan"], "target"),
+        ([*FACE, "--retries", "-1"], "retries"),
+        ([*FACE, "--scratch", "scratch/x"], "scratch"),
+        ([*FACE, "--scratch", "s3://scratch/x", "--endpoint-url", "h:1"], "endpoint"),
+        ([*FACE[:3], "x" * 513], "reference"),
+        ([*FACE[:1], "gs://b/f.png", *FACE[2:]], "gs://b/f.png"),
+    ],
+)
+def test_what_cannot_be_a_job_is_refused_as_usage(
+    arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "/in/a.mov", "/out/b.mp4", *arguments]) == exitcodes.USAGE
+    error = capsys.readouterr().err
+    assert what in error and error.startswith("recast: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("source", "output"), [("s3://b-1/a.mov", "/out/b.mp4"), ("/in/a.mov", "s3://b-1/b.mp4")])
+def test_objects_need_a_scratch_prefix(source: str, output: str) -> None:
+    with pytest.raises(UsageError, match="--scratch"):
+        spec(*FACE, source=source, output=output)
+    assert spec(*FACE, "--scratch", "s3://scratch/x", source=source, output=output)
+
+
+def test_an_output_of_unknown_kind_is_refused_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "/in/a.mov", "/out/b.avi", *FACE]) == exitcodes.USAGE
+    error = capsys.readouterr().err
+    assert "/out/b.avi" in error and ".mp4, .mov or .mkv" in error
+    assert "Value error" not in error
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "a.mov").write_bytes(b"video")
+    (tmp_path / "taken.mp4").write_bytes(b"taken")
+    (tmp_path / "folder.mp4").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("output", "error", "what"),
+    [
+        ("a.mov", UsageError, "same file"),
+        ("folder.mp4", UsageError, "folder"),
+        ("none/b.mp4", BadConfig, "does not exist"),
+        ("taken.mp4", UsageError, "exists already"),
+    ],
+)
+def test_an_output_that_would_fail_late_is_refused_early(
+    place: Path, output: str, error: type[RecastError], what: str
+) -> None:
+    job = spec(*FACE, source=str(place / "a.mov"), output=str(place / output))
+    with pytest.raises(error, match=what):
+        run._check_output(job, place / "no-run")
+
+
+def test_an_output_that_exists_is_taken_where_that_was_asked_for_or_a_run_was_cut_short(place: Path) -> None:
+    taken = {"source": str(place / "a.mov"), "output": str(place / "taken.mp4")}
+    run._check_output(spec(*FACE, "--overwrite", **taken), place / "no-run")
+    run._check_output(spec(*FACE, **taken), place)
+    run._check_output(spec(*FACE, source=taken["source"], output=str(place / "new.mp4")), place / "no-run")
+
+
+@pytest.mark.parametrize("name", ["a.mov", "./a.mov", "link.mov", "linked/a.mov"])
+def test_a_source_under_another_name_is_still_the_file_that_would_be_overwritten(place: Path, name: str) -> None:
+    (place / "link.mov").symlink_to(place / "a.mov")
+    (place / "linked").symlink_to(place)
+    job = spec(*FACE, "--overwrite", source=str(place / name), output=str(place / "a.mov"))
+    with pytest.raises(UsageError, match="same file"):
+        run._check_output(job, place / "no-run")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "kept"),
+    [
+        (BadInput("x: y"), 65, False),
+        (BadConfig("x: y"), 78, False),
+        (StorageUnavailable("x: y"), 69, True),
+        (Transient("x: y"), 75, True),
+        (Terminated(143), 143, True),
+        (Terminated(130), 130, True),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_run_that_failed_keeps_what_the_same_command_can_go_on_from(
+    error: RecastError | Terminated, code: int, kept: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    assert run._failed(error, code, folder, True) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert folder.exists() is kept
+    assert all(line.startswith("recast: ") for line in lines) and len(lines) == (2 if kept else 1)
+    assert (str(folder) in lines[-1]) is kept
+
+
+REPORT = RunReport(
+    run="0123456789ab",
+    segments=2,
+    record=OutputRecord(
+        uri="file:///out/b.mp4", sha256="ab", size=9, digest="d", frames=7, encoder="libx264", faces_found=7,
+        faces_swapped=6, worker_seconds={"swap": 1.0}, worker_cpu_seconds=2.0, dropped_tracks=("data track 2",),
+    ),
+    seconds=1.23456,
+    stages={
+        "split": [StageResult(seconds=1.0, cpu_seconds=0.5, peak_rss_bytes=10)],
+        "swap": [
+            StageResult(seconds=1.5, cpu_seconds=1.0, peak_rss_bytes=5), StageResult(seconds=2.0, peak_rss_bytes=7),
+        ],
+        "mux": [],
+    },
+)  # fmt: skip
+
+
+def test_the_report_says_what_was_done() -> None:
+    report = json.loads(json.dumps(run.report_json(REPORT, spec(*FACE))))
+    assert report["output"] == {"uri": "file:///out/b.mp4", "sha256": "ab", "size": 9}
+    assert (report["run"], report["frames"], report["segments"]) == ("0123456789ab", 7, 2)
+    assert (report["facesFound"], report["facesSwapped"], report["encoder"]) == (7, 6, "libx264")
+    assert report["consent"] == {"reference": "release 12", "subject": None}
+    assert report["droppedTracks"] == ["data track 2"]
+    assert report["stages"]["swap"] == {"processes": 2, "seconds": 3.5, "cpuSeconds": 1.0, "peakRssBytes": 7}
+    assert report["stages"]["mux"]["processes"] == 0
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    monkeypatch.setattr(run, "embedded_job", lambda *_: pytest.fail("the work began"))
+    arguments = ["--engine", "passthrough", "--report", str(place / "none" / "report.json")]
+    code = main(["run", str(place / "a.mov"), str(place / "new.mp4"), *arguments])
+    assert code in exitcodes.NEVER_RETRIED
+    assert "report.json" in capsys.readouterr().err

@@ -1,0 +1,154 @@
+"""The command line: help that tells the truth, one line for an error, and the error's code."""
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+from recast import cli, exitcodes
+from recast.cli import main, make_parser
+from recast.errors import BadConfig, BadInput, NotFound, RecastError, StorageUnavailable, Transient
+
+
+def parser(command: str) -> argparse.ArgumentParser:
+    """A command's own parser."""
+    (choices,) = (
+        action.choices for action in make_parser(command)._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    return choices[command]  # type: ignore[no-any-return]
+
+
+COMMANDS = sorted(cli.COMMANDS)
+
+
+def help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--help"])
+    assert ended.value.code == 0
+    out, err = capsys.readouterr()
+    assert not err
+    return out
+
+
+def test_the_commands_are_those_that_work() -> None:
+    assert COMMANDS == ["clean", "inspect", "preview", "run", "verify"]
+
+
+def test_help_names_every_command_and_every_exit_code_it_may_give(capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of([], capsys)
+    assert all(re.search(rf"^    {command} +\w", text, re.M) for command in COMMANDS)
+    codes = {exitcodes.OK, *exitcodes.RETRIED, *exitcodes.NEVER_RETRIED, exitcodes.INTERRUPTED, exitcodes.TERMINATED}
+    assert all(re.search(rf"\b{code}\b", text) for code in codes - {exitcodes.KILLED})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_lists_its_own_options_and_no_other(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of([command], capsys)
+    own = {option for action in parser(command)._actions for option in action.option_strings if option[:2] == "--"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) - {"--help"} == own - {"--help"}
+    assert all(action.help for action in parser(command)._actions), "each argument is explained"
+
+
+def examples() -> Iterator[str]:
+    texts = [make_parser().epilog or "", *(parser(command).epilog or "" for command in COMMANDS)]
+    for text in texts:
+        yield from re.findall(r"^  (recast .*)$", text.replace("\\\n", " "), re.M)
+
+
+@pytest.mark.parametrize("example", sorted(set(examples())))
+def test_every_example_in_the_help_can_be_typed(example: str) -> None:
+    words = shlex.split(example)[1:]
+    assert callable(make_parser(words[0]).parse_args(words).body)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error."""
+    out, err = capsys.readouterr()
+    assert not out and err.startswith("recast: ") and err.endswith("\n") and err.count("\n") == 1
+    return err[8:-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ([], "COMMAND"),
+        (["swap"], "swap"),
+        (["run"], "SOURCE"),
+        (["run", "a.mp4"], "OUTPUT"),
+        (["run", "a.mp4", "b.mp4", "c.mp4"], "c.mp4"),
+        (["run", "a.mp4", "b.mp4", "--colour"], "--colour"),
+        (["run", "a.mp4", "b.mp4", "--codec", "vp9"], "vp9"),
+        (["run", "a.mp4", "b.mp4", "--workers", "two"], "two"),
+        (["run", "a.mp4", "b.mp4"], "--face"),
+        (["run", "gs://b/a.mp4", "b.mp4", "--engine", "passthrough"], "gs://b/a.mp4"),
+        (["inspect"], "SOURCE"),
+        (["inspect", "http://host/a.mp4"], "http://host/a.mp4"),
+        (["preview", "a.mp4", "b.png"], "--face"),
+        (["preview", "a.mp4", "b.jpg", "--face", "f.png"], "b.jpg"),
+        (["verify", "a.mp4"], "OUTPUT"),
+        (["clean", "all"], "all"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_carried_out_as_typed_is_one_line_and_64(
+    arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == exitcodes.USAGE
+    assert what in said(capsys)
+
+
+@pytest.mark.parametrize("kind", [BadInput, NotFound, StorageUnavailable, Transient, BadConfig, RecastError])
+def test_an_error_is_one_line_and_its_own_code(
+    kind: type[RecastError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def body(options: argparse.Namespace) -> int:
+        raise kind("a.mp4: is wrong:\nmend it")
+
+    monkeypatch.setattr(cli, "make_parser", lambda _: parser_of(body))
+    assert main([]) == kind.exit_code
+    assert said(capsys) == "a.mp4: is wrong: mend it"
+
+
+def parser_of(body: object) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser()
+    made.set_defaults(body=body)
+    return made
+
+
+def test_the_version_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"recast \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+def test_ctrl_c_is_one_line_and_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def body(options: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "make_parser", lambda _: parser_of(body))
+    assert main([]) == exitcodes.INTERRUPTED
+    assert said(capsys) == "interrupted"
+
+
+def test_a_commands_own_code_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "make_parser", lambda _: parser_of(lambda options: 65))
+    assert main([]) == 65
+
+
+def test_an_error_that_nobody_expected_is_one_line_and_70(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def body(options: argparse.Namespace) -> int:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(cli, "make_parser", lambda _: parser_of(body))
+    assert main([]) == exitcodes.BUG
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_66(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "/none/such/a.mp4"]) == exitcodes.NOT_FOUND
+    assert "/none/such/a.mp4" in said(capsys)

@@ -1,0 +1,154 @@
+"""The local runner's arithmetic and what it makes of a stage that died; the runs themselves are in the media tier."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recast import exitcodes, local, names
+from recast.local import KEEP_AFTER, StageFailed, is_in_use, job_name, remove_run, runs_folder, segments_per_worker
+from recast.spec import JobSpec
+from recast.stage import StageResult
+
+SPEC: dict[str, Any] = {
+    "source": {"uri": "file:///in/a.mov"},
+    "output": {"uri": "file:///out/b.mp4"},
+    "faces": [{"source": ["file:///faces/ada.png"]}],
+    "consent": {"reference": "REL-1"},
+    "storage": {"scratch": "s3://recast/runs"},
+}
+
+
+def spec(**changes: Any) -> JobSpec:
+    return JobSpec.model_validate(SPEC | changes)
+
+
+@given(st.integers(0, 100_000), st.integers(1, 64))
+def test_workers_get_between_1_and_32_segments_and_each_some_turns(segments: int, workers: int) -> None:
+    each = segments_per_worker(segments, workers)
+    assert 1 <= each <= 32
+    assert each == 32 or math.ceil(segments / each) <= 4 * workers
+    if segments >= 4 * workers:
+        assert math.ceil(segments / each) >= min(2 * workers, math.ceil(segments / 32))
+
+
+@pytest.mark.parametrize(
+    ("segments", "workers", "each"), [(1, 8, 1), (8, 2, 1), (9, 2, 2), (100, 2, 13), (10_000, 2, 32), (0, 1, 1)]
+)
+def test_segments_per_worker(segments: int, workers: int, each: int) -> None:
+    assert segments_per_worker(segments, workers) == each
+
+
+def test_a_jobs_name_stays_the_same_from_release_to_release() -> None:
+    # Kept stores are found by it.
+    assert job_name(spec()) == job_name(spec())
+    assert len(job_name(spec())) == 12 and int(job_name(spec()), 16) >= 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"storage": {"scratch": "s3://elsewhere/x", "endpoint": "http://127.0.0.1:1"}},
+        {"segments": {"maxParallelism": 3}},
+        {"video": {"codec": "Auto", "quality": 18}},
+    ],
+    ids=["where it is stored", "how many workers", "a default written out"],
+)
+def test_a_jobs_name_does_not_change_with(changes: dict[str, Any]) -> None:
+    assert job_name(spec(**changes)) == job_name(spec())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": {"uri": "file:///in/c.mov"}},
+        {"output": {"uri": "file:///out/c.mp4"}},
+        {"output": {"uri": "file:///out/b.mp4", "dropTracks": ["data"]}},
+        {"faces": [{"source": ["file:///faces/bob.png"]}]},
+        {"faces": [{"source": ["file:///faces/ada.png"], "target": {"select": "All"}}]},
+        {"engine": {"name": "Passthrough"}},
+        {"video": {"quality": 19}},
+        {"audio": {"codec": "Aac"}},
+        {"segments": {"targetSeconds": 5}},
+        {"consent": {"reference": "REL-2"}},
+    ],
+    ids=str,
+)
+def test_a_jobs_name_changes_with(changes: dict[str, Any]) -> None:
+    assert job_name(spec(**changes)) != job_name(spec())
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (-9, 137, names.TRY_AGAIN),
+        (-15, 143, names.TRY_AGAIN),
+        (1, 70, names.INTERNAL_ERROR),
+        (0, 70, names.INTERNAL_ERROR),
+    ],
+    ids=["killed", "terminated", "a traceback", "success without a word"],
+)
+def test_a_stage_that_could_not_say_how_it_ended(status: int, code: int, reason: str) -> None:
+    result = local._died(status)
+    assert (result.code, result.reason) == (code, reason)
+    assert result.message
+
+
+def test_a_failed_stages_own_code_reason_and_words_are_the_runs() -> None:
+    failed = StageFailed(StageResult(code=66, reason=names.INPUT_NOT_FOUND, message="a.mov: not there"))
+    assert (failed.exit_code, failed.reason, str(failed)) == (66, names.INPUT_NOT_FOUND, "a.mov: not there")
+
+
+@pytest.mark.parametrize("code", sorted(exitcodes.RETRIED | {exitcodes.INTERRUPTED, exitcodes.TERMINATED}))
+def test_what_is_done_is_kept_after_an_end_that_another_try_may_better(code: int) -> None:
+    assert code in KEEP_AFTER
+
+
+@pytest.mark.parametrize("code", sorted(exitcodes.NEVER_RETRIED | {exitcodes.OK}))
+def test_nothing_is_kept_after_an_end_that_is_final(code: int) -> None:
+    assert code not in KEEP_AFTER
+
+
+@pytest.mark.parametrize("signal_number", [9, 11, 6, 7])
+def test_a_stage_that_crashed_is_tried_again_and_what_is_done_is_kept(signal_number: int) -> None:
+    # Decoders and drivers crash; a pod that did would be tried again.
+    code = local._died(-signal_number).code
+    assert code in exitcodes.RETRIED and code in KEEP_AFTER
+
+
+def test_runs_are_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert runs_folder() == Path("/elsewhere/recast/runs")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert runs_folder() == Path("/home/ada/.cache/recast/runs")
+
+
+def test_a_store_in_use_is_not_removed(tmp_path: Path) -> None:
+    import fcntl
+
+    run = tmp_path / "run"
+    (run / "store").mkdir(parents=True)
+    with (run / "store" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert is_in_use(run)
+        remove_run(run)
+        assert run.exists()
+    assert not is_in_use(run)
+    remove_run(run)
+    assert not run.exists()
+    remove_run(run)
+
+
+def test_the_stores_credentials_are_in_the_environment_only_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setenv("KEPT", "1")
+    before = dict(os.environ)
+    with pytest.raises(ZeroDivisionError), local._environment({"AWS_ACCESS_KEY_ID": "k"}):
+        assert dict(os.environ) == {"AWS_ACCESS_KEY_ID": "k"}
+        raise ZeroDivisionError
+    assert dict(os.environ) == before
