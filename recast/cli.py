@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from recast import exitcodes
+from recast import exitcodes, log
 from recast.errors import RecastError, UsageError
 
 EPILOG = """examples:
@@ -77,6 +77,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RecastError as error:
         print(f"recast: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"recast: {error}", file=sys.stderr)
+        return exitcodes.TRY_AGAIN
+    except Exception as error:
+        log.debug("traceback", error=error)
+        print(
+            f"recast: {type(error).__name__}: {error} (a bug: please report it with RECAST_LOG=debug)", file=sys.stderr
+        )
+        return exitcodes.BUG
     except KeyboardInterrupt:
         print("recast: interrupted", file=sys.stderr)
         return exitcodes.INTERRUPTED

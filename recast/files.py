@@ -61,8 +61,9 @@ class FileStore:
         prefix = local_path(prefix_uri)
         folder = prefix if prefix_uri.endswith("/") else prefix.parent
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            if path.as_uri().startswith(prefix_uri):
-                yield self.head(path.as_uri())
+            uri = f"file://{path}"
+            if uri.startswith(prefix_uri):
+                yield self.head(uri)
 
     def delete(self, uri: str) -> None:
         """Remove a file."""

@@ -43,9 +43,7 @@ MUX = ("-m", "controller.stages.mux")
 
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
-KEEP_AFTER = frozenset({
-    exitcodes.STORAGE_UNAVAILABLE, exitcodes.BUG, exitcodes.TRY_AGAIN, exitcodes.INTERRUPTED, exitcodes.TERMINATED,
-})  # fmt: skip
+KEEP_AFTER = exitcodes.RETRIED | {exitcodes.INTERRUPTED, exitcodes.TERMINATED}
 """Codes after which the embedded store is kept, for the same command to go on from."""
 
 
@@ -279,7 +277,7 @@ def _died(status: int) -> StageResult:
     """What to say of a stage that could not say it itself."""
     if status < 0:
         message = f"a stage was killed by {signal.Signals(-status).name}"
-        return StageResult(code=128 - status, reason=names.TRY_AGAIN, message=message)
+        return StageResult(code=exitcodes.TRY_AGAIN, reason=names.TRY_AGAIN, message=message)
     message = f"a stage ended with status {status} and said nothing: see the log"
     return StageResult(code=exitcodes.BUG, reason=names.INTERNAL_ERROR, message=message)
 

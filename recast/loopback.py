@@ -4,6 +4,7 @@ FFmpeg speaks plain HTTP to 127.0.0.1; credentials, certificates, If-Match and r
 A URL holds a random word, so that no other user of the machine can guess it.
 """
 
+import re
 import secrets
 import threading
 from http import HTTPStatus
@@ -75,12 +76,13 @@ class LoopbackServer:
             return
         try:
             with self._storage.open(known[0], etag=known[1]) as source:
-                span = _span(request.headers.get("Range"), source.size)
+                span = _range(request.headers.get("Range"), source.size) if body else None
                 _send_headers(request, span, source.size)
-                if not body or span is None:
+                if not body:
                     return
-                source.seek(span[0])
-                left = span[1] - span[0]
+                first, end = span or (0, source.size)
+                source.seek(first)
+                left = end - first
                 while left > 0 and (piece := source.read(min(left, PIECE_BYTES))):
                     request.wfile.write(piece)
                     left -= len(piece)
@@ -92,28 +94,35 @@ class LoopbackServer:
             request.close_connection = True
 
 
-def _span(header: str | None, size: int) -> tuple[int, int] | None:
-    """The bytes asked for, half open; None where there are none (RFC 9110, 14.1.2)."""
-    if not header or not header.startswith("bytes=") or "," in header:
-        return 0, size
-    first, _, last = header[6:].partition("-")
+def _range(header: str | None, size: int) -> tuple[int, int] | None:
+    """The bytes that a Range asks for, half open; None where it means nothing and is to be ignored.
+
+    An empty span is one that no byte is in (RFC 9110, 14.1.2).
+    """
+    match = re.fullmatch(r"bytes=(\d*)-(\d*)", header or "", re.ASCII)
+    if match is None or match[0] == "bytes=-":
+        return None
+    first, last = match.groups()
     if not first:
-        return max(0, size - int(last)), size
-    start, end = int(first), int(last) + 1 if last else size
-    return (start, min(end, size)) if start < size else None
+        start = max(0, size - int(last))
+        return (start, size) if int(last) and size else (size, size)
+    if last and int(last) < int(first):
+        return None
+    return min(int(first), size), min(int(last) + 1, size) if last else size
 
 
 def _send_headers(request: BaseHTTPRequestHandler, span: tuple[int, int] | None, size: int) -> None:
     if span is None:
+        request.send_response(HTTPStatus.OK)
+        length = size
+    elif span[0] >= span[1]:
         request.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
         request.send_header("Content-Range", f"bytes */{size}")
-        request.send_header("Content-Length", "0")
-        request.end_headers()
-        return
-    partial = request.headers.get("Range") is not None
-    request.send_response(HTTPStatus.PARTIAL_CONTENT if partial else HTTPStatus.OK)
-    request.send_header("Accept-Ranges", "bytes")
-    request.send_header("Content-Length", str(span[1] - span[0]))
-    if partial:
+        length = 0
+    else:
+        request.send_response(HTTPStatus.PARTIAL_CONTENT)
         request.send_header("Content-Range", f"bytes {span[0]}-{span[1] - 1}/{size}")
+        length = span[1] - span[0]
+    request.send_header("Accept-Ranges", "bytes")
+    request.send_header("Content-Length", str(length))
     request.end_headers()

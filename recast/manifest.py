@@ -145,6 +145,7 @@ class Plan(Model):
     Attributes:
         inputs: what is pinned besides the segments: engine, pixel version, sha256 of each face.
         chunks: the first segment of each chunk.
+        first_chunk: the number in the first chunk's key; the others follow.
         first_pts: the first frame's time.
         start_seconds: the source's own start, subtracted from every track on the way out.
     """
@@ -159,6 +160,7 @@ class Plan(Model):
     segments: int
     frames: int
     chunks: tuple[int, ...]
+    first_chunk: int = 0
     first_pts: int
     start_seconds: Rational
 

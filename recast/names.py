@@ -2,6 +2,9 @@
 
 SUCCEEDED = "Succeeded"
 
+# The command line is wrong (64).
+USAGE = "Usage"
+
 # An input is unusable (65).
 BAD_INPUT = "BadInput"
 NO_VIDEO = "NoVideo"
@@ -11,7 +14,6 @@ UNSUPPORTED_PIXELS = "UnsupportedPixels"
 UNSUPPORTED_TRACKS = "UnsupportedTracks"
 SOURCE_CHANGED = "SourceChanged"
 NO_FACE = "NoFace"
-OUTPUT_EXISTS = "OutputExists"
 
 # An input is not there (66).
 INPUT_NOT_FOUND = "InputNotFound"
@@ -32,6 +34,7 @@ NOT_READY = "NotReady"
 
 # The job or the node is set up wrongly (78).
 BAD_CONFIG = "BadConfig"
+OUTPUT_EXISTS = "OutputExists"
 INPUTS_CHANGED = "InputsChanged"
 ENCODER_MISMATCH = "EncoderMismatch"
 NO_ENCODER = "NoEncoder"

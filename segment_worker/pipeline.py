@@ -95,10 +95,10 @@ def make_part(
     line.start(lambda: _encode(line.out_of(swapped), writer, stats, moved), None)
     try:
         line.join()
-    finally:
+    except BaseException:
         line.stop()
-        if stats.frames != segment.frames:
-            writer.abandon()
+        writer.abandon()
+        raise
     return stats
 
 

@@ -94,7 +94,7 @@ class _Pod:
         """The plan's entry of a segment."""
         number = self.plan.chunk_of(index)
         if number not in self._chunks:
-            data = self._storage.get(self._layout.chunk(number))
+            data = self._storage.get(self._layout.chunk(self.plan.first_chunk + number))
             self._chunks = {number: Chunk.model_validate_json(data)}
         return self._chunks[number].segments[index - self.plan.chunks[number]]
 

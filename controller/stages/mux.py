@@ -22,13 +22,14 @@ from recast.manifest import Chunk, EncoderChoice, OutputRecord, PartReport, Plan
 from recast.media.mux import hash_output_tracks
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
+from recast.media.timing import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storageconfig import make_storage
 from recast.watchdog import Watchdog
 
-FINE = 64
-"""Steps in a tick, where frames have the same time: more than ever share one."""
+FINE = MOST_AT_ONE_TIME
+"""Steps in a tick, where frames have the same time."""
 
 
 def main() -> int:
@@ -45,7 +46,11 @@ def mux(job: StageInput) -> StageResult:
     """
     if job.run is None:
         raise BadConfig("RECAST_STAGE: run is missing: split reports it")
-    record = _Mux(job, job.run).run()
+    mux_ = _Mux(job, job.run)
+    try:
+        record = mux_.run()
+    finally:
+        mux_.stop()
     return StageResult(
         run=job.run, frames=record.frames, message=f"{record.uri}: {record.frames} frames, {record.size} bytes"
     )
@@ -59,6 +64,10 @@ class _Mux:
         self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
         self._pts = array("q")
         self._dog = Watchdog(job.spec.worker.stall_seconds, lambda: "mux")
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._dog.stop()
 
     def run(self) -> OutputRecord:
         reports = self._read_parts()
@@ -94,9 +103,11 @@ class _Mux:
             moved=self._dog.moved,
         )
         video.path.unlink()
+        # From here on it is local reading, and a store with time limits of its own.
+        self._dog.stop()
         log.info("verifying", bytes=output.stat().st_size)
         source_tracks = read_track_packets(hashes)
-        hash_output_tracks(plan, output, hashes, moved=self._dog.moved)
+        hash_output_tracks(plan, output, hashes)
         verify_output(
             output,
             plan,
@@ -105,7 +116,6 @@ class _Mux:
             source_tracks=source_tracks,
             output_tracks=read_track_packets(hashes),
         )
-        self._dog.moved()
         return output
 
     def _stamp(self, reports: list[PartReport], folder: Path, server: LoopbackServer) -> StampedVideo:
@@ -212,7 +222,9 @@ class _Mux:
 
     def _segments(self) -> Iterator[Segment]:
         for number in range(len(self._plan.chunks)):
-            yield from Chunk.model_validate_json(self._storage.get(self._layout.chunk(number))).segments
+            yield from Chunk.model_validate_json(
+                self._storage.get(self._layout.chunk(self._plan.first_chunk + number))
+            ).segments
 
 
 def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256: str, size: int) -> OutputRecord:

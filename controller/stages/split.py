@@ -6,7 +6,7 @@ source --ranged reads--> demux --packets--> segment files --upload--> segments/*
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from fractions import Fraction
@@ -27,9 +27,12 @@ from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
+from recast.watchdog import Watchdog
 
 CHUNK_FRAMES = 20_000
 MAX_FACE_BYTES = 64 << 20
+SECOND_PASS = 500_000
+"""Where keys begin when times collide: no key is written with two meanings, even by two splits at once."""
 
 
 def main() -> int:
@@ -47,7 +50,11 @@ def split(job: StageInput) -> StageResult:
     inputs = pin_inputs(storage, job.spec)
     plan = _committed_plan(storage, layout)
     if plan is None:
-        plan = _Split(storage, job, layout, info, inputs).run()
+        dog = Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}")
+        try:
+            plan = _Split(storage, job, layout, info, inputs, dog.moved).run()
+        finally:
+            dog.stop()
     elif plan.inputs != inputs:
         raise BadConfig(
             f"{job.namespace}/{job.name}: its faces or engine changed since it was split: give the job another name",
@@ -114,15 +121,23 @@ class _Split:
     """One run of the pass."""
 
     def __init__(
-        self, storage: Storage, job: StageInput, layout: RunLayout, info: ObjectInfo, inputs: dict[str, JsonValue]
+        self,
+        storage: Storage,
+        job: StageInput,
+        layout: RunLayout,
+        info: ObjectInfo,
+        inputs: dict[str, JsonValue],
+        moved: Callable[[], None],
     ) -> None:
+        self._moved = moved
         self._storage, self._spec, self._layout, self._info = storage, job.spec, layout, info
         self._inputs = inputs
         self._name = info.uri
         self._run = layout.prefix.rsplit("/", 1)[-1]
-        self._begin()
+        self._begin(0)
 
-    def _begin(self) -> None:
+    def _begin(self, first_key: int) -> None:
+        self._first_key = first_key
         self._pending: list[Segment] = []
         self._chunks: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
@@ -142,7 +157,7 @@ class _Split:
         try:
             self._cut(facts, timings)
         except TimesCollide:
-            self._begin()
+            self._begin(SECOND_PASS)
             self._cut(facts, decode_timing(self._open, facts, self._name))
         self._write_chunk()
         if self._frames == 0:
@@ -158,6 +173,7 @@ class _Split:
             segments=self._segments,
             frames=self._frames,
             chunks=tuple(self._chunks),
+            first_chunk=self._first_key,
             first_pts=self._first_pts,
             start_seconds=start,
         )
@@ -169,7 +185,7 @@ class _Split:
         uploads = ThreadPoolExecutor(max_workers=1)
         try:
             with self._open() as container, tempfile.TemporaryDirectory(prefix="recast-split-") as folder:
-                for file in split_packets(
+                files = split_packets(
                     container,
                     facts,
                     timings,
@@ -177,9 +193,15 @@ class _Split:
                     folder=Path(folder),
                     virtual=self._spec.engine.name != "Passthrough",
                     before_next=self._wait_for_upload,
+                    moved=self._moved,
                     name=self._name,
-                ):
-                    self._take(file, uploads)
+                )
+                try:
+                    for file in files:
+                        self._take(file, uploads)
+                except TimesCollide:
+                    self._wait_for_upload()
+                    raise
                 self._wait_for_upload()
         finally:
             # Whoever is asked to stop does not wait for a store that may be dead.
@@ -195,7 +217,7 @@ class _Split:
 
     def _take(self, file: SegmentFile, uploads: ThreadPoolExecutor) -> None:
         """Send a segment file on its way and note its segments."""
-        number, self._objects = self._objects, self._objects + 1
+        number, self._objects = self._first_key + self._objects, self._objects + 1
         data = file.path.stat().st_size
         with file.path.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -236,7 +258,7 @@ class _Split:
         if not self._pending:
             return
         chunk = Chunk(segments=tuple(self._pending))
-        uri = self._layout.chunk(len(self._chunks))
+        uri = self._layout.chunk(self._first_key + len(self._chunks))
         self._storage.put(uri, chunk.model_dump_json(by_alias=True).encode())
         self._chunks.append(self._pending[0].index)
         self._pending = []

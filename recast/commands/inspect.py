@@ -72,6 +72,7 @@ def inspect(options: argparse.Namespace) -> int:
             folder=Path(folder),
             virtual=True,
             before_next=lambda: None,
+            moved=lambda: None,
             name=uri,
         ):
             file_.path.unlink()

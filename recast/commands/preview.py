@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -66,6 +67,6 @@ def seconds_of(text: str) -> float:
         parts = [float(part) for part in text.split(":")]
     except ValueError:
         parts = []
-    if not 1 <= len(parts) <= 3 or any(part < 0 for part in parts):
+    if not 1 <= len(parts) <= 3 or not all(0 <= part < math.inf for part in parts):
         raise UsageError(f"--at {text}: give seconds or HH:MM:SS")
     return sum((part * 60.0**power for power, part in enumerate(reversed(parts))), 0.0)

@@ -100,6 +100,7 @@ def run(options: argparse.Namespace) -> int:
     embedded = options.scratch is None
     try:
         with _signals():
+            _check_report(options.report)
             if embedded:
                 _check_output(spec, folder)
                 with embedded_job(spec, folder) as embedded_spec:
@@ -149,7 +150,8 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")) from error
+        where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{where}: {what}".removeprefix("output: ")) from error
 
 
 def _kinds(text: str) -> tuple[Any, ...]:
@@ -171,7 +173,8 @@ def _quality(text: str) -> int | Literal["Lossless"]:
 def _check_output(spec: JobSpec, folder: Path) -> None:
     """Refuse early what would be refused late; a run that was cut short may have published already."""
     path = Path(spec.output.uri.removeprefix("file://"))
-    if path == Path(spec.source.uri.removeprefix("file://")):
+    source = Path(spec.source.uri.removeprefix("file://"))
+    if path == source or (path.exists() and source.exists() and path.samefile(source)):
         raise UsageError(f"{path}: SOURCE and OUTPUT are the same file")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder: give a file name in it")
@@ -179,6 +182,11 @@ def _check_output(spec: JobSpec, folder: Path) -> None:
         raise BadConfig(f"{path}: its folder does not exist or cannot be written: make it or choose another")
     if path.exists() and not spec.output.overwrite and not folder.exists():
         raise UsageError(f"{path}: exists already: choose another OUTPUT or give --overwrite")
+
+
+def _check_report(path: Path | None) -> None:
+    if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
+        raise BadConfig(f"{path}: the report cannot be written there: choose another file")
 
 
 def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:

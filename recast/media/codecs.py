@@ -46,35 +46,33 @@ ASKED: dict[str, Codec] = {"H264": "h264", "Hevc": "hevc", "Av1": "av1", "ProRes
 # ITU-T H.273 matrix coefficients, and FFmpeg's name for video range.
 BT709, BT601, LIMITED_RANGE = 1, 6, 1
 HD_LINES = 720
+CODECS = ("h264", "hevc", "av1", "prores")
 LOSSLESS = frozenset({"h264", "hevc"})
+ODD_SIZES = frozenset({"av1", "prores"})
+"""H.264 and HEVC crop shared chroma in pairs of pixels."""
+KEEPS_FIELDS = frozenset({"h264", "prores"})
+"""x265 codes fields as pictures of their own, AV1 knows none."""
 
 
 def encode_settings(facts: VideoFacts, video: Video, container: Container, name: str) -> EncodeSettings:
     """Choose codec and pixel format for the output.
 
-    Auto keeps the source's codec where it is one that recast writes; else H.264, for 10 bits HEVC. Depth and
-    chroma are the source's, unless 8-bit 4:2:0 was asked for.
+    Auto keeps the source's codec where it can; else it takes H.264, for 10 bits HEVC, else what can hold the
+    pictures at all. Depth and chroma are the source's, unless 8-bit 4:2:0 was asked for.
 
     Raises:
         BadInput: what was asked for cannot hold the source's pictures.
     """
     pix_fmt = _pix_fmt(facts, video, name)
-    codec = _codec(facts, video, container, pix_fmt, name)
-    if _is_odd(facts, pix_fmt) and codec != "av1":
-        raise BadInput(
-            f"{name}: {codec} cannot hold {facts.width}x{facts.height} {pix_fmt}, an odd size with shared chroma: "
-            "ask for codec Av1 with a lossy quality, or scale the source first",
-            reason=names.UNSUPPORTED_PIXELS,
-        )
-    if pix_fmt not in WRITABLE[codec]:
-        able = [c for c in ("h264", "hevc", "av1", "prores") if pix_fmt in WRITABLE[c]]
-        raise BadInput(
-            f"{name}: {codec} cannot hold {pix_fmt}; {', '.join(able) or 'no codec here'} can, "
-            "or ask for pixelFormat Yuv420p",
-            reason=names.UNSUPPORTED_PIXELS,
-        )
-    if video.quality == "Lossless" and codec not in LOSSLESS:
-        raise BadInput(f"{name}: {codec} has no lossless form: choose codec H264 or Hevc", reason=names.BAD_CONFIG)
+    able = [codec for codec in CODECS if can_hold(codec, facts, pix_fmt)]
+    if video.quality == "Lossless":
+        able = [codec for codec in able if codec in LOSSLESS]
+    codec = _auto(facts, pix_fmt, container, able) if video.codec == "Auto" else ASKED[video.codec]
+    if codec is None or codec not in able:
+        raise _refusal(facts, video, pix_fmt, codec, able, name)
+    if codec not in HELD[container]:
+        homes = " or .".join(home for home in HELD if codec in HELD[home])
+        raise BadInput(f"{name}: .{container} cannot hold {codec}: use .{homes}")
     return EncodeSettings(
         codec=codec,
         encoder=video.encoder,
@@ -84,6 +82,18 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
         threads=video.threads,
         gop=keyframe_distance(facts.rate),
     )
+
+
+def can_hold(codec: Codec, facts: VideoFacts, pix_fmt: str) -> bool:
+    """Whether a codec's encoder here keeps the pictures' samples, size and fields."""
+    odd = ("444" not in pix_fmt and "gray" not in pix_fmt and facts.width % 2) or (
+        "420" in pix_fmt and facts.height % 2
+    )
+    if odd and codec not in ODD_SIZES:
+        return False
+    if facts.field_order != "progressive" and codec not in KEEPS_FIELDS:
+        return False
+    return pix_fmt in WRITABLE[codec]
 
 
 def encoded_facts(facts: VideoFacts, settings: EncodeSettings) -> VideoFacts:
@@ -125,29 +135,21 @@ def _why(pix_fmt: str) -> str:
     return ""
 
 
-def _codec(facts: VideoFacts, video: Video, container: Container, pix_fmt: str, name: str) -> Codec:
-    if video.codec != "Auto":
-        codec = ASKED[video.codec]
-        if codec not in HELD[container]:
-            able = [c for c in HELD if codec in HELD[c]]
-            raise BadInput(f"{name}: .{container} cannot hold {codec}: use .{' or .'.join(able)}")
-        return codec
-    lossless_ok = LOSSLESS if video.quality == "Lossless" else frozenset(WRITABLE)
-    keeps = facts.codec in HELD[container] and facts.codec in lossless_ok
-    if _is_odd(facts, pix_fmt) and facts.codec != "av1":
-        keeps = False
-    # x265 codes fields as pictures of their own; x264 keeps them in one frame, as they came.
-    interlaced = facts.field_order != "progressive"
-    if keeps and pix_fmt in WRITABLE[facts.codec] and not (interlaced and facts.codec == "hevc"):
-        return facts.codec
-    if _is_odd(facts, pix_fmt) and "av1" in HELD[container] & lossless_ok:
-        return "av1"
+def _auto(facts: VideoFacts, pix_fmt: str, container: Container, able: list[Codec]) -> Codec | None:
     # H.264 decoders give pictures without chroma as 4:2:0.
-    wants_hevc = (pix_fmt.endswith("10le") and not interlaced) or pix_fmt.startswith("gray")
-    return "hevc" if wants_hevc else "h264"
+    usual = "hevc" if pix_fmt.endswith("10le") or pix_fmt.startswith("gray") else "h264"
+    wanted = [facts.codec, usual, *CODECS]
+    return next((codec for codec in wanted if codec in able and codec in HELD[container]), None)
 
 
-def _is_odd(facts: VideoFacts, pix_fmt: str) -> bool:
-    """Whether a chroma sample would be shared by a pixel that is not there (H.264 and HEVC crop in pairs)."""
-    wide = "420" in pix_fmt or "422" in pix_fmt
-    return bool((wide and facts.width % 2) or ("420" in pix_fmt and facts.height % 2))
+def _refusal(
+    facts: VideoFacts, video: Video, pix_fmt: str, codec: Codec | None, able: list[Codec], name: str
+) -> BadInput:
+    what = f"{facts.width}x{facts.height} {pix_fmt}"
+    if facts.field_order != "progressive":
+        what += " in fields"
+    if video.quality == "Lossless":
+        what += " without loss"
+    cure = f"{', '.join(able)} can" if able else "ask for a lossy quality or pixelFormat Yuv420p, or scale the source"
+    subject = f"{codec} cannot hold" if codec else "no codec in this container can hold"
+    return BadInput(f"{name}: {subject} {what}; {cure}", reason=names.UNSUPPORTED_PIXELS)

@@ -211,7 +211,7 @@ def _hash_output(plan: Plan, hashes: Path) -> list[str]:
     return _framehash([f"1:{track.stream_index}" for track in tracks], filters, hashes)
 
 
-def hash_output_tracks(plan: Plan, output: Path, hashes: Path, *, moved: Callable[[], None]) -> None:
+def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> None:
     """Write the copied tracks' packets of the finished file as text, like `mux` does for the source's."""
     numbers = {track.stream_index: number for number, track in enumerate(kept_tracks(plan), start=1)}
     tracks = hashed_tracks(plan)
@@ -220,7 +220,7 @@ def hash_output_tracks(plan: Plan, output: Path, hashes: Path, *, moved: Callabl
         hashes.write_text("")
         return
     filters = [_rechunk(track) for track in tracks]
-    run_ffmpeg(["-y", "-copyts", *_input(str(output)), *_framehash(maps, filters, hashes)], moved=moved)
+    run_ffmpeg(["-y", "-copyts", *_input(str(output)), *_framehash(maps, filters, hashes)], moved=lambda: None)
 
 
 def _rechunk(track: Track) -> str:

@@ -63,6 +63,7 @@ def split_packets(
     folder: Path,
     virtual: bool,
     before_next: Callable[[], None],
+    moved: Callable[[], None],
     name: str,
 ) -> Iterator[SegmentFile]:
     """Cut a source into segment files.
@@ -75,6 +76,7 @@ def split_packets(
         folder: where files are written; at most two are there at once if the caller takes them away.
         virtual: slice giant GOPs.
         before_next: called before a file is begun.
+        moved: called with each packet.
         name: how errors call the source.
 
     Raises:
@@ -83,7 +85,7 @@ def split_packets(
     """
     stream = source.video_stream(container, name)
     source.read_only(container, stream)
-    return _Splitting(stream, facts, timings, target_seconds, folder, virtual, before_next, name).run(container)
+    return _Splitting(stream, facts, timings, target_seconds, folder, virtual, before_next, moved, name).run(container)
 
 
 class _Splitting:
@@ -96,10 +98,11 @@ class _Splitting:
         folder: Path,
         virtual: bool,
         before_next: Callable[[], None],
+        moved: Callable[[], None],
         name: str,
     ) -> None:
         self._stream, self._timings, self._folder, self._name = stream, timings, folder, name
-        self._before_next = before_next
+        self._before_next, self._moved = before_next, moved
         self._target = max(1, round(target_seconds / facts.time_base))
         self._virtual = virtual
         self._cutter = Cutter(self._target)
@@ -112,6 +115,7 @@ class _Splitting:
         current, closing = self._open(None), None
         try:
             for index, packet in timing.numbered_packets(container, self._name):
+                self._moved()
                 if index < self._timings.first_packet:
                     continue
                 time = self._timings.of(index, packet)

@@ -34,6 +34,8 @@ OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 
 HEAD_PACKETS = 48
 MAX_FRAMES = 50_000_000
+MOST_AT_ONE_TIME = 64
+"""More frames than this with the same time are no times at all."""
 
 # Codecs of which one packet is one frame, with the container's pts.
 TRUSTED_CODECS = frozenset({
@@ -188,7 +190,8 @@ def frame_times(own_pts: list[int], *, one_frame: Fraction) -> list[int]:
         own_pts: pts of the packets, `NO_FRAME` where missing.
         one_frame: a frame's duration in ticks.
     """
-    if all(pts != NO_FRAME for pts in own_pts) and all(a <= b for a, b in pairwise(own_pts)):
+    known = all(pts != NO_FRAME for pts in own_pts) and all(a <= b for a, b in pairwise(own_pts))
+    if known and all(a < b for a, b in zip(own_pts, own_pts[MOST_AT_ONE_TIME:], strict=False)):
         return own_pts
     start = min((pts for pts in own_pts if pts != NO_FRAME), default=0)
     return [start + round(k * one_frame) for k in range(len(own_pts))]

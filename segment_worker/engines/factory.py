@@ -29,4 +29,4 @@ def make_engine(name: str, face_images: Sequence[tuple[str, bytes]], select: Sel
             from segment_worker.engines.mesh import MeshEngine, load_image
 
             return MeshEngine([(label, load_image(label, data)) for label, data in face_images], select)
-    raise BadConfig(f"engine {name!r}: unknown; use mesh or passthrough", reason="EngineUnknown")
+    raise BadConfig(f"engine {name!r}: unknown; use mesh or passthrough")

@@ -76,7 +76,7 @@ def test_audio_is_encoded_where_it_is_asked_for(s3: EmbeddedStore, tmp_path: Pat
         (Video(codec="Av1"), "cfr", ".mov", r"\.mp4 or \.mkv"),
         (Video(codec="Av1"), "h264_444", ".mkv", "h264, hevc can"),
         (Video(codec="ProRes"), "cfr", ".mov", "h264, hevc, av1 can"),
-        (Video(codec="Av1", quality="Lossless"), "cfr", ".mkv", "H264 or Hevc"),
+        (Video(codec="Av1", quality="Lossless"), "cfr", ".mkv", "h264, hevc can"),
         (Video(quality="Lossless"), "odd_size_420", ".mkv", "lossy"),
     ],
 )

@@ -18,13 +18,13 @@ def files() -> Storage:
 
 @pytest.mark.parametrize("name", ["plain", "with space", "per%20cent", "üñí", "a#b?c", "n" * 255])
 def test_roundtrip_leaves_only_the_file(files: Storage, tmp_path: Path, name: str) -> None:
-    uri = (tmp_path / name).as_uri()
+    uri = f"file://{tmp_path / name}"
     assert files.put(uri, b"one")
     assert files.put(uri, b"two")
     assert not files.put(uri, b"three", if_absent=True)
     assert files.get(uri) == b"two"
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert [info.uri for info in files.list(tmp_path.as_uri() + "/")] == [uri]
+    assert [info.uri for info in files.list(f"file://{tmp_path}" + "/")] == [uri]
     files.delete(uri)
     files.delete(uri)
     assert not files.exists(uri)
@@ -32,7 +32,7 @@ def test_roundtrip_leaves_only_the_file(files: Storage, tmp_path: Path, name: st
 
 def test_upload_and_download(files: Storage, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"x" * 3_000_000)
-    uri = (tmp_path / "out").as_uri()
+    uri = f"file://{tmp_path / 'out'}"
     assert files.upload(uri, tmp_path / "source", if_absent=True)
     files.download(uri, tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == (tmp_path / "source").read_bytes()
@@ -40,7 +40,7 @@ def test_upload_and_download(files: Storage, tmp_path: Path) -> None:
 
 
 def test_race_has_one_winner_and_shows_only_whole_files(files: Storage, tmp_path: Path) -> None:
-    uri = (tmp_path / "out").as_uri()
+    uri = f"file://{tmp_path / 'out'}"
     start = threading.Barrier(8)
     won: list[int] = []
 
@@ -73,7 +73,7 @@ def test_a_failure_leaves_nothing(
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises((KeyboardInterrupt, StorageUnavailable)):
-        files.put((tmp_path / "out").as_uri(), b"data", if_absent=if_absent)
+        files.put(f"file://{tmp_path / 'out'}", b"data", if_absent=if_absent)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,7 +82,7 @@ def test_without_hard_links(files: Storage, tmp_path: Path, monkeypatch: pytest.
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    uri = (tmp_path / "out").as_uri()
+    uri = f"file://{tmp_path / 'out'}"
     assert files.put(uri, b"one", if_absent=True)
     assert not files.put(uri, b"two", if_absent=True)
     assert files.get(uri) == b"one"
@@ -94,22 +94,22 @@ def test_where_nothing_can_be_written(files: Storage, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for target in ("missing/out", "file/out", "folder"):
         with pytest.raises(BadConfig, match="out|folder"):
-            files.put((tmp_path / target).as_uri(), b"")
+            files.put(f"file://{tmp_path / target}", b"")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission(files: Storage, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(BadConfig, match="permissions"):
-        files.put((tmp_path / "out").as_uri(), b"")
+        files.put(f"file://{tmp_path / 'out'}", b"")
 
 
 def test_what_cannot_be_read(files: Storage, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     cases: list[tuple[str, type[RecastError]]] = [
-        ((tmp_path / "missing").as_uri(), NotFound),
-        (tmp_path.as_uri(), BadInput),
-        ((tmp_path / "pipe").as_uri(), BadInput),
+        (f"file://{tmp_path / 'missing'}", NotFound),
+        (f"file://{tmp_path}", BadInput),
+        (f"file://{tmp_path / 'pipe'}", BadInput),
         ("file:relative", BadConfig),
         ("file://host/path", BadConfig),
         ("http://host/path", BadConfig),

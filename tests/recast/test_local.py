@@ -84,8 +84,8 @@ def test_a_jobs_name_changes_with(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "reason"),
     [
-        (-9, 137, names.TRY_AGAIN),
-        (-15, 143, names.TRY_AGAIN),
+        (-9, 75, names.TRY_AGAIN),
+        (-15, 75, names.TRY_AGAIN),
         (1, 70, names.INTERNAL_ERROR),
         (0, 70, names.INTERNAL_ERROR),
     ],

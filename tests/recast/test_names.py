@@ -84,6 +84,8 @@ def raised() -> Iterator[tuple[str, str, str]]:
                     place = f"{path.relative_to(ROOT)}:{node.lineno}"
                     if isinstance(keyword.value, ast.Attribute):
                         yield place, node.func.id, NAMES[keyword.value.attr]
+                    elif isinstance(keyword.value, ast.Name):
+                        yield place, node.func.id, NAMES[keyword.value.id]
                     else:
                         yield place, node.func.id, ast.literal_eval(keyword.value)
 

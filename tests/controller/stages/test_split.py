@@ -159,10 +159,7 @@ def test_an_output_that_this_run_did_not_make_stops_it_before_any_work(tmp_path:
     refuse_existing_output(storage, job, layout)
 
 
-def test_a_second_pass_waits_for_what_the_first_is_still_writing(
-    tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Both write segments/000000.mkv: the last one to arrive stays.
+def test_a_second_pass_has_keys_of_its_own(tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.mov").write_bytes(b"video")
     job = local(tmp_path).model_copy(update={"faces": (), "engine": Engine(name="Passthrough")})
     layout = RunLayout.of(scratch=job.storage.scratch, namespace="n", name="j", run="0123456789ab")
@@ -206,6 +203,7 @@ def test_a_second_pass_waits_for_what_the_first_is_still_writing(
     info = storage.head((tmp_path / "a.mov").as_uri())
     (tmp_path / "s/n/j/0123456789ab/segments").mkdir(parents=True)
     (tmp_path / "s/n/j/0123456789ab/plan").mkdir(parents=True)
-    split._Split(storage, stage, layout, info, {}).run()
+    split._Split(storage, stage, layout, info, {}, lambda: None).run()
     time.sleep(0.4)
-    assert storage.get(layout.segment(0)) == b"second"
+    assert storage.get(layout.segment(split.SECOND_PASS)) == b"second"
+    assert storage.get(layout.segment(0)) == b"first"

@@ -203,6 +203,7 @@ def cut(packets: list[Fake], timings: Timing, target: int, *, virtual: bool = Fa
             folder=Path("/none"),
             virtual=virtual,
             before_next=lambda: None,
+            moved=lambda: None,
             name="made up",
         )
     )
