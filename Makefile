@@ -21,7 +21,7 @@ test: install  ## run all tests that this machine can
 	$(RUN) pytest -n auto $(ARGS)
 
 test-unit: install  ## the fast tests only
-	$(RUN) pytest -n auto -m unit $(ARGS)
+	$(RUN) pytest -n auto tests/recast tests/controller tests/segment_worker $(ARGS)
 
 lint: install  ## style, types, import contracts
 	$(RUN) ruff format --check .

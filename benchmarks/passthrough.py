@@ -81,7 +81,7 @@ def table(results: Results) -> str:
         )
     ends = stages["split"]["seconds"] + stages["mux"]["seconds"]
     lines += ["", f"Split and mux together: {ends:.1f} s of {best['seconds']:.1f} s, {ends / best['seconds']:.1%}."]
-    lines.append(f"Frames: {best['frames']}, segments: {best['segments']}, seconds in the workers: {best['workerSeconds']}.")
+    lines.append(f"Frames: {best['frames']}, segments: {best['segments']}, in the workers: {best['workerSeconds']}.")
     return "\n".join(lines)
 
 

@@ -72,7 +72,7 @@ def test_audio_is_encoded_where_it_is_asked_for(s3: EmbeddedStore, tmp_path: Pat
 @pytest.mark.parametrize(
     ("video", "name", "suffix", "cure"),
     [
-        (Video(codec="ProRes"), "hevc_10bit", ".mp4", r"\.mov or \.mkv"),
+        (Video(codec="ProRes"), "h264_422_10bit", ".mp4", r"\.mov or \.mkv"),
         (Video(codec="Av1"), "cfr", ".mov", r"\.mp4 or \.mkv"),
         (Video(codec="Av1"), "h264_444", ".mkv", "h264, hevc can"),
         (Video(codec="ProRes"), "cfr", ".mov", "h264, hevc, av1 can"),
