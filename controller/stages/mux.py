@@ -19,7 +19,7 @@ from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
 from recast.manifest import Chunk, EncoderChoice, OutputRecord, PartReport, Plan, Segment
-from recast.media.mux import hash_output_tracks
+from recast.media.mux import MuxFiles, hash_output_tracks
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
@@ -92,16 +92,8 @@ class _Mux:
         video = self._stamp(reports, folder, server)
         output, hashes = folder / f"output.{plan.container}", folder / "tracks.framehash"
         log.info("muxing", tracks=len(plan.tracks))
-        mux_tracks(
-            plan,
-            video=video,
-            source=self._source(server),
-            audio=self._spec.audio,
-            metadata=self._metadata(),
-            output=output,
-            hashes=hashes,
-            moved=self._dog.moved,
-        )
+        files = MuxFiles(video, self._source(server), output, hashes)
+        mux_tracks(plan, files, audio=self._spec.audio, metadata=self._metadata(), moved=self._dog.moved)
         video.path.unlink()
         # From here on it is local reading, and a store with time limits of its own.
         self._dog.stop()

@@ -110,8 +110,7 @@ def run(options: argparse.Namespace) -> int:
     except (RecastError, Terminated) as error:
         code = error.code if isinstance(error, Terminated) else error.exit_code
         return _failed(error, code, folder, embedded)
-    if embedded:
-        remove_run(folder)
+    remove_run(folder)
     _finish(report, spec, options)
     return exitcodes.OK
 
@@ -198,12 +197,11 @@ def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:
 def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: bool) -> int:
     text = "stopped" if isinstance(error, Terminated) else str(error)
     print(f"recast: {text}", file=sys.stderr)
-    if not embedded:
-        return code
-    if code in KEEP_AFTER and folder.exists():
-        print(f"recast: what is done is kept in {folder}: type the same command again to go on", file=sys.stderr)
-    else:
+    if code not in KEEP_AFTER or not folder.exists():
         remove_run(folder)
+        return code
+    what = "what is done" if embedded else "the log"
+    print(f"recast: {what} is kept in {folder}: type the same command again to go on", file=sys.stderr)
     return code
 
 

@@ -5,6 +5,7 @@ size, hash) for the verification that follows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,35 +45,51 @@ def hashed_tracks(plan: Plan) -> list[Track]:
     return [track for track in kept_tracks(plan) if track.action == "Copy" and track.kind != "attachment"]
 
 
-def mux(
-    plan: Plan,
-    *,
-    video: StampedVideo,
-    source: str,
-    audio: Audio,
-    metadata: Mapping[str, str],
-    output: Path,
-    hashes: Path,
-    moved: Callable[[], None],
-) -> None:
+@dataclass(frozen=True)
+class MuxFiles:
+    """What goes into the last mux and what comes out of it.
+
+    Attributes:
+        video: the stamped video.
+        source: path or loopback URL of the source.
+        output: the file to write.
+        hashes: where the copied tracks' packets go, as FFmpeg's framehash.
+    """
+
+    video: StampedVideo
+    source: str
+    output: Path
+    hashes: Path
+
+
+def mux(plan: Plan, files: MuxFiles, *, audio: Audio, metadata: Mapping[str, str], moved: Callable[[], None]) -> None:
     """Write the output file, and the source's copied packets as text.
 
     Args:
         plan: what is kept, and how.
-        video: the stamped video, counted from its first frame.
-        source: path or loopback URL of the source.
+        files: inputs and outputs.
         audio: how audio is encoded, where it is.
         metadata: container metadata to set on top of the source's.
-        output: the file to write.
-        hashes: where the copied tracks' packets go, as FFmpeg's framehash.
         moved: called now and then.
 
     Raises:
         BadInput: FFmpeg cannot write one of the tracks.
+        Transient: FFmpeg failed otherwise.
     """
     try:
-        covers = _extract_covers(plan, source, output.parent, moved)
-        run_ffmpeg(_command(plan, video, source, audio, metadata, output, hashes, covers), moved=moved)
+        covers = _extract_covers(plan, files.source, files.output.parent, moved)
+        command = [
+            "-y",
+            "-copyts",
+            *_video_input(plan, files.video.path),
+            *_source_input(plan, files.source),
+            *_video_output(plan),
+            *_track_outputs(plan, audio, covers),
+            *_container_output(plan, metadata, files.video.timescale),
+            f"file:{files.output}",
+            *_hash_output(plan, files.hashes),
+        ]
+        run_ffmpeg(command, moved=moved)
     except FFmpegFailed as error:
         if any("unsupported" in line.lower() or "not supported" in line.lower() for line in error.lines):
             raise BadInput(
@@ -80,29 +97,6 @@ def mux(
                 reason=names.UNSUPPORTED_TRACKS,
             ) from error
         raise Transient(f"{plan.source.uri}: the last mux failed: {error}") from error
-
-
-def _command(
-    plan: Plan,
-    video: StampedVideo,
-    source: str,
-    audio: Audio,
-    metadata: Mapping[str, str],
-    output: Path,
-    hashes: Path,
-    covers: Mapping[int, Path],
-) -> list[str]:
-    return [
-        "-y",
-        "-copyts",
-        *_video_input(plan, video.path),
-        *_source_input(plan, source),
-        *_video_output(plan),
-        *_track_outputs(plan, audio, covers),
-        *_container_output(plan, metadata, video.timescale),
-        f"file:{output}",
-        *_hash_output(plan, hashes),
-    ]
 
 
 def _extract_covers(plan: Plan, source: str, folder: Path, moved: Callable[[], None]) -> dict[int, Path]:

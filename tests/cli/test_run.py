@@ -2,77 +2,17 @@
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from recast.verify.report import verify
 from tests import clips, faces
-
-RUN_SECONDS = 120
-"""A run of these clips takes a few seconds; a busy machine may need many times that."""
-STOP_SECONDS = 20
-"""The promise is 10 s; the rest is for a busy machine."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Folders of one test: what it may leave anything in."""
-
-    folder: Path
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    def environment(self) -> dict[str, str]:
-        own = {"XDG_CACHE_HOME": str(self.folder / "cache"), "TMPDIR": str(self.folder / "tmp")}
-        return {key: value for key, value in os.environ.items() if not key.startswith("AWS_")} | own
-
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "recast.cli", "run", *map(str, arguments)]
-        return subprocess.Popen(
-            command, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=RUN_SECONDS)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def runs(self) -> list[Path]:
-        """Kept stores."""
-        return list((self.folder / "cache" / "recast" / "runs").glob("*"))
-
-    def temporary(self) -> list[str]:
-        return [path.name for path in (self.folder / "tmp").iterdir()]
-
-    def processes(self) -> list[str]:
-        """Command lines of processes that know this test's folders."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdecimal() and int(entry.name) != os.getpid():
-                try:
-                    if str(self.folder).encode() in (entry / "environ").read_bytes():
-                        found.append((entry / "cmdline").read_text())
-                except OSError:
-                    continue
-        return found
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    for name in ("out", "tmp"):
-        (tmp_path / name).mkdir()
-    yield Place(tmp_path)
-
+from tests.cli.place import STOP_SECONDS, Place
 
 PASSTHROUGH = ("--engine", "passthrough", "--segment-seconds", "1", "--preset", "ultrafast")
 
@@ -93,7 +33,7 @@ def test_one_and_three_workers_make_the_same_bytes_and_leave_nothing(place: Plac
     source, digests = clips.build("bframes"), set()
     for workers in ("1", "3"):
         output, report = place.out / f"{workers}.mp4", place.out / f"{workers}.json"
-        done = place.run(source, output, *PASSTHROUGH, "--workers", workers, "--report", report)
+        done = place.run("run", source, output, *PASSTHROUGH, "--workers", workers, "--report", report)
         assert done.returncode == 0, done.stderr
         assert json.loads(report.read_text())["frames"] == 75
         digests.add(sha256(output))
@@ -106,18 +46,18 @@ def test_one_and_three_workers_make_the_same_bytes_and_leave_nothing(place: Plac
 def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_bytes(place: Place) -> None:
     source = clips.build("bframes")
     undisturbed = place.out / "a.mp4"
-    assert place.run(source, undisturbed, *PASSTHROUGH).returncode == 0
+    assert place.run("run", source, undisturbed, *PASSTHROUGH).returncode == 0
     killed = 0
     for wait in (0.4, 1.2, 2.0, 2.8, 3.6):
         output = place.out / f"{wait}.mp4"
-        process = place.start(source, output, *PASSTHROUGH)
+        process = place.start("run", source, output, *PASSTHROUGH)
         try:
             process.communicate(timeout=wait)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             killed += 1
-        again = place.run(source, output, *PASSTHROUGH, *(["--overwrite"] if process.returncode == 0 else []))
+        again = place.run("run", source, output, *PASSTHROUGH, *(["--overwrite"] if process.returncode == 0 else []))
         assert again.returncode == 0, again.stderr
         assert sha256(output) == sha256(undisturbed)
     assert killed >= 3
@@ -131,7 +71,7 @@ def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_bytes(place: 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_it_cleanly_and_says_how_to_go_on(place: Place, number: int, code: int) -> None:
     output = place.out / "out.mp4"
-    process = place.start(clips.build("bframes"), output, *PASSTHROUGH)
+    process = place.start("run", clips.build("bframes"), output, *PASSTHROUGH)
     time.sleep(2.0)
     process.send_signal(number)
     sent = time.monotonic()
@@ -154,7 +94,7 @@ REFUSED: Sequence[tuple[str, str, int]] = [
 
 @pytest.mark.parametrize(("name", "output", "code"), REFUSED)
 def test_what_cannot_be_done_is_said_in_one_line(place: Place, name: str, output: str, code: int) -> None:
-    done = place.run(clips.build(name), place.out / output, *PASSTHROUGH)
+    done = place.run("run", clips.build(name), place.out / output, *PASSTHROUGH)
     assert done.returncode == code, done.stderr
     lines = [line for line in done.stderr.splitlines() if line not in ("recast: split",)]
     assert len(lines) == 1 and lines[0].startswith("recast: "), done.stderr
@@ -166,10 +106,10 @@ def test_what_cannot_be_done_is_said_in_one_line(place: Place, name: str, output
 def test_an_output_that_exists_is_kept_unless_overwrite_is_given(place: Place) -> None:
     output = place.out / "out.mp4"
     output.write_bytes(b"mine")
-    refused = place.run(clips.build("cfr"), output, *PASSTHROUGH)
+    refused = place.run("run", clips.build("cfr"), output, *PASSTHROUGH)
     assert refused.returncode == 64 and "exists already" in refused.stderr
     assert output.read_bytes() == b"mine"
-    assert place.run(clips.build("cfr"), output, *PASSTHROUGH, "--overwrite").returncode == 0
+    assert place.run("run", clips.build("cfr"), output, *PASSTHROUGH, "--overwrite").returncode == 0
     assert output.stat().st_size > 1000
 
 
@@ -177,7 +117,7 @@ def test_a_face_is_swapped_and_the_consent_is_kept(place: Place) -> None:
     source = faces.talking_head(place.folder, frames=30)
     output, report = place.out / "out.mp4", place.out / "report.json"
     face = ("--face", faces.photo(), "--consent", "release 7")
-    done = place.run(source, output, *face, "--segment-seconds", "0.5", "--report", report)
+    done = place.run("run", source, output, *face, "--segment-seconds", "0.5", "--report", report)
     assert done.returncode == 0, done.stderr
     said = json.loads(report.read_text())
     assert said["facesSwapped"] == 30 and said["segments"] == 2

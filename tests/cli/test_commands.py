@@ -1,0 +1,76 @@
+"""inspect, preview, verify, clean, and run on a store of one's own, as people type them."""
+
+import signal
+import time
+from pathlib import Path
+
+import av
+import pytest
+
+from recast.embedded import EmbeddedStore
+from recast.storage import Storage
+from tests import clips, faces
+from tests.cli.place import Place
+
+PASSTHROUGH = ("--engine", "passthrough", "--segment-seconds", "1", "--preset", "ultrafast")
+
+
+def test_inspect_says_what_the_file_is_where_it_is_cut_and_what_is_kept(place: Place) -> None:
+    done = place.run("inspect", clips.build("tracks_mkv"), "--segment-seconds", "1")
+    assert done.returncode == 0, done.stderr
+    assert "h264 192x144 yuv420p, 75 frames" in done.stdout
+    assert "cuts: 2 segments" in done.stdout
+    assert "audio track 1 (aac) eng Original: copied" in done.stdout
+    assert "to .mp4:" in done.stdout and "cannot hold subtitle track 4 (ass)" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["text", "truncated", "truncated_mkv", "audio_only"])
+def test_inspect_refuses_what_split_would(place: Place, name: str) -> None:
+    done = place.run("inspect", clips.build(name))
+    assert done.returncode == 65
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_preview_shows_before_and_after_and_which_faces_were_chosen(place: Place) -> None:
+    source, picture = faces.talking_head(place.folder), place.out / "preview.png"
+    done = place.run("preview", source, picture, "--face", faces.photo(), "--at", "0.5", "--at", "00:00:01")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("1 faces found") == 2 and "changed" in done.stdout
+    with av.open(str(picture)) as container:
+        shown = next(container.decode(video=0))
+    assert shown.width > 2 * 176 and shown.height > 2 * 120
+
+
+def test_preview_without_a_face_is_a_usage_error(place: Place) -> None:
+    done = place.run("preview", clips.build("cfr"), place.out / "preview.png")
+    assert done.returncode == 64 and "--face" in done.stderr
+
+
+def test_clean_removes_what_an_interrupted_run_left_and_nothing_that_runs(place: Place) -> None:
+    process = place.start("run", clips.build("bframes"), place.out / "out.mp4", *PASSTHROUGH)
+    deadline = time.monotonic() + 30
+    while not list(place.folder.glob("cache/recast/runs/*/store/s3.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    busy = place.run("clean")
+    assert "in use" in busy.stdout and len(place.runs()) == 1
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert len(place.runs()) == 1
+    assert "bframes" in place.run("clean", "--dry-run").stdout and len(place.runs()) == 1
+    assert place.run("clean").returncode == 0 and place.runs() == []
+
+
+def test_run_works_on_any_s3(place: Place, s3: EmbeddedStore, storage: Storage, prefix: str, tmp_path: Path) -> None:
+    storage.upload(f"{prefix}in.mp4", clips.build("cfr"))
+    own = Place(tmp_path, s3.environment())
+    where = ("--scratch", f"{prefix}scratch", "--endpoint-url", s3.endpoint)
+    done = own.run("run", f"{prefix}in.mp4", f"{prefix}out.mp4", *PASSTHROUGH, *where)
+    assert done.returncode == 0, done.stderr
+    assert own.runs() == []
+    checked = own.run("verify", f"{prefix}in.mp4", f"{prefix}out.mp4", "--endpoint-url", s3.endpoint)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_s3_without_a_scratch_says_what_is_needed(place: Place) -> None:
+    done = place.run("run", "s3://bucket/in.mp4", "s3://bucket/out.mp4", *PASSTHROUGH)
+    assert done.returncode == 64 and "--scratch" in done.stderr
