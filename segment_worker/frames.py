@@ -7,13 +7,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from recast.manifest import VideoFacts
+from recast.media.codecs import SAME_SAMPLES
 from segment_worker.picture import Matrix, Patch, Picture, Plane, YuvLayout
 
 FULL_RANGE = 2
 # ITU-T H.273 matrix coefficients.
 MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
 HD_LINES = 720
-SAME_PLANES = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}
+# Where Y, U and V begin in a packed row.
+PACKED = {"yuyv422": (0, 1, 3), "uyvy422": (1, 0, 2), "yvyu422": (0, 3, 1)}
 
 
 def yuv_layout(facts: VideoFacts, pix_fmt: str) -> YuvLayout:
@@ -27,7 +29,7 @@ def yuv_layout(facts: VideoFacts, pix_fmt: str) -> YuvLayout:
         chroma_shift_x=0 if "444" in pix_fmt else 1,
         chroma_shift_y=1 if "420" in pix_fmt else 0,
         matrix=MATRICES.get(facts.color_space, guessed),
-        full_range=facts.color_range == FULL_RANGE or facts.pix_fmt in SAME_PLANES,
+        full_range=facts.color_range == FULL_RANGE or facts.pix_fmt.startswith("yuvj"),
         gray=pix_fmt.startswith("gray"),
     )
 
@@ -55,8 +57,8 @@ def to_pixel_format(frame: VideoFrame, pix_fmt: str, facts: VideoFacts) -> Video
     """Give the frame in `pix_fmt`; the samples stay the same unless depth or chroma must change."""
     if frame.format.name == pix_fmt:
         return frame
-    if SAME_PLANES.get(frame.format.name) == pix_fmt:
-        return _relabelled(frame, pix_fmt)
+    if SAME_SAMPLES.get(frame.format.name) == pix_fmt:
+        return _planar(frame, pix_fmt)
     if frame.format.is_rgb:
         changed = frame.reformat(format=pix_fmt, dst_colorspace=facts.color_space, dst_color_range=facts.color_range)
     else:
@@ -66,16 +68,35 @@ def to_pixel_format(frame: VideoFrame, pix_fmt: str, facts: VideoFacts) -> Video
     return changed
 
 
-def _relabelled(frame: VideoFrame, pix_fmt: str) -> VideoFrame:
-    # libswscale would squeeze full range into limited range on the way from yuvj to yuv.
+def _planar(frame: VideoFrame, pix_fmt: str) -> VideoFrame:
+    """The same samples in planes of their own.
+
+    By hand: libswscale squeezes yuvj into limited range, and what it makes of p010 was seen to differ from run
+    to run.
+    """
     copy = VideoFrame(frame.width, frame.height, pix_fmt)
-    for new, old in zip(copy.planes, frame.planes, strict=True):
-        rows, source = _rows(new, np.uint8), _rows(old, np.uint8)
-        rows[:, : new.width] = source[:, : new.width]
+    dtype = np.uint16 if pix_fmt.endswith("10le") else np.uint8
+    for new, samples in zip(copy.planes, _samples(frame, dtype), strict=True):
+        _rows(new, dtype)[:, : new.width] = samples[:, : new.width]
     copy.pts = frame.pts
-    copy.color_range, copy.colorspace = FULL_RANGE, frame.colorspace
+    copy.color_range, copy.colorspace = frame.color_range, frame.colorspace
     copy.color_primaries, copy.color_trc = frame.color_primaries, frame.color_trc
     return copy
+
+
+def _samples(frame: VideoFrame, dtype: type[np.generic]) -> list[Any]:
+    """Y, U and V of a planar, semi-planar (nv12, p010) or packed (uyvy422) frame, as views."""
+    rows = [_rows(plane, dtype) for plane in frame.planes]
+    name = frame.format.name
+    if name in PACKED:
+        y, u, v = PACKED[name]
+        return [rows[0][:, y::2], rows[0][:, u::4], rows[0][:, v::4]]
+    if len(rows) == 2:
+        # Semi-planar 10-bit samples stand in the high bits.
+        luma, chroma = (rows[0] >> 6, rows[1] >> 6) if dtype is np.uint16 else rows
+        u, v = (1, 0) if name == "nv21" else (0, 1)
+        return [luma, chroma[:, u::2], chroma[:, v::2]]
+    return rows
 
 
 def _plane(plane: Any, layout: YuvLayout) -> Plane:

@@ -29,14 +29,14 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
     columns = (
         TextColumn("{task.description:>6}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total} frames"),
+        TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[speed]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("split", total=None, speed="")
+        task = bar.add_task("split", total=None, count="", speed="")
 
         def show(progress: Progress) -> None:
             speed = bar.tasks[0].speed
@@ -45,6 +45,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
                 description=progress.stage,
                 completed=progress.frames,
                 total=progress.total or None,
+                count=f"{progress.frames}/{progress.total} frames" if progress.total else "",
                 speed=f"{speed:.1f} frames/s" if speed else "",
             )
 

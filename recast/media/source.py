@@ -21,6 +21,7 @@ from recast.media import avlog as avlog  # before anything is opened
 REFUSED_FORMATS = frozenset({"concat", "hls", "dash", "sdp", "imf", "ffmetadata", "tty", "lavfi", "image2", "txt"})
 MAX_PIXELS = 16384 * 8704
 MAX_STREAMS = 256
+FULL_RANGE = 2
 
 # ValueError: PyAV's own, where a file is too short to seek in.
 READ_ERRORS = (av.error.FFmpegError, ValueError)
@@ -101,7 +102,7 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
         sar=_fraction(stream.sample_aspect_ratio) or Fraction(1),
         rotation=rotation,
         hflip=hflip,
-        color_range=int(first.color_range),
+        color_range=FULL_RANGE if first.format.name.startswith("yuvj") else int(first.color_range),
         color_primaries=int(first.color_primaries),
         color_trc=int(first.color_trc),
         color_space=int(first.colorspace),

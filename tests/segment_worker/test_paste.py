@@ -1,5 +1,6 @@
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from segment_worker import paste
 from segment_worker.paste import Rect, View
-from segment_worker.picture import Picture, YuvLayout
+from segment_worker.picture import Patch, Picture, YuvLayout
 
 LAYOUTS = [
     YuvLayout(depth, sx, sy, matrix, full)
@@ -38,6 +39,16 @@ def noise(layout: YuvLayout, height: int, width: int, seed: int = 1) -> Picture:
     return Picture(tuple(planes), layout)
 
 
+def laid(picture: Picture, rect: Rect, bgr: np.ndarray, mask: np.ndarray) -> Patch:
+    """Colours laid over a picture, through its own code values."""
+    layout = picture.layout
+    codes = cv2.transform(bgr, paste.code_matrix(layout))
+    planes = [codes[..., 0].copy()]
+    if not layout.gray:
+        planes += [paste.shrink(codes, layout)[..., number].copy() for number in (1, 2)]
+    return paste.lay(picture, rect, planes, mask)
+
+
 def reference_codes(bgr: np.ndarray, layout: YuvLayout) -> np.ndarray:
     """Y, U, V of BGR in float64, straight from the standards' formulas."""
     kr, kb = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}[layout.matrix]
@@ -56,7 +67,7 @@ def test_colours_become_the_standards_codes_within_a_level(layout):
     below = noise(layout, 32, 48)
     random = np.random.default_rng(2)
     bgr = random.random((32, 48, 3)).astype(np.float32)
-    patch = paste.blend(below, Rect(0, 0, 48, 32), bgr, np.ones((32, 48), np.float32))
+    patch = laid(below, Rect(0, 0, 48, 32), bgr, np.ones((32, 48), np.float32))
     wanted = reference_codes(bgr, layout)
     sx, sy = layout.chroma_shift_x, layout.chroma_shift_y
     chroma = wanted.reshape(32 >> sy, 1 << sy, 48 >> sx, 1 << sx, 3).mean((1, 3))
@@ -73,7 +84,7 @@ def test_there_and_back_is_within_a_level(layout):
         flat = tuple(np.full_like(plane, 120 << (layout.depth - 8)) for plane in picture.planes[1:])
         picture = Picture((picture.planes[0], *flat), layout)
     rect = Rect(8, 4, 16, 16)
-    patch = paste.blend(picture, rect, paste.read_bgr(picture, rect), np.ones((16, 16), np.float32))
+    patch = laid(picture, rect, paste.read_bgr(picture, rect), np.ones((16, 16), np.float32))
     for number, plane in enumerate(patch.planes):
         sx, sy = (layout.chroma_shift_x, layout.chroma_shift_y) if number else (0, 0)
         own = picture.planes[number][4 >> sy : 20 >> sy, 8 >> sx : 24 >> sx]
@@ -89,7 +100,7 @@ def test_samples_without_mask_are_untouched(layout, height, width, seed):
     rect = paste.align(picture, *random.uniform(-5, 8, 2), *random.uniform(9, 50, 2))
     bgr = random.random((rect.height, rect.width, 3)).astype(np.float32)
     mask = np.where(random.random((rect.height, rect.width)) < 0.7, 0, 0.8).astype(np.float32)
-    patch = paste.blend(picture, rect, bgr, mask)
+    patch = laid(picture, rect, bgr, mask)
     for number, plane in enumerate(patch.planes):
         sx, sy = (layout.chroma_shift_x, layout.chroma_shift_y) if number else (0, 0)
         own = picture.planes[number][rect.y >> sy :, rect.x >> sx :][: plane.shape[0], : plane.shape[1]]
