@@ -33,8 +33,8 @@ format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-bench: install  ## measure, and write benchmarks/results.md
-	$(RUN) python -m benchmarks $(ARGS)
+bench: install  ## measure everything, as Markdown
+	$(RUN) python -m benchmarks
 
 clean:  ## remove what make made
 	rm -rf .venv .uv demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

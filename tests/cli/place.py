@@ -48,12 +48,19 @@ class Place:
 
     def processes(self) -> list[str]:
         """Command lines of processes that know this test's folders."""
-        found = []
+        return list(self._known().values())
+
+    def processes_of(self, module: str) -> list[int]:
+        """Process numbers of those that run `module`."""
+        return [number for number, line in self._known().items() if f"-m\0{module}\0" in line]
+
+    def _known(self) -> dict[int, str]:
+        found = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal() and int(entry.name) != os.getpid():
                 try:
                     if str(self.folder).encode() in (entry / "environ").read_bytes():
-                        found.append((entry / "cmdline").read_text())
+                        found[int(entry.name)] = (entry / "cmdline").read_text()
                 except OSError:
                     continue
         return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import time
@@ -124,3 +125,21 @@ def test_a_face_is_swapped_and_the_consent_is_kept(place: Place) -> None:
     assert said["consent"]["reference"] == "release 7"
     assert b"release 7" in output.read_bytes()
     assert all(check.ok for check in verify(source, output))
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_bytes_are_the_same(place: Place) -> None:
+    source, face = faces.talking_head(place.folder), ("--face", faces.photo(), "--consent", "a test")
+    undisturbed, output = place.out / "a.mp4", place.out / "b.mp4"
+    cuts = ("--segment-seconds", "0.5", "--workers", "2")
+    assert place.run("run", source, undisturbed, *face, *cuts).returncode == 0
+    process = place.start("run", source, output, *face, *cuts)
+    deadline, killed = time.monotonic() + 60, 0
+    while not killed and process.poll() is None and time.monotonic() < deadline:
+        for number in place.processes_of("segment_worker"):
+            os.kill(number, signal.SIGKILL)
+            killed += 1
+        time.sleep(0.02)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert killed and sha256(output) == sha256(undisturbed)
+    assert_nothing_left(place)

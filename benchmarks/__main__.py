@@ -1,0 +1,20 @@
+"""`make bench`: every measure, one after another, as Markdown on standard output."""
+
+import subprocess
+import sys
+
+MEASURES = ("benchmarks.passthrough", "benchmarks.length", "benchmarks.mesh_speed", "benchmarks.stills")
+
+
+def main() -> int:
+    """Run all; returns the first exit code that is not 0."""
+    for name in MEASURES:
+        print(f"\n## {name}\n", flush=True)
+        code = subprocess.run([sys.executable, "-m", name], check=False).returncode
+        if code != 0:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
