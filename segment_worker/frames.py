@@ -1,6 +1,7 @@
 """Between PyAV's frames and the engines' pictures: views of planes, patches put in, pixel formats made equal."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,23 +35,47 @@ def yuv_layout(facts: VideoFacts, pix_fmt: str) -> YuvLayout:
     )
 
 
-def picture_of(frame: VideoFrame, layout: YuvLayout) -> Picture:
-    """View a frame's planes. The views are good until the frame is written to or freed."""
-    return Picture(tuple(_plane(plane, layout) for plane in frame.planes), layout)
+def turns_of(facts: VideoFacts) -> int:
+    """Quarter turns, counter-clockwise, that make a coded picture upright (phones film sideways)."""
+    return facts.rotation // 90
 
 
-def put_patches(frame: VideoFrame, patches: Iterable[Patch], layout: YuvLayout) -> None:
-    """Write patches into a frame, which is copied first: a decoder may still need the original."""
+def picture_of(frame: VideoFrame, layout: YuvLayout, turns: int = 0) -> Picture:
+    """View a frame's planes, upright. The view is good until the frame is written to or freed.
+
+    Args:
+        frame: the frame, as it is coded.
+        layout: how to read it.
+        turns: quarter turns that make it upright.
+    """
+    planes = tuple(_upright(_plane(plane, layout), turns) for plane in frame.planes)
+    return Picture(planes, _turned(layout, turns))
+
+
+def put_patches(frame: VideoFrame, patches: Iterable[Patch], layout: YuvLayout, turns: int = 0) -> None:
+    """Write an upright picture's patches into its frame, which is copied first: a decoder may still need it."""
     patches = tuple(patches)
     if not patches:
         return
     frame.make_writable()
-    planes = [_plane(plane, layout) for plane in frame.planes]
+    planes = [np.rot90(_plane(plane, layout), turns) for plane in frame.planes]
+    upright = _turned(layout, turns)
     for patch in patches:
         for number, (plane, new) in enumerate(zip(planes, patch.planes, strict=True)):
-            x = patch.x >> layout.chroma_shift_x if number else patch.x
-            y = patch.y >> layout.chroma_shift_y if number else patch.y
+            x = patch.x >> upright.chroma_shift_x if number else patch.x
+            y = patch.y >> upright.chroma_shift_y if number else patch.y
             plane[y : y + new.shape[0], x : x + new.shape[1]] = new
+
+
+def _upright(plane: Plane, turns: int) -> Plane:
+    # OpenCV wants rows that go forwards.
+    return np.ascontiguousarray(np.rot90(plane, turns)) if turns else plane  # type: ignore[return-value]
+
+
+def _turned(layout: YuvLayout, turns: int) -> YuvLayout:
+    if turns % 2 == 0:
+        return layout
+    return replace(layout, chroma_shift_x=layout.chroma_shift_y, chroma_shift_y=layout.chroma_shift_x)
 
 
 def to_pixel_format(frame: VideoFrame, pix_fmt: str, facts: VideoFacts) -> VideoFrame:

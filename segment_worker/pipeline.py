@@ -25,7 +25,7 @@ from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.segments import decode_segment
 from segment_worker.encoders import PartWriter
 from segment_worker.engines.base import Engine
-from segment_worker.frames import picture_of, put_patches, to_pixel_format, yuv_layout
+from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
 
 BATCH_FRAMES = 4
 QUEUE_BATCHES = 3
@@ -190,13 +190,13 @@ def _swap(
     stats: SegmentStats,
     put: Callable[[Batch], None],
 ) -> None:
-    layout = yuv_layout(facts, settings.pix_fmt)
+    layout, turns = yuv_layout(facts, settings.pix_fmt), turns_of(facts)
     for batch in batches:
         started = time.monotonic()
         frames = [to_pixel_format(frame, settings.pix_fmt, facts) for frame in batch]
-        answers = engine.swap([picture_of(frame, layout) for frame in frames])
+        answers = engine.swap([picture_of(frame, layout, turns) for frame in frames])
         for frame, answer in zip(frames, answers, strict=True):
-            put_patches(frame, answer.patches, layout)
+            put_patches(frame, answer.patches, layout, turns)
             stats.faces_found += answer.faces_found
             stats.faces_swapped += answer.faces_swapped
         stats.add("swap", time.monotonic() - started)

@@ -24,7 +24,7 @@ from recast.media.codecs import SAME_SAMPLES
 from recast.media.sheet import Pair, contact_sheet, write_png
 from recast.storage import Storage, StorageSettings
 from segment_worker.engines.factory import make_engine
-from segment_worker.frames import picture_of, put_patches, to_pixel_format, yuv_layout
+from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
 from segment_worker.worker import SELECTIONS
 
 DEFAULT_FRAMES = 4
@@ -72,12 +72,12 @@ def preview(request: Request) -> None:
         for seconds, frame, facts in _frames_at(container, request):
             pix_fmt = SAME_SAMPLES.get(frame.format.name, frame.format.name)
             frame = to_pixel_format(frame, pix_fmt, facts)
-            layout = yuv_layout(facts, pix_fmt)
-            picture = picture_of(frame, layout)
-            before = _rgb(frame)
+            layout, turns = yuv_layout(facts, pix_fmt), turns_of(facts)
+            picture = picture_of(frame, layout, turns)
+            before = _upright(frame, turns)
             seen = engine.inspect(picture) if hasattr(engine, "inspect") else []
-            put_patches(frame, engine.swap([picture])[0].patches, layout)
-            after = _rgb(frame)
+            put_patches(frame, engine.swap([picture])[0].patches, layout, turns)
+            after = _upright(frame, turns)
             print(f"{seconds:.3f} s: {len(seen)} faces found")
             for face in seen:
                 _outline(before, face.box, CHOSEN if face.chosen else LEFT)
@@ -115,18 +115,19 @@ def _first_from(container: av.container.InputContainer, stream: av.VideoStream, 
     return last
 
 
-def _rgb(frame: VideoFrame) -> Image:
-    return frame.to_ndarray(format="rgb24").astype(np.uint8)
+def _upright(frame: VideoFrame, turns: int) -> Image:
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns)).astype(np.uint8)
 
 
 def _as_shown(image: Image, facts: VideoFacts) -> Image:
-    """Scaled and turned as players show it."""
+    """An upright picture with square pixels, mirrored where players mirror it."""
     height, width = image.shape[:2]
+    sar = facts.sar if facts.rotation % 180 == 0 else 1 / facts.sar
     shown = VideoFrame.from_ndarray(image, format="rgb24").reformat(
-        width, max(2, round(height / facts.sar)), interpolation=Interpolation.BICUBIC
+        width, max(2, round(height / sar)), interpolation=Interpolation.BICUBIC
     )
-    turned = np.rot90(shown.to_ndarray(), facts.rotation // 90)
-    return np.ascontiguousarray(turned[:, ::-1] if facts.hflip else turned).astype(np.uint8)
+    pixels = shown.to_ndarray().astype(np.uint8)
+    return np.ascontiguousarray(pixels[:, ::-1]) if facts.hflip else pixels
 
 
 def _outline(image: Image, box: Sequence[float], colour: tuple[int, int, int]) -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from recast import names
 from recast.errors import BadConfig, BadInput
 from segment_worker.engines import mesh
 from segment_worker.engines.factory import make_engine
@@ -136,6 +137,13 @@ def test_a_source_without_a_face_is_named():
     with pytest.raises(BadInput, match=r"wall\.png"):
         MeshEngine([("wall.png", blank)], Largest())
     MeshEngine([("wall.png", blank), ("astronaut.png", astronaut())], Largest())
+
+
+def test_a_source_turned_away_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(mesh, "_FRONTAL", 1.01)
+    with pytest.raises(BadInput, match=r"side\.png: the face is turned too far away") as caught:
+        MeshEngine([("wall.png", np.full((200, 200, 3), 99, np.uint8)), ("side.png", astronaut())], Largest())
+    assert caught.value.reason == names.NO_FACE
 
 
 def test_a_source_with_several_faces_gives_the_largest():

@@ -12,7 +12,7 @@ from recast.spec import Video
 from segment_worker.engines.factory import make_engine
 from segment_worker.frames import picture_of, yuv_layout
 from segment_worker.select import Largest
-from tests import faces
+from tests import clips, faces
 from tests.jobs import job, run_job
 
 LOSSLESS = Video(quality="Lossless", preset="ultrafast")
@@ -90,3 +90,15 @@ def test_pixels_outside_the_face_are_the_source_s(talking: Path, swapped: Path) 
         assert columns.min() >= x0 - grow and columns.max() <= x1 + grow
         changed += int(luma.sum())
     assert changed > 0
+
+
+def test_a_clip_filmed_sideways_is_swapped_as_if_it_stood_upright(
+    s3: EmbeddedStore, talking: Path, swapped: Path, tmp_path: Path
+) -> None:
+    coded, sideways = tmp_path / "coded.mp4", tmp_path / "sideways.mp4"
+    clips.ffmpeg("-i", talking, "-vf", "transpose=clock", "-c:v", "libx264", "-qp", "0", "-bf", "0", "-an", coded)
+    clips.ffmpeg("-display_rotation", "90", "-i", coded, "-c", "copy", sideways)
+    output = tmp_path / "out.mp4"
+    run_job(job(s3, sideways, output, engine="Mesh", faces=[faces.photo()], video=LOSSLESS))
+    for upright, turned in zip(frames(swapped), frames(output), strict=True):
+        assert all(np.array_equal(a, np.rot90(b)) for a, b in zip(upright, turned, strict=True))
