@@ -37,9 +37,8 @@ class SegmentWriter:
     def __init__(self, path: Path, template: VideoStream) -> None:
         self.path = path
         codec = template.codec_context.name
-        if codec == "rawvideo" and not template.codec_tag.strip("\0"):
-            raise BadInput("raw pictures without a tag (Y4M) cannot be cut: convert them first, to FFV1 say")
-        for container in CONTAINERS:
+        # NUT forgets how raw pictures are laid out.
+        for container in CONTAINERS[:1] if codec == "rawvideo" else CONTAINERS:
             self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)
@@ -48,7 +47,7 @@ class SegmentWriter:
                 self._container.close()
                 continue
             return
-        raise BadInput(f"codec {codec} cannot be cut: convert it first")
+        raise BadInput(f"codec {codec} cannot be cut: convert it first, to FFV1 say")
 
     def write(self, packet: Packet[VideoStream], stamp: int) -> None:
         """Write a copy of `packet`."""
