@@ -37,8 +37,9 @@ class SegmentWriter:
     def __init__(self, path: Path, template: VideoStream) -> None:
         self.path = path
         codec = template.codec_context.name
-        # NUT forgets how raw pictures are laid out.
-        for container in CONTAINERS[:1] if codec == "rawvideo" else CONTAINERS:
+        # NUT forgets how planar raw pictures are laid out.
+        planar = codec == "rawvideo" and "yuv4" in (template.codec_context.pix_fmt or "")
+        for container in CONTAINERS[:1] if planar else CONTAINERS:
             self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)
