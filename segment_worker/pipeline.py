@@ -169,8 +169,8 @@ def kept_frames(frames: Iterable[VideoFrame], segment: Segment, facts: VideoFact
         number, stamp = next(expected, (segment.frames, None))
         if frame.pts != stamp:
             raise _unusable(name, f"frame {number} does not decode, or comes out of order")
-        if (frame.width, frame.height) != (facts.width, facts.height):
-            raise _unusable(name, f"the picture's size changes at frame {number}")
+        if (frame.width, frame.height, frame.format.name) != (facts.width, facts.height, facts.pix_fmt):
+            raise _unusable(name, f"the picture's size or format changes at frame {number}")
         yield frame
         left -= 1
         if left == 0:

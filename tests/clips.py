@@ -763,6 +763,32 @@ def two_videos(out: Path) -> None:
     ffmpeg(*inputs, *x264(BFRAMES), *AAC, "-disposition:v:0", "default", out)
 
 
+@clip(".avi", outputs=(MKV,), frames=50, traits="timeless raw")
+def raw_pictures_avi(out: Path) -> None:
+    """Packed raw pictures (UYVY)."""
+    ffmpeg(*picture(2), "-c:v", "rawvideo", "-pix_fmt", "uyvy422", out)
+
+
+@clip(".mxf", outputs=(MKV, MOV), frames=10)
+def dnxhd_mxf(out: Path) -> None:
+    """DNxHD with PCM in MXF: a codec that Matroska has no name for."""
+    coded = ["-c:v", "dnxhd", "-profile:v", "dnxhr_lb", "-pix_fmt", "yuv422p", "-c:a", "pcm_s16le", "-ar", "48000"]
+    ffmpeg(*picture(1, size="256x120"), *sound(1), *coded, "-frames:v", "10", "-t", "0.4", out)
+
+
+@clip(".webm", outputs=(MKV, MP4), frames=75)
+def vp8_hidden(out: Path) -> None:
+    """VP8 with hidden reference frames: packets that give no picture."""
+    coded = ["-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-b:v", "300k", "-g", "30"]
+    ffmpeg(*picture(3), *sound(3), *coded, "-c:a", "libvorbis", out)
+
+
+@clip(MKV, outputs=(MKV,), frames=75)
+def mpeg4_asp(out: Path) -> None:
+    """MPEG-4 with B-frames: its transform rounds by processor unless it is asked to be exact."""
+    ffmpeg(*picture(3), *sound(3), "-c:v", "mpeg4", "-bf", "2", "-q:v", "4", "-c:a", "aac", out)
+
+
 @clip(MP4, frames=75)
 def mp3_mp4(out: Path) -> None:
     """MP3 sound in MP4."""

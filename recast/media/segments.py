@@ -37,9 +37,11 @@ class SegmentWriter:
     def __init__(self, path: Path, template: VideoStream) -> None:
         self.path = path
         codec = template.codec_context.name
-        # NUT forgets how planar raw pictures are laid out.
-        planar = codec == "rawvideo" and "yuv4" in (template.codec_context.pix_fmt or "")
-        for container in CONTAINERS[:1] if planar else CONTAINERS:
+        layout = template.codec_context.format
+        if codec == "rawvideo" and layout is not None and layout.is_planar:
+            raise BadInput("planar raw pictures cannot be cut: convert them first, to FFV1 say")
+        # NUT forgets how raw pictures are laid out.
+        for container in (name for name in CONTAINERS if (name, codec) != ("nut", "rawvideo")):
             self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)

@@ -13,8 +13,9 @@ from tests.jobs import job, run_job
 
 SECONDS = (1, 2, 1000)
 GOOD = [clip for clip in clips.CLIPS.values() if not clip.bad]
-LOSSY = {"prores", "odd_size_420"}
-"""ProRes has no lossless form, and of the encoders only AV1 can hold an odd size with shared chroma."""
+LOSSY = {"prores", "odd_size_420", "raw_pictures_avi"}
+"""ProRes has no lossless form; of the encoders only AV1 can hold an odd size with shared chroma; and FFmpeg hashes
+packed pictures and the same samples in planes differently (`to_pixel_format`'s own test compares these)."""
 
 # One container gets every length; the others one, since the cuts do not depend on it.
 CASES = [
@@ -37,5 +38,10 @@ def test_lossless_passthrough_is_the_source(
 
     if clip.frames is not None:
         assert done.frames == clip.frames
-    checks = verify(source, output, expect="lossy" if lossy else "lossless", allowed=Allowed(frozenset({"data"})))
+    checks = verify(
+        source,
+        output,
+        expect="lossy" if lossy else "lossless",
+        allowed=Allowed(frozenset({"data"}), pixel_format=clip.name == "raw_pictures_avi"),
+    )
     assert not [f"{check.name}: {check.detail}" for check in checks if not check.ok]

@@ -39,7 +39,7 @@ def segment(packets: Sequence[int]) -> Segment:
 
 
 def fake(stamp: int | None, width: int = 32) -> Any:
-    return SimpleNamespace(pts=stamp, width=width, height=16)
+    return SimpleNamespace(pts=stamp, width=width, height=16, format=SimpleNamespace(name="yuv420p"))
 
 
 def kept(frames: Iterable[Any], packets: Sequence[int]) -> list[int | None]:
