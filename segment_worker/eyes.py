@@ -25,6 +25,8 @@ _SIDE = 256
 _CLOSED, _OPEN = 0.35, 0.65
 # A source eye less open than this shows nothing to use.
 _SHUT = 0.18
+# A target's eye less open than this is shut: the iris model never says 0.
+_NARROW = 0.145
 # Farthest move of the iris, as part of the eye's width, and where the target's own eye takes over.
 _FAR, _TOO_FAR = 0.22, 0.34
 
@@ -69,15 +71,17 @@ def _box(eye: int) -> _Box:
 
 
 def look_of(face: Face) -> Look:
-    """Measure how a face's eyes stand."""
-    return Look(np.array([_iris_place(face, eye) for eye in (0, 1)]), openness(face.points))
+    """Measure how the eyes of a face with irises stand."""
+    assert face.irises is not None
+    middles = np.array([_iris_place(face.points, face.irises[eye], eye) for eye in (0, 1)])
+    return Look(middles, openness(face.points))
 
 
-def _iris_place(face: Face, eye: int) -> npt.NDArray[np.float64]:
+def _iris_place(points: Array, iris: Array, eye: int) -> npt.NDArray[np.float64]:
     """The iris as seen from the middle between the eye's corners: along and across them, in eye widths."""
-    outer, inner = (face.points[EYES[eye][k], :2].astype(np.float64) for k in (0, 8))
+    outer, inner = (points[EYES[eye][k], :2].astype(np.float64) for k in (0, 8))
     along = (inner - outer) if eye == 0 else (outer - inner)
-    from_middle = face.irises[eye] - (outer + inner) / 2
+    from_middle = iris - (outer + inner) / 2
     across = np.array([-along[1], along[0]])
     return np.array([from_middle @ along, from_middle @ across]) / max(float(along @ along), 1e-6)
 
@@ -92,16 +96,16 @@ def openness(points: Array) -> npt.NDArray[np.float64]:
     return np.array(out)
 
 
-def turn_eyes(flat: Array, source: Look, target: Look) -> tuple[Array, npt.NDArray[np.float64]]:
+def turn_eyes(flat: Array, source: Look, target: Look) -> npt.NDArray[np.float64]:
     """Let the source's eyes look where the target's look.
 
     Args:
-        flat: float32 [side, side, 3], the source's texture.
+        flat: float32 [side, side, 3], the source's texture; changed in place.
         source: how the photo's eyes stand.
         target: how the picture's eyes stand.
 
     Returns:
-        the texture with moved irises, and for each eye how much of it to use, 0..1, in place of the target's.
+        for each eye how much of it to use, 0..1, in place of the target's.
     """
     move = (target.middle - source.middle).mean(0)
     far = float(np.hypot(*move))
@@ -109,11 +113,13 @@ def turn_eyes(flat: Array, source: Look, target: Look) -> tuple[Array, npt.NDArr
         move = move * (_FAR / far)
     near = np.clip((_TOO_FAR - far) / (_TOO_FAR - _FAR), 0, 1)
     seen = np.clip((source.open - _SHUT) / 0.08, 0, 1)
-    share = near * seen * np.clip((target.open / np.maximum(source.open, 1e-3) - _CLOSED) / (_OPEN - _CLOSED), 0, 1)
-    out = flat.copy()
+    awake = np.clip((target.open - _NARROW) / 0.03, 0, 1)
+    share = (
+        near * seen * awake * np.clip((target.open / np.maximum(source.open, 1e-3) - _CLOSED) / (_OPEN - _CLOSED), 0, 1)
+    )
     for eye in (0, 1):
-        _move_iris(out, eye, move)
-    return out, share
+        _move_iris(flat, eye, move)
+    return np.asarray(share)
 
 
 def _move_iris(flat: Array, eye: int, move: npt.NDArray[np.float64]) -> None:

@@ -10,7 +10,7 @@ a square crop of 1.5 face sizes with the eyes level, 192 pixels wide, RGB in 0..
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,13 +57,14 @@ class Face:
             same unit, smaller is nearer.
         score: 0..1, the mesh's own certainty that it lies on a face.
         detection: 0..1, the detector's certainty.
-        irises: float32 [2, 2], the middles of the irises in luma pixels, the one on the picture's left first.
+        irises: float32 [2, 2], the middles of the irises in luma pixels, the one on the picture's left first;
+            None until `FaceFinder.with_eyes`.
     """
 
     points: Array
     score: float
     detection: float
-    irises: Array
+    irises: Array | None = None
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -163,44 +164,62 @@ class FaceFinder:
             _Model(files[name][0]) for name in (_SHORT, _FULL, _MESH, _IRIS)
         )
 
-    def find(self, picture: Picture, *, small: bool = True, settle: int = 2) -> list[Face]:
-        """All faces of the picture, left to right.
+    def find(self, picture: Picture, *, small: bool = True, largest: bool = False, settle: int = 2) -> list[Face]:
+        """All faces of the picture, left to right, their irises not yet looked for.
 
         Args:
             picture: any size and layout.
             small: whether to look for faces narrower than about a tenth of the picture.
+            largest: whether only the largest matters: small ones are then looked for only where one could be it.
             settle: how often the mesh is laid, each time around its own answer, at least.
         """
+        length = float(max(picture.width, picture.height))
+        everything = View(picture.width / 2, picture.height / 2, length)
+        image = view_bgr(picture, everything, self._full.side, rgb=True)
+        # The short-range detector is for faces that fill the frame: the other sees those badly, or not at all.
+        found = self._look(self._full, image, everything) or self._look(self._short, image, everything)
+        tiles = self._tiles(picture) if small else []
+        if largest or not tiles:
+            faces = self._fit_all(picture, found, settle)
+            # One as wide as this would not have been missed.
+            sure = 1.3 * _DETECTABLE / self._full.side * length
+            if not tiles or any(face.box[2] - face.box[0] >= sure for face in faces):
+                return faces
+        for view in tiles:
+            found += self._look(self._full, view_bgr(picture, view, self._full.side, rgb=True), view)
+        return self._fit_all(picture, found, settle)
+
+    def with_eyes(self, picture: Picture, face: Face) -> Face:
+        """The face with its irises found, and its lids where the iris model sees them."""
+        points = face.points.copy()
+        angle = _view_of(points).angle
+        irises = np.stack([self._lay_eye(picture, points, eye, angle) for eye in (0, 1)])
+        return replace(face, points=points, irises=irises)
+
+    def _fit_all(self, picture: Picture, found: list[_Candidate], settle: int) -> list[Face]:
+        """The faces among the candidates, left to right."""
         faces: list[Face] = []
-        for candidate in _suppress(self._detect(picture, small)):
+        for candidate in _suppress(found):
             face = self._fit(picture, candidate, settle)
             if face is not None and not any(_overlap(face.box, other.box) > 0.4 for other in faces):
                 faces.append(face)
         return sorted(faces, key=lambda face: (face.box[0], face.box[1]))
 
-    def _detect(self, picture: Picture, small: bool) -> list[_Candidate]:
-        """Candidates of all views of the picture: the whole for large faces, square tiles for small ones."""
+    def _tiles(self, picture: Picture) -> list[View]:
+        """Overlapping squares in which the smallest face asked for is as wide as the detector needs it."""
         width, height = picture.width, picture.height
         whole = float(max(width, height))
-        everything = View(width / 2, height / 2, whole)
-        image = view_bgr(picture, everything, self._full.side)
-        # The short-range detector is for faces that fill the frame: the other sees those badly, or not at all.
-        found = self._look(self._full, image, everything) or self._look(self._short, image, everything)
-        # The side at which the smallest face asked for is as wide as the detector needs it.
         side = self._full.side / _DETECTABLE * self._smallest * min(width, height)
-        if small and whole > side * 1.1 and whole > self._full.side * 1.1:
-            side = min(max(side, self._full.side), float(min(width, height)))
-            for y in _steps(height, side):
-                for x in _steps(width, side):
-                    view = View(x, y, side)
-                    found += self._look(self._full, view_bgr(picture, view, self._full.side), view)
-        return found
+        if whole <= side * 1.1 or whole <= self._full.side * 1.1:
+            return []
+        side = min(max(side, self._full.side), float(min(width, height)))
+        return [View(x, y, side) for y in _steps(height, side) for x in _steps(width, side)]
 
     def _look(self, model: _Model, image: Array, view: View) -> list[_Candidate]:
         """Run a detector on the square of the picture that `image` shows."""
         if image.shape[0] != model.side:
             image = cv2.resize(image, (model.side, model.side), interpolation=cv2.INTER_AREA)
-        raw, score = model(image[..., ::-1] * np.float32(2) - np.float32(1))
+        raw, score = model(image * np.float32(2) - np.float32(1))
         certainty = 1.0 / (1.0 + np.exp(-np.clip(score[:, 0], -50, 50)))
         out = []
         for k in np.flatnonzero(certainty >= _PLAUSIBLE):
@@ -230,13 +249,12 @@ class FaceFinder:
                 break
         if score < (_CERTAIN if candidate.score < _DOUBTED else _PRESENT):
             return None
-        irises = np.stack([self._lay_eye(picture, points, eye, view.angle) for eye in (0, 1)])
-        return Face(points, score, candidate.score, irises)
+        return Face(points, score, candidate.score)
 
     def _lay(self, picture: Picture, view: View) -> tuple[Array, float]:
         """One run of the mesh model: points in luma pixels, and the presence score."""
         side = self._mesh.side
-        raw, presence = self._mesh(view_bgr(picture, view, side)[..., ::-1])
+        raw, presence = self._mesh(view_bgr(picture, view, side, rgb=True))
         mesh = raw.reshape(MESH_POINTS, 3)
         matrix = view.matrix(side)
         points = np.empty((MESH_POINTS, 3), np.float32)
@@ -254,7 +272,7 @@ class FaceFinder:
         middle = ends.mean(0)
         view = View(float(middle[0]), float(middle[1]), float(np.linalg.norm(ends[1] - ends[0])) * _EYE_CROP, angle)
         side = self._iris.side
-        image = view_bgr(picture, view, side)[..., ::-1]
+        image = view_bgr(picture, view, side, rgb=True)
         # The model knows the eye on the picture's left; the other is shown to it in a mirror.
         lids, iris = self._iris(np.ascontiguousarray(image[:, ::-1]) if eye else image)
         places = np.concatenate([lids.reshape(-1, 3)[:16, :2], iris.reshape(-1, 3)[:1, :2]])

@@ -6,6 +6,7 @@ digital representation. Chroma is taken to lie in the middle of the luma samples
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -90,7 +91,7 @@ def read_bgr(picture: Picture, rect: Rect) -> Array:
 
     `rect` lies on the chroma grid.
     """
-    planes = [_cut(picture, index, rect) for index in range(len(picture.planes))]
+    planes = [cut(picture, index, rect) for index in range(len(picture.planes))]
     luma = planes[0].astype(np.float32)
     if picture.layout.gray:
         gray = _gray(luma, picture.layout)
@@ -103,82 +104,88 @@ def read_bgr(picture: Picture, rect: Rect) -> Array:
     return cv2.transform(cv2.merge([luma, *chroma]), bgr_matrix(picture.layout))
 
 
-def blend(picture: Picture, rect: Rect, bgr: Array, mask: Array) -> Patch:
-    """Lay colours over a rectangle of the picture.
+def lay(picture: Picture, rect: Rect, codes: Sequence[Array], mask: Array) -> Patch:
+    """Lay new samples over a rectangle of the picture.
 
     Args:
         picture: what lies below; it is only read.
         rect: on the chroma grid.
-        bgr: float32 [height, width, 3], 0..1.
-        mask: float32 [height, width]: 0 keeps the picture's samples bit for bit, 1 replaces them.
+        codes: one float32 [height, width] for each of the picture's planes, code values at that plane's own
+            resolution; changed in place.
+        mask: float32 [height, width] of the luma: 0 keeps the picture's samples bit for bit, 1 replaces them.
 
     Returns:
         the rectangle's new samples, rounded to nearest.
     """
-    layout = picture.layout
-    codes = cv2.transform(bgr, code_matrix(layout))
-    luma = _cut(picture, 0, rect)
-    below = luma.astype(np.float32)
-    planes = [_round(below + mask * (codes[..., 0] - below), luma, layout)]
-    if not layout.gray:
-        # The mask goes with the colours through the chroma filter, so that no colour from outside it bleeds in.
-        weighted = cv2.merge([codes[..., 1] * mask, codes[..., 2] * mask, mask])
-        weighted = _shrink(weighted, layout)
-        for index in (1, 2):
-            chroma = _cut(picture, index, rect)
-            below = chroma.astype(np.float32)
-            planes.append(_round(below * (1 - weighted[..., 2]) + weighted[..., index - 1], chroma, layout))
+    planes = []
+    shares = (mask, *[shrink(mask, picture.layout)] * 2)
+    for index, (new, share) in enumerate(zip(codes, shares, strict=False)):
+        below = cut(picture, index, rect)
+        base = below.astype(np.float32)
+        cv2.subtract(new, base, dst=new)
+        cv2.multiply(new, share, dst=new)
+        # To the nearest code, within the type's range.
+        done = cv2.add(new, base, dtype=cv2.CV_8U if below.dtype == np.uint8 else cv2.CV_16U)
+        planes.append(np.minimum(done, done.dtype.type((1 << picture.layout.depth) - 1)))
     return Patch(rect.x, rect.y, tuple(planes))
 
 
-def view_bgr(picture: Picture, view: View, pixels: int) -> Array:
+def view_bgr(picture: Picture, view: View, pixels: int, *, rgb: bool = False) -> Array:
     """A square of the picture, turned and filtered down (or up) to `pixels` wide; black outside the picture.
 
     The first, larger step of the shrinking averages whole blocks on a grid fixed to the picture, so that a
     square that moves by part of a pixel sees the same blocks.
 
     Returns:
-        float32 [pixels, pixels, 3], BGR, clipped to 0..1.
+        float32 [pixels, pixels, 3], BGR (or RGB), clipped to 0..1.
     """
     layout = picture.layout
-    black = code_matrix(layout)[:, 3]
-    parts = []
-    for index, plane in enumerate(picture.planes):
-        sx, sy = (0, 0) if index == 0 else (layout.chroma_shift_x, layout.chroma_shift_y)
-        matrix = view.matrix(pixels) * np.array([[1 / (1 << sx)], [1 / (1 << sy)]])
-        parts.append(_sample(plane, matrix, pixels, float(black[index])))
+    black = code_matrix(layout)[:, 3].tolist()
+    (luma,) = _sample(picture.planes[:1], view, pixels, (0, 0), black[:1])
     if layout.gray:
-        gray = _gray(parts[0], layout)
+        gray = _gray(luma, layout)
         image = cv2.merge([gray, gray, gray])
     else:
-        image = cv2.transform(cv2.merge(parts), bgr_matrix(layout))
+        shift = (layout.chroma_shift_x, layout.chroma_shift_y)
+        chroma = _sample(picture.planes[1:], view, pixels, shift, black[1:])
+        matrix = bgr_matrix(layout)
+        image = cv2.transform(cv2.merge([luma, *chroma]), matrix[::-1] if rgb else matrix)
     return np.clip(image, 0, 1, out=image)
 
 
-def _sample(plane: Plane, matrix: Array64, pixels: int, border: float) -> Array:
-    """One plane seen through `matrix` [2, 3] (answer's place to plane's place), float32 code values."""
-    corners = np.array([[0, 0], [pixels, 0], [0, pixels], [pixels, pixels]]) @ matrix[:, :2].T + matrix[:, 2]
-    fx, fy = (max(1, round(float(np.hypot(*matrix[row, :2])))) for row in (0, 1))
-    (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
-    rows, columns = plane.shape
-    left, top = max(0, math.floor(x0 / fx) - 1), max(0, math.floor(y0 / fy) - 1)
-    right, bottom = min(columns // fx, math.ceil(x1 / fx) + 1), min(rows // fy, math.ceil(y1 / fy) + 1)
+def _sample(
+    planes: Sequence[Plane], view: View, pixels: int, shift: tuple[int, int], border: list[float]
+) -> list[Array]:
+    """Planes of one subsampling seen through a view: float32 code values, each [pixels, pixels]."""
+    scale_x, scale_y = 1 << shift[0], 1 << shift[1]
+    step = view.side / pixels
+    fx, fy = max(1, round(step / scale_x)), max(1, round(step / scale_y))
+    # The view's bounds and the planes, in blocks of the first shrinking.
+    block_x, block_y = scale_x * fx, scale_y * fy
+    c, s = math.cos(view.angle), math.sin(view.angle)
+    half = view.side / 2 * (abs(c) + abs(s))
+    rows, columns = planes[0].shape
+    left, top = max(0, math.floor((view.x - half) / block_x) - 1), max(0, math.floor((view.y - half) / block_y) - 1)
+    right = min(columns // fx, math.ceil((view.x + half) / block_x) + 1)
+    bottom = min(rows // fy, math.ceil((view.y + half) / block_y) + 1)
     if right <= left or bottom <= top:
-        return np.full((pixels, pixels), border, np.float32)
-    part: Array = plane[top * fy : bottom * fy, left * fx : right * fx]
+        return [np.full((pixels, pixels), value, np.float32) for value in border]
+    # Every other row says as much of a large block, at half the cost.
+    skip = 2 if fy % 2 == 0 and fy >= 6 else 1
+    parts: list[Array] = [plane[top * fy : bottom * fy : skip, left * fx : right * fx] for plane in planes]
     if fx > 1 or fy > 1:
-        part = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
-    # cv2 counts from the first sample's middle.
-    local = matrix / np.array([[fx], [fy]])
-    local[:, 2] += local[:, :2] @ (0.5, 0.5) - (left + 0.5, top + 0.5)
-    return cv2.warpAffine(
-        part.astype(np.float32),
-        local,
-        (pixels, pixels),
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=border,
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-    )
+        parts = [cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_AREA) for part in parts]
+    # As View.matrix; cv2 counts from the first sample's middle.
+    middle = (pixels - 1) / 2
+    a, b, d, e = step * c / block_x, -step * s / block_x, step * s / block_y, step * c / block_y
+    x = view.x / block_x - left - 0.5 - (a + b) * middle
+    y = view.y / block_y - top - 0.5 - (d + e) * middle
+    matrix = np.array([[a, b, x], [d, e, y]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return [
+        cv2.warpAffine(part.astype(np.float32), matrix, (pixels, pixels), flags=how, borderValue=value)
+        for part, value in zip(parts, border, strict=True)
+    ]
 
 
 def _gray(luma: Array, layout: YuvLayout) -> Array:
@@ -187,14 +194,14 @@ def _gray(luma: Array, layout: YuvLayout) -> Array:
     return (luma - np.float32(forward[0, 3])) * np.float32(1 / forward[0, :3].sum())
 
 
-def _cut(picture: Picture, index: int, rect: Rect) -> Plane:
-    """A plane's samples inside the rectangle (a view)."""
+def cut(picture: Picture, index: int, rect: Rect) -> Plane:
+    """A plane's samples inside the rectangle, which lies on the chroma grid (a view)."""
     sx, sy = (0, 0) if index == 0 else (picture.layout.chroma_shift_x, picture.layout.chroma_shift_y)
     right, bottom = -(-(rect.x + rect.width) // (1 << sx)), -(-(rect.y + rect.height) // (1 << sy))
     return picture.planes[index][rect.y >> sy : bottom, rect.x >> sx : right]
 
 
-def _shrink(image: Array, layout: YuvLayout) -> Array:
+def shrink(image: Array, layout: YuvLayout) -> Array:
     """Average over the luma samples of each chroma sample; an odd last row or column stands for its pair."""
     sx, sy = layout.chroma_shift_x, layout.chroma_shift_y
     if not sx and not sy:
@@ -205,10 +212,3 @@ def _shrink(image: Array, layout: YuvLayout) -> Array:
         image = cv2.copyMakeBorder(image, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
     size = (image.shape[1] >> sx, image.shape[0] >> sy)
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _round(values: Array, like: Plane, layout: YuvLayout) -> Plane:
-    """Float codes to the plane's integers, nearest, within the depth."""
-    np.rint(values, out=values)
-    np.clip(values, 0, (1 << layout.depth) - 1, out=values)
-    return values.astype(np.uint8) if like.dtype == np.uint8 else values.astype(np.uint16)

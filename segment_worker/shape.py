@@ -23,9 +23,10 @@ _RIGID = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 129, 358, 23
           10, 151, 9, 8, 117, 346, 116, 345, 50, 280)  # fmt: skip
 # Control points and how much of the person's proportion is taken there; the rest is the target's expression.
 _CONTROLS = {33: 1.0, 133: 1.0, 362: 1.0, 263: 1.0,
-             107: 0.7, 105: 0.7, 70: 0.7, 336: 0.7, 334: 0.7, 300: 0.7,
+             107: 1.0, 105: 1.0, 70: 1.0, 336: 1.0, 334: 1.0, 300: 1.0,
              168: 1.0, 195: 1.0, 4: 1.0, 2: 1.0, 129: 1.0, 358: 1.0,
              0: 0.8, 61: 0.8, 291: 0.8}  # fmt: skip
+_MOUTH = (0, 61, 291)
 # The lower lip goes where the upper lip goes: the opening between them is the target's.
 _FOLLOW = {17: 0}
 
@@ -82,20 +83,22 @@ def _spreading() -> tuple[list[int], Array64]:
 _MOVED, _SPREAD = _spreading()
 
 
-def with_proportions(points: Array, person: Array64) -> Array:
+def with_proportions(points: Array, person: Array64, mouth: float = 1.0) -> Array:
     """A mesh with another person's proportions, in its own pose and expression.
 
     Args:
         points: float32 [468, 3], luma pixels.
         person: that person's `neutral` mesh.
+        mouth: how far the mouth takes part, 0..1.
 
     Returns:
         float32 [468, 3].
     """
     wanted = pose_of(points).place(person)
     shift = (wanted - points) * 1.0
-    controls = [shift[point] * share for point, share in _CONTROLS.items()]
-    controls += [shift[leader] * _CONTROLS[leader] for leader in _FOLLOW.values()]
+    shares = {point: share * (mouth if point in _MOUTH else 1.0) for point, share in _CONTROLS.items()}
+    controls = [shift[point] * share for point, share in shares.items()]
+    controls += [shift[leader] * shares[leader] for leader in _FOLLOW.values()]
     moved = _SPREAD @ np.array(controls)
     moved[:, 2] = 0
     return np.asarray(points + moved, np.float32)

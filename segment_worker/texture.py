@@ -25,15 +25,19 @@ from segment_worker.warp import covered, look_up, spread
 Array = npt.NDArray[Any]
 
 # Width of the layout on which light and mask are worked out.
-LIGHT_SIDE = 96
+LIGHT_SIDE = 64
 # Width of the view of the target's face in which light and gaze are measured.
-_VIEW = 128
+_VIEW = 96
 # Gaussians of the light, as parts of the layout's width.
-_WIDE, _TINT, _NARROW = 0.14, 0.05, 0.03
+_WIDE, _TINT, _NARROW = 0.11, 0.05, 0.03
 # How far plain skin is lit like the person's rather than like the mask's edge.
-_PLAIN_LIGHT = 0.75
+_PLAIN_LIGHT = 0.9
 # Added before logarithms, so that the noise of shadows does not count.
 _FLOOR = 0.03
+# Each level of a texture is this much narrower than the one before.
+_STEP = 1.3
+# Texels a pixel, at least: more than one, since the warp softens.
+_DENSE = 1.15
 # Lips less open than this (height over width) show nothing between them.
 _SPEAKING = 0.06
 # The texture holds the source's face at about its own resolution, within these widths.
@@ -45,26 +49,54 @@ class Texture:
     """A face laid flat, and what is known of the person.
 
     Attributes:
-        bgr: float32 [side, side, 3], 0..1, the mouth closed over with the lips' colour.
-        smile: the same with the photo's own mouth.
-        small: `bgr` at LIGHT_SIDE.
+        levels: float32 [side, side, 3], BGR, 0..1, the mouth closed over with the lips' colour: ever smaller.
+        smiles: the same with the photo's own mouth.
+        small: the face at LIGHT_SIDE.
         low: `small` without its details, float32 [LIGHT_SIDE, LIGHT_SIDE, 3].
         mask: float32 [LIGHT_SIDE, LIGHT_SIDE], how much of each texel goes into the picture.
         known: float32 [LIGHT_SIDE, LIGHT_SIDE], 1 where the texture is the person, 0 where it is plain skin.
         shape: the person's proportions, from `neutral`.
         look: how the eyes stand.
-        mouth: the lips' opening, height over width.
+        mouth: the lips' opening, from `mouth_of`.
     """
 
-    bgr: Array
-    smile: Array
+    levels: tuple[Array, ...]
+    smiles: tuple[Array, ...]
     small: Array
     low: Array
     mask: Array
     known: Array
     shape: npt.NDArray[np.float64]
     look: Look
-    mouth: float
+    mouth: npt.NDArray[np.float64]
+
+    def at(self, scale: float, smile: float) -> Array:
+        """A copy of the face for a picture of `scale` samples per layout unit, with so much of its own mouth (0..1)."""
+        fitting = [k for k, level in enumerate(self.levels) if level.shape[0] >= scale * _DENSE]
+        place = fitting[-1] if fitting else 0
+        flat = self.levels[place].copy()
+        if smile > 0:
+            box = np.array(_box_of(topology.OUTER_LIPS)) * flat.shape[0]
+            part = slice(int(box[1]), int(box[3]) + 2), slice(int(box[0]), int(box[2]) + 2)
+            flat[part] += np.float32(smile) * (self.smiles[place][part] - flat[part])
+        return flat
+
+
+@lru_cache(maxsize=2)
+def _box_of(ring: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Bounds of a ring of mesh points in the layout, a quarter wider each way: x0, y0, x1, y1, 0..1."""
+    low, high = topology.LAYOUT[list(ring)].min(0), topology.LAYOUT[list(ring)].max(0)
+    margin = (high - low) / 4
+    return (*(low - margin).tolist(), *(high + margin).tolist())
+
+
+def _levels(flat: Array) -> tuple[Array, ...]:
+    """The texture at ever smaller widths."""
+    out = [flat]
+    while out[-1].shape[0] / _STEP >= LIGHT_SIDE / 2:
+        side = round(out[-1].shape[0] / _STEP)
+        out.append(np.asarray(cv2.resize(flat, (side, side), interpolation=cv2.INTER_AREA), np.float32))
+    return tuple(out)
 
 
 def make_texture(image: Array, face: Face) -> Texture:
@@ -84,14 +116,26 @@ def make_texture(image: Array, face: Face) -> Texture:
     closed = _close_mouth(flat)
     small = cv2.resize(closed, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
     seen = cv2.resize(seen, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
-    known = np.clip(skin_likeness(small, seen) * np.clip(seen * 4 - 1, 0, 1) * 2 - 1, 0, 1)
-    known = np.maximum(cv2.erode(known, np.ones((7, 7), np.uint8)), _drawn((_INNER,)))
-    known = cv2.GaussianBlur(known, (0, 0), 1.5)
+    likeness = skin_likeness(small, seen)
+    # Above the brows stricter: a fringe's shadow is nearly skin.
+    above = np.arange(LIGHT_SIDE)[:, None] < topology.LAYOUT[105, 1] * LIGHT_SIDE
+    likeness = np.where(above, likeness**4, likeness)
+    known = np.clip(likeness * np.clip(seen * 4 - 1, 0, 1) * 2 - 1, 0, 1)
+    known = np.maximum(cv2.erode(known, np.ones((5, 5), np.uint8)), _drawn((_INNER,)))
+    known = cv2.GaussianBlur(known, (0, 0), 1.0)
     smile, closed = _fill(flat, small, known), _fill(closed, small, known)
     small = cv2.resize(closed, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
     low = _average(small, _skin() + np.float32(0.02), _WIDE)
     return Texture(
-        closed, smile, small, low, _oval_mask(), known, neutral(face.points), look_of(face), mouth_of(face.points)
+        _levels(closed),
+        _levels(smile),
+        small,
+        low,
+        _oval_mask(),
+        known,
+        neutral(face.points),
+        look_of(face),
+        mouth_of(face.points),
     )
 
 
@@ -157,69 +201,43 @@ def skin_likeness(small: Array, seen: Array) -> Array:
     """
     value = np.log(small + _FLOOR)
     sure = _cheeks() * seen
-    grid = (np.arange(LIGHT_SIDE, dtype=np.float32) + 0.5) / LIGHT_SIDE - 0.5
-    ones = np.ones((LIGHT_SIDE, LIGHT_SIDE), np.float32)
-    basis = np.stack([ones, ones * grid[None, :], ones * grid[:, None]], -1)
+    basis = _plane()
     where = sure > 0.05
-    if where.sum() < 50:
-        return ones
-    a, b, weight = basis[where], value[where], sure[where]
+    weight = sure[where]
+    if len(weight) < 25:
+        return np.ones((LIGHT_SIDE, LIGHT_SIDE), np.float32)
+    a, b = basis[where], value[where]
     w = weight
     for _ in range(3):
         # Weighted least squares by the normal equations, a little stiff so that a half-seen face stays sane.
-        fit = np.linalg.solve((a * w[:, None]).T @ a + 0.5 * np.diag([0, 1, 1]), (a * w[:, None]).T @ b)
-        off = np.sqrt(((b - a @ fit) ** 2).sum(1))
+        aw = (a * w[:, None]).T
+        fit = np.linalg.solve(aw @ a + np.diag(np.array([0, 0.2, 0.2], np.float32)), aw @ b)
+        rest = b - a @ fit
+        off = np.sqrt(np.einsum("mk,mk->m", rest, rest))
         w = weight / (1 + (off / 0.15) ** 2)
     usual = max(0.12, float(np.median(off)) * 1.5)
-    rest = value - basis @ fit.astype(np.float32)
-    distance = cv2.GaussianBlur((rest * rest).sum(2), (0, 0), 0.8)
+    rest = value - basis @ fit
+    distance = cv2.GaussianBlur(np.einsum("yxk,yxk->yx", rest, rest), (0, 0), 0.55)
     return np.asarray(1 / (1 + (distance / np.float32(16 * usual * usual)) ** 2))
+
+
+@lru_cache(maxsize=1)
+def _plane() -> Array:
+    """1, x and y of each texel, x and y from -0.5 to 0.5: float32 [LIGHT_SIDE, LIGHT_SIDE, 3]."""
+    grid = (np.arange(LIGHT_SIDE, dtype=np.float32) + 0.5) / LIGHT_SIDE - 0.5
+    ones = np.ones((LIGHT_SIDE, LIGHT_SIDE), np.float32)
+    return np.stack([ones, ones * grid[None, :], ones * grid[:, None]], -1)
+
+
+# Cheeks, nose and chin between the features.
+_CHEEKS = (9, 336, 285, 417, 465, 450, 348, 347, 280, 411, 427, 434, 430, 394, 395, 369, 396, 175, 171, 140, 170,
+          169, 210, 214, 207, 187, 50, 118, 119, 230, 245, 193, 55, 107)  # fmt: skip
 
 
 @lru_cache(maxsize=1)
 def _cheeks() -> Array:
     """Texels that are skin on nearly everyone: the inner face without its features."""
-    inner = _drawn(
-        (
-            (
-                9,
-                336,
-                285,
-                417,
-                465,
-                450,
-                348,
-                347,
-                280,
-                411,
-                427,
-                434,
-                430,
-                394,
-                395,
-                369,
-                396,
-                175,
-                171,
-                140,
-                170,
-                169,
-                210,
-                214,
-                207,
-                187,
-                50,
-                118,
-                119,
-                230,
-                245,
-                193,
-                55,
-                107,
-            ),
-        )
-    )
-    return inner * _skin()
+    return _drawn((_CHEEKS,)) * _skin()
 
 
 # Around brows, eyes, nose and mouth.
@@ -238,7 +256,7 @@ def _upper() -> Array:
 def _features() -> Array:
     """Where the person shows whatever its colour: eyes, brows, nose and mouth with their surroundings."""
     inner = _drawn((_INNER,))
-    return cv2.GaussianBlur(cv2.dilate(inner, np.ones((5, 5), np.uint8)), (0, 0), 1.5)
+    return cv2.GaussianBlur(cv2.dilate(inner, np.ones((3, 3), np.uint8)), (0, 0), 1.0)
 
 
 def _seen(points: Array, shape: tuple[int, ...]) -> Array:
@@ -276,7 +294,7 @@ def _oval_mask() -> Array:
     inside = np.zeros((LIGHT_SIDE, LIGHT_SIDE), np.float32)
     cv2.fillPoly(inside, [np.rint((np.array(ring) * LIGHT_SIDE - 0.5) * 16).astype(np.int32)], 1.0, shift=4)
     away = cv2.distanceTransform((inside > 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / LIGHT_SIDE
-    ramp = np.clip(away / 0.07, 0, 1)
+    ramp = np.clip(away / 0.04, 0, 1)
     return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
 
 
@@ -288,9 +306,9 @@ _LOWER = {21: 71, 54: 68, 103: 104, 67: 69, 109: 108, 10: 151, 338: 337, 297: 29
 def _skin() -> Array:
     """Weight of each texel as skin: 0 on eyes, brows, lips and nostrils, whose colour is not light."""
     features = _drawn((topology.OUTER_LIPS, *topology.EYES, *topology.BROWS))
-    features = cv2.dilate(features, np.ones((7, 7), np.uint8))
+    features = cv2.dilate(features, np.ones((5, 5), np.uint8))
     weight = (1 - features) * covered(LIGHT_SIDE)
-    return cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 1.0) * covered(LIGHT_SIDE)
+    return cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7) * covered(LIGHT_SIDE)
 
 
 def _around(picture: Picture, face: Face) -> tuple[Array, Array]:
@@ -330,15 +348,24 @@ def light_of(texture: Texture, picture: Picture, face: Face) -> Light:
     step = np.log((target + _FLOOR) / (texture.small + _FLOOR))
     wide = _average(step, weight, _WIDE)
     # Highlights are white: taken for the skin's tint they would turn the person's shadows gray.
-    plain = np.clip((0.97 - target.max(2)) * 6, 0.03, 1)
+    plain = _colourful(target, weight)
     tint = _average(step, weight * plain, _TINT, _average(step, weight * plain, _WIDE))
     wide += (tint - tint.mean(2, keepdims=True)) - (wide - wide.mean(2, keepdims=True))
     narrow = _average(step, weight, _NARROW, wide)
     edge = (1 - texture.mask * np.maximum(texture.known, _PLAIN_LIGHT))[..., None]
     gain = np.exp(np.clip(wide + edge * (narrow - wide), -1.6, 1.6))
     contrast = np.float32(_contrast(target, texture.small, seen * _upper()))
-    free = np.clip(2 * cv2.GaussianBlur(np.maximum(skin, _features()), (0, 0), 2.0) - 0.6, 0, 1)
+    free = np.clip(2 * cv2.GaussianBlur(np.maximum(skin, _features()), (0, 0), 1.35) - 0.6, 0, 1)
     return Light(gain * contrast, gain * texture.low * (1 - contrast), texture.mask * free)
+
+
+def _colourful(target: Array, skin: Array) -> Array:
+    """How far each texel of the target shows its skin's own tint, 0.03..1: highlights are white, blown ones most."""
+    logs = np.log(target + _FLOOR)
+    redness = logs[..., 2] - logs[..., 0]
+    sure = redness[skin > 0.3]
+    usual = float(np.percentile(sure, 80)) if len(sure) else 0.0
+    return np.asarray(np.clip(1 - (usual - redness - 0.1) / 0.3, 0.03, 1))
 
 
 def _contrast(target: Array, source: Array, weight: Array) -> float:
@@ -346,29 +373,37 @@ def _contrast(target: Array, source: Array, weight: Array) -> float:
 
     A root of the ratio goes part of the way: people differ too, not only their pictures.
     """
-    return float(np.clip((_detail(target, weight) / max(_detail(source, weight), 1e-6)) ** 0.4, 0.7, 1.0))
+    ours, theirs = _band(source), _band(target)
+    ratio = float((theirs * theirs * weight).sum() / max(float((ours * ours * weight).sum()), 1e-9))
+    return float(np.clip(ratio**0.2, 0.7, 1.0))
 
 
-def _detail(image: Array, weight: Array) -> float:
-    """Weighted root mean square of the logarithm's middle frequencies."""
+def _band(image: Array) -> Array:
+    """The middle frequencies of an image's logarithm."""
     value = np.log(image.mean(2) + _FLOOR)
-    fine = cv2.GaussianBlur(value, (0, 0), 1.2)
-    band = fine - cv2.GaussianBlur(value, (0, 0), 0.06 * LIGHT_SIDE)
-    return float(np.sqrt((band * band * weight).sum() / max(float(weight.sum()), 1e-6)))
+    return np.asarray(cv2.GaussianBlur(value, (0, 0), 0.8) - cv2.GaussianBlur(value, (0, 0), 0.06 * LIGHT_SIDE))
 
 
-def mouth_of(points: Array) -> float:
-    """The lips' opening: height over width."""
+def mouth_of(points: Array) -> npt.NDArray[np.float64]:
+    """The lips' opening, float64 [2]: its height over its own width, and over the distance of the eyes."""
     ring = points[list(topology.INNER_LIPS), :2].astype(np.float64)
-    return float(np.linalg.norm(ring[5] - ring[15]) / max(float(np.linalg.norm(ring[0] - ring[10])), 1e-6))
+    eyes = points[list(topology.EYE_CORNERS)].astype(np.float64)
+    height = np.linalg.norm(ring[5] - ring[15])
+    spans = [np.linalg.norm(ring[0] - ring[10]), np.linalg.norm(eyes[0] - eyes[1])]
+    return np.asarray(height / np.maximum(spans, 1e-6))
 
 
 def smile_share(texture: Texture, points: Array) -> float:
     """How much of the photo's own mouth fits between the target's lips, 0..1: only where they are open alike."""
-    if texture.mouth < _SPEAKING:
+    if texture.mouth[0] < _SPEAKING:
         return 0.0
     ratio = mouth_of(points) / texture.mouth
-    return float(np.clip((ratio - 0.3) / 0.2, 0, 1) * np.clip((2.1 - ratio) / 0.4, 0, 1))
+    return float(np.clip((ratio.min() - 0.35) / 0.2, 0, 1) * np.clip((2.6 - ratio[0]) / 1.0, 0, 1))
+
+
+def wide_open(points: Array) -> float:
+    """How far a mouth is open beyond what the mesh follows well, 0..1."""
+    return float(np.clip((mouth_of(points)[0] - 0.25) / 0.2, 0, 1))
 
 
 def _average(values: Array, weight: Array, part: float, otherwise: Array | None = None) -> Array:

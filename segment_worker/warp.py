@@ -13,16 +13,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker.mesh_topology import LAYOUT, TRIANGLES
+from segment_worker.mesh_topology import INNER_LIPS, LAYOUT, TRIANGLES
 from segment_worker.paste import Rect
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
 Array = npt.NDArray[Any]
+Image = npt.NDArray[np.uint8]
 
 # Triangles are drawn on a grid of 1/16 pixel.
 _SHIFT = 4
-# A picture map is drawn at most this wide and then stretched: it is smooth, and its cost stays bounded.
-_MAP_WIDTH = 256
+# A picture map is drawn at most this wide.
+_MAP_WIDTH = 160
 # Triangles below this (twice the area in pixels) have no map worth drawing.
 _SLIVER = 0.02
 # Neighbouring pixels this many times farther apart in the layout than usual lie on parts that hide each other.
@@ -32,30 +33,65 @@ _CROSS = np.ones((3, 3), np.uint8)
 
 @dataclass(frozen=True)
 class PictureMap:
-    """Where each pixel of a rectangle lies in the layout.
+    """Where each pixel of a rectangle lies in the layout: drawn coarsely, for it is smooth, and stretched on use.
 
     Attributes:
-        places: float32 [height * fine, width * fine, 2], layout coordinates 0..1; anything where `inside` is 0.
-        inside: float32 [height * fine, width * fine], 1 on the mesh, 0 elsewhere.
+        rect: the rectangle of the picture.
+        places: float32 [rows, columns, 2], layout coordinates 0..1; anything where `inside` is 0. They cover
+            `extent`, a little more than the rectangle where its size is odd.
+        jump: uint8 [rows, columns], 1 where neighbours lie on parts that hide each other (nose and lip);
+            None where nothing is hidden.
+        close: a rectangle of the fine grid, and its places at that grid's own resolution, float32
+            [height, width, 2]: lips and lids, whose rims a coarse grid would break; None where `places` are fine.
+        inside: float32 [rows, columns], 1 on the mesh, 0 elsewhere.
+        extent: width and height in luma pixels.
         scale: luma pixels per layout unit, the mean over the visible triangles.
         fine: samples a pixel, each way: small faces are drawn finer, so that lids and lips keep their shape.
     """
 
+    rect: Rect
     places: Array
+    jump: Array | None
+    close: tuple[Rect, Array] | None
     inside: Array
+    extent: tuple[int, int]
     scale: float
     fine: int
 
-    def sample(self, image: Array, how: int) -> Array:
-        """An image of the layout, float32 [side, side, n], seen in the rectangle: float32 [height, width, n]."""
-        return self.shrink(look_up(image, self.places * image.shape[0], how))
+    def sample(self, image: Array, how: int, shift: tuple[int, int] = (0, 0)) -> Array:
+        """An image of the layout, float32 [side, side, n], seen in the rectangle.
 
-    def shrink(self, image: Array) -> Array:
-        """From samples to pixels."""
-        if self.fine == 1:
-            return image
-        size = (image.shape[1] // self.fine, image.shape[0] // self.fine)
-        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        Args:
+            image: the image.
+            how: OpenCV's interpolation.
+            shift: log2 of the subsampling of the answer, horizontal and vertical.
+
+        Returns:
+            float32 [height, width, n].
+        """
+        size = (self.extent[0] * self.fine >> shift[0], self.extent[1] * self.fine >> shift[1])
+        seen = look_up(image, self._stretched(size), how, image.shape[0])
+        if self.fine > 1:
+            seen = cv2.resize(seen, (size[0] // self.fine, size[1] // self.fine), interpolation=cv2.INTER_AREA)
+        return seen[: -(-self.rect.height // (1 << shift[1])), : -(-self.rect.width // (1 << shift[0]))]
+
+    def soft(self, image: Array) -> Array:
+        """A smooth image on the coarse grid, float32 [rows, columns], at the rectangle's luma resolution."""
+        return cv2.resize(image, self.extent, interpolation=cv2.INTER_LINEAR)[: self.rect.height, : self.rect.width]
+
+    def _stretched(self, size: tuple[int, int]) -> Array:
+        """The places at `size` (width, height)."""
+        if size == (self.places.shape[1], self.places.shape[0]):
+            return self.places
+        places = cv2.resize(self.places, size, interpolation=cv2.INTER_LINEAR)
+        if self.jump is not None:
+            # Blending across a jump would show what lies between.
+            hard = cv2.resize(self.places, size, interpolation=cv2.INTER_NEAREST)
+            cv2.copyTo(hard, cv2.resize(self.jump, size, interpolation=cv2.INTER_NEAREST), places)
+        if self.close is not None and size == (self.extent[0] * self.fine, self.extent[1] * self.fine):
+            part, exact = self.close
+            places[part.y : part.y + part.height, part.x : part.x + part.width] = exact
+        return places
 
 
 @lru_cache(maxsize=8)
@@ -89,10 +125,11 @@ def spread(values: Array, side: int, outside: float = 0.0) -> Array:
     return out.reshape(side, side, -1)
 
 
-def look_up(image: Array, places: Array, how: int = cv2.INTER_LINEAR) -> Array:
-    """An image's values at places (.5 is a pixel's middle, the border is repeated), by interpolation `how`."""
+def look_up(image: Array, places: Array, how: int = cv2.INTER_LINEAR, scale: float = 1.0) -> Array:
+    """An image's values at `places * scale` (.5 is a pixel's middle, the border is repeated)."""
+    places = cv2.addWeighted(places, scale, places, 0, -0.5)
     # The stub forgets that the second map may be None.
-    return np.asarray(cv2.remap(image, places - np.float32(0.5), None, how, borderMode=cv2.BORDER_REPLICATE))  # type: ignore[call-overload]
+    return np.asarray(cv2.remap(image, places, None, how, borderMode=cv2.BORDER_REPLICATE))  # type: ignore[call-overload]
 
 
 def picture_map(points: Array, rect: Rect) -> PictureMap:
@@ -102,37 +139,86 @@ def picture_map(points: Array, rect: Rect) -> PictureMap:
         points: float32 [468, 3], luma pixels, z smaller is nearer.
         rect: the rectangle, whole luma pixels.
     """
-    factor = max(1, -(-rect.width // _MAP_WIDTH), -(-rect.height // (_MAP_WIDTH * 3 // 2)))
+    # Even, so that subsampled planes have whole samples.
+    extent = rect.width + rect.width % 2, rect.height + rect.height % 2
     fine = 2 if rect.width <= _MAP_WIDTH // 2 else 1
-    width, height = -(-rect.width * fine // factor), -(-rect.height * fine // factor)
-    flat = (points[:, :2].astype(np.float64) - (rect.x, rect.y)) * (fine / factor)
-    corners = flat[TRIANGLES]
+    width = min(extent[0] * fine, _MAP_WIDTH)
+    height = min(extent[1] * fine, _MAP_WIDTH * 3 // 2)
+    ratio = np.array([width / extent[0], height / extent[1]])
+    corners = ((points[:, :2].astype(np.float64) - (rect.x, rect.y)) * ratio)[TRIANGLES]
     area = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     front = area > _SLIVER
     # Those facing away come first: they only fill cracks between the others, such as beside the nose.
     drawn = np.flatnonzero(np.abs(area) > _SLIVER)
     depth = points[TRIANGLES[drawn], 2].mean(1)
     order = drawn[np.lexsort((-depth, front[drawn]))]
-    numbers = np.full((height, width), -1, np.int32)
-    for number, corner in zip(order.tolist(), _fixed(corners[order]), strict=True):
-        cv2.fillConvexPoly(numbers, corner, number, lineType=cv2.LINE_8, shift=_SHIFT)
-    places = _affine_places(numbers, corners, np.where(np.abs(area) > _SLIVER, area, 1.0))
-    inside = (numbers >= 0).astype(np.float32)
+    area = np.where(np.abs(area) > _SLIVER, area, 1.0)
+    places, inside = _drawn_places(order, corners, area, (width, height))
     layout = LAYOUT[TRIANGLES[front]].astype(np.float64)
     flat_area = _cross(layout[:, 1] - layout[:, 0], layout[:, 2] - layout[:, 0]).sum()
-    scale = factor / fine * float(np.sqrt(area[front].sum() / max(flat_area, 1e-9)))
-    if factor > 1:
-        # Where one part hides another (nose before lip) the places jump: blending would show what is between.
-        jump = (cv2.dilate(places, _CROSS) - cv2.erode(places, _CROSS)).max(2) > _JUMP * factor / scale
-        jumps = np.nonzero(_stretch(jump.astype(np.uint8), rect, factor, cv2.INTER_NEAREST))
-        small = places
-        places, inside = (_stretch(image, rect, factor, cv2.INTER_LINEAR) for image in (places, inside))
-        places[jumps] = small[jumps[0] // factor, jumps[1] // factor]
-    return PictureMap(places, inside, scale, fine)
+    coarse = float(np.sqrt(area[front].sum() / max(flat_area, 1e-9)))
+    scale = coarse / float(np.sqrt(ratio[0] * ratio[1]))
+    jump, close = None, None
+    if width < extent[0] or height < extent[1]:
+        jump = _jumps(places, cv2.erode(inside, _CROSS), _JUMP / max(coarse, 1e-6))
+        close = _close(order, corners / ratio, area / float(ratio.prod()), extent)
+    return PictureMap(rect, places, jump, close, inside.astype(np.float32), extent, scale, fine)
+
+
+@lru_cache(maxsize=1)
+def _mouth() -> npt.NDArray[np.bool_]:
+    """Triangles that touch the inner lips, bool [898]."""
+    return np.asarray(np.isin(TRIANGLES, INNER_LIPS).any(1), np.bool_)
+
+
+def _close(
+    order: npt.NDArray[np.int64],
+    corners: npt.NDArray[np.float64],
+    area: npt.NDArray[np.float64],
+    extent: tuple[int, int],
+) -> tuple[Rect, Array] | None:
+    """The mouth drawn at full resolution; as `PictureMap.close`."""
+    around = corners[_mouth()].reshape(-1, 2)
+    low = np.clip(np.floor(around.min(0)), 0, extent).astype(int)
+    high = np.clip(np.ceil(around.max(0)), 0, extent).astype(int)
+    if (high - low).min() < 2:
+        return None
+    near = ((corners[order].max(1) > low) & (corners[order].min(1) < high)).all(1)
+    places, inside = _drawn_places(order[near], corners - low, area, (int(high[0] - low[0]), int(high[1] - low[1])))
+    part = Rect(int(low[0]), int(low[1]), places.shape[1], places.shape[0])
+    return (part, places) if inside.all() else None
+
+
+def _drawn_places(
+    order: npt.NDArray[np.int64],
+    corners: npt.NDArray[np.float64],
+    area: npt.NDArray[np.float64],
+    size: tuple[int, int],
+) -> tuple[Array, Image]:
+    """Draw triangles, in order, on a grid of `size` (width, height).
+
+    Returns:
+        layout coordinates float32 [height, width, 2], and where a triangle lies, uint8 [height, width].
+    """
+    numbers = np.full(size[::-1], -1, np.int16)
+    for number, corner in zip(order.tolist(), _fixed(corners[order]), strict=True):
+        cv2.fillConvexPoly(numbers, corner, number, lineType=cv2.LINE_8, shift=_SHIFT)
+    inside = (numbers >= 0).astype(np.uint8)
+    # One sample beyond the silhouette too, for it is blended in.
+    beyond = np.maximum(cv2.dilate(numbers, _CROSS) * (1 - inside), numbers)
+    return _affine_places(beyond, corners, area), inside
+
+
+def _jumps(places: Array, within: Array, far: float) -> Array | None:
+    """Where neighbours are farther apart in the layout than `far`, uint8 [height, width]; None if nowhere."""
+    both = cv2.dilate(places, _CROSS)
+    cv2.subtract(both, cv2.erode(places, _CROSS), dst=both)
+    jump = cv2.bitwise_and(cv2.bitwise_not(cv2.inRange(both, (0, 0), (far, far))), within)
+    return jump if jump.any() else None
 
 
 def _affine_places(
-    numbers: npt.NDArray[np.int32], corners: npt.NDArray[np.float64], area: npt.NDArray[np.float64]
+    numbers: npt.NDArray[np.int16], corners: npt.NDArray[np.float64], area: npt.NDArray[np.float64]
 ) -> Array:
     """Layout coordinates of every pixel by its triangle's affine map, float32 [height, width, 2]."""
     targets = LAYOUT[TRIANGLES].astype(np.float64)
@@ -142,17 +228,13 @@ def _affine_places(
     dx = (f1 * e2[:, 1:] - f2 * e1[:, 1:]) / area[:, None]
     dy = (f2 * e1[:, :1] - f1 * e2[:, :1]) / area[:, None]
     start = q0 - dx * p0[:, :1] - dy * p0[:, 1:]
-    table = np.concatenate([dx, dy, start], 1).astype(np.float32)[np.maximum(numbers, 0)]
-    x = np.arange(numbers.shape[1], dtype=np.float32)[None, :, None] + np.float32(0.5)
-    y = np.arange(numbers.shape[0], dtype=np.float32)[:, None, None] + np.float32(0.5)
-    return np.ascontiguousarray(table[..., 0:2] * x + table[..., 2:4] * y + table[..., 4:6])
-
-
-def _stretch(image: npt.NDArray[Any], rect: Rect, factor: int, how: int) -> npt.NDArray[Any]:
-    """Enlarge a reduced map to the rectangle."""
-    height, width = image.shape[:2]
-    big = cv2.resize(image, (width * factor, height * factor), interpolation=how)
-    return np.ascontiguousarray(big[: rect.height, : rect.width])
+    table = np.concatenate([dx, dy, start], 1).astype(np.float32)
+    chosen = np.maximum(numbers, 0)
+    x = np.arange(numbers.shape[1], dtype=np.float32)[None, :] + np.float32(0.5)
+    y = np.arange(numbers.shape[0], dtype=np.float32)[:, None] + np.float32(0.5)
+    # One column at a time: rows of two are too short for numpy.
+    parts = [np.take(np.ascontiguousarray(table[:, k]), chosen) for k in range(6)]
+    return cv2.merge([parts[k] * x + parts[k + 2] * y + parts[k + 4] for k in (0, 1)])
 
 
 def _fixed(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:

@@ -8,32 +8,32 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from recast import names
 from recast.errors import BadInput
 from segment_worker import mesh_topology as topology
 from segment_worker.engines.base import SwappedFrame
 from segment_worker.eyes import look_of, turn_eyes
 from segment_worker.facemesh import Face, FaceFinder
-from segment_worker.paste import Rect, align, blend, code_matrix, read_bgr
-from segment_worker.picture import Patch, Picture, YuvLayout
+from segment_worker.paste import Rect, align, code_matrix, cut, lay, shrink
+from segment_worker.picture import Patch, Picture, Plane, YuvLayout
 from segment_worker.select import Box, Largest, Selection, choose
 from segment_worker.shape import pose_of, with_proportions
-from segment_worker.texture import Texture, light_of, make_texture, smile_share
-from segment_worker.warp import picture_map
+from segment_worker.texture import Texture, light_of, make_texture, smile_share, wide_open
+from segment_worker.warp import PictureMap, look_up, picture_map
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
 Array = npt.NDArray[Any]
 Image = npt.NDArray[np.uint8]
-
-# Raised by hand whenever the same input gives other pixels.
-PIXEL_VERSION = 1
 
 _MEGAPIXELS = 64
 # Faces narrower than this (luma pixels) hold nothing to swap.
 _NARROWEST = 16.0
 # Cosine of the farthest turn at which there is still a face to see.
 _SIDEWAYS = 0.4
-# Texels a pixel: more than one, since the warp softens.
-_DENSE = 1.6
+# The same of a source photo: beyond, most of one half of the face would have to be made up.
+_FRONTAL = 0.65
+# How far towards the lips' outer rim a mouth that is wide open is the target's own.
+_OWN_LIPS = 0.6
 # Where highlights begin to be rolled off.
 _KNEE = np.float32(0.92)
 
@@ -60,12 +60,12 @@ class MeshEngine:
 
     Args:
         sources: (name for messages, image uint8 [height, width, 3] BGR) of the source person; the first that
-            shows a face is used, and in it the largest face.
+            shows a face from the front is used, and in it the largest face.
         select: which faces of a frame are swapped.
 
     Raises:
         BadConfig: weights or runtime are missing.
-        BadInput: no source image shows a face.
+        BadInput: no source image shows a face from the front.
     """
 
     name = "mesh"
@@ -92,30 +92,35 @@ class MeshEngine:
         return seen
 
     def _source_texture(self, sources: Sequence[tuple[str, Image]]) -> Texture:
-        """The texture of the first source image with a face."""
-        for _, image in sources:
+        """The texture of the first source image with a face seen from the front."""
+        turned = []
+        for name, image in sources:
             picture = picture_of_image(image)
             faces = self._finder.find(picture, settle=6)
-            if faces:
-                largest = choose([face.box for face in faces], Largest())[0]
-                return make_texture(image.astype(np.float32) / np.float32(255), faces[largest])
-        names = ", ".join(name for name, _ in sources) or "no source image"
-        raise BadInput(f"{names}: no face found; give a photo that shows the person's face from the front")
+            if not faces:
+                continue
+            face = self._finder.with_eyes(picture, faces[choose([face.box for face in faces], Largest())[0]])
+            if pose_of(face.points).turn[2, 2] >= _FRONTAL:
+                return make_texture(image.astype(np.float32) / np.float32(255), face)
+            turned.append(name)
+        what = "the face is turned too far away" if turned else "no face found"
+        given = ", ".join(turned or [name for name, _ in sources]) or "no source image"
+        raise BadInput(
+            f"{given}: {what}; give a photo that shows the person's face from the front", reason=names.NO_FACE
+        )
 
     def _find(self, picture: Picture) -> list[Face]:
-        """The faces to choose from: small ones are looked for only where one of them could be chosen."""
-        if isinstance(self._select, Largest):
-            faces = self._finder.find(picture, small=False)
-            if any(face.box[2] - face.box[0] >= 0.1 * max(picture.width, picture.height) for face in faces):
-                return faces
-        return self._finder.find(picture)
+        """The faces to choose from."""
+        return self._finder.find(picture, largest=isinstance(self._select, Largest))
 
     def _swap_one(self, picture: Picture) -> SwappedFrame:
         """One picture's changed regions."""
         faces = self._find(picture)
         patches = []
         for place in choose([face.box for face in faces], self._select):
-            patch = None if unfit(faces[place], picture) else swap_face(picture, faces[place], self._texture)
+            if unfit(faces[place], picture):
+                continue
+            patch = swap_face(picture, self._finder.with_eyes(picture, faces[place]), self._texture)
             if patch is not None:
                 patches.append(patch)
         return SwappedFrame(tuple(patches), len(faces), len(patches))
@@ -190,22 +195,71 @@ def swap_face(picture: Picture, face: Face, texture: Texture) -> Patch | None:
     rect = align(picture, x0, y0, x1, y1)
     if rect is None:
         return None
-    points = with_proportions(face.points, texture.shape)
+    points = with_proportions(face.points, texture.shape, 1 - wide_open(face.points))
     places = picture_map(points, rect)
-    light = light_of(texture, picture, face)
     smile = smile_share(texture, face.points)
-    flat = _sized(texture.smile if smile == 1 else texture.bgr, places.scale)
-    if 0 < smile < 1:
-        flat = flat + np.float32(smile) * (_sized(texture.smile, places.scale) - flat)
-    flat, eyes = turn_eyes(flat, texture.look, look_of(face))
-    side = (flat.shape[1], flat.shape[0])
-    lit = flat * cv2.resize(light.gain, side) + cv2.resize(light.lift, side)
-    colours = places.sample(lit, cv2.INTER_CUBIC)
-    for ring, own in zip((*topology.EYES, topology.INNER_LIPS), (*(1 - eyes), 1 - smile), strict=True):
-        rims = face.points[list(ring), :2], points[list(ring), :2]
-        _keep_opening(picture, rect, colours, rims, places.scale, own)
-    mask = places.sample(light.mask, cv2.INTER_LINEAR) * _soft(places.shrink(places.inside), places.scale)
-    return blend(picture, rect, _within_range(colours), mask)
+    flat = texture.at(places.scale, smile)
+    eyes = turn_eyes(flat, texture.look, look_of(face))
+    light = light_of(texture, picture, face)
+    side = flat.shape[1::-1]
+    cv2.multiply(flat, cv2.resize(light.gain, side), dst=flat)
+    cv2.add(flat, cv2.resize(light.lift, side), dst=flat)
+    planes = _seen_planes(_within_range(flat), places, picture.layout)
+    planes[0] = _with_grain_of(cut(picture, 0, rect), planes[0], places.scale)
+    own = (*(1 - eyes), 1 - smile)
+    for rims, share in zip(_rims(face.points, points), own, strict=True):
+        _keep_opening(picture, rect, planes, rims, places.scale, share)
+    lit = look_up(light.mask, places.places, cv2.INTER_LINEAR, light.mask.shape[0])
+    return lay(picture, rect, planes, places.soft(lit * _soft(places)))
+
+
+def _rims(here: Array, there: Array) -> list[tuple[Array, Array]]:
+    """The rims of both eyes and the mouth, in the target's mesh and in the swapped one, each float32 [n, 2]."""
+    lips = list(topology.INNER_LIPS), list(topology.OUTER_LIPS)
+    # With a mouth wide open the lips are the target's own in part.
+    outwards = np.float32(_OWN_LIPS * wide_open(here))
+    rims = []
+    for points in (here, there):
+        inner, outer = (points[ring, :2] for ring in lips)
+        rims.append([*(points[list(ring), :2] for ring in topology.EYES), inner + outwards * (outer - inner)])
+    return list(zip(*rims, strict=True))
+
+
+def _with_grain_of(target: Plane, luma: Array, scale: float) -> Array:
+    """The face's luma with no more of its finest detail than the target's has: photos are sharper than video.
+
+    Args:
+        target: the picture's luma in the rectangle.
+        luma: the swapped face's, float32 codes of the same size.
+        scale: luma pixels per layout unit.
+    """
+    size = 2 * round(0.006 * scale) + 1
+    if size == 1:
+        # So small a face has features there, no grain.
+        return luma
+    height, width = luma.shape
+    middle = slice(height // 3, height * 3 // 4), slice(width // 4, width * 3 // 4)
+    own = target[middle].astype(np.float32)
+    smooth = cv2.blur(luma, (size, size))
+    # Medians, so that eyes and lips do not count.
+    there = np.median(cv2.absdiff(own, cv2.blur(own, (size, size)))[::2, ::2])
+    here = np.median(cv2.absdiff(luma[middle], smooth[middle])[::2, ::2])
+    share = float(np.clip((there / max(float(here), 1e-3)) ** 0.7, 0.4, 1.0))
+    return np.asarray(cv2.addWeighted(luma, share, smooth, 1 - share, 0))
+
+
+def _seen_planes(lit: Array, places: PictureMap, layout: YuvLayout) -> list[Array]:
+    """A lit texture, float32 BGR, as the picture's planes show it: float32 codes, each at its own resolution."""
+    codes = cv2.transform(lit, code_matrix(layout))
+    luma = places.sample(cv2.extractChannel(codes, 0), cv2.INTER_CUBIC)
+    if layout.gray:
+        return [luma]
+    shift = layout.chroma_shift_x, layout.chroma_shift_y
+    chroma = codes[..., 1:]
+    if any(shift):
+        # Filtered down by as much as the planes are, or it would alias.
+        chroma = cv2.resize(chroma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return [luma, *cv2.split(places.sample(chroma, cv2.INTER_LINEAR, shift))]
 
 
 def _within_range(colours: Array) -> Array:
@@ -215,34 +269,26 @@ def _within_range(colours: Array) -> Array:
         # knee + (1 - knee) * t / (1 + t), t the excess in units of 1 - knee.
         peak = np.maximum(peak, _KNEE)
         factor = (1 - (1 - _KNEE) ** 2 / (peak + (1 - 2 * _KNEE))) / peak
-        colours = colours * factor.astype(np.float32)[..., None]
+        colours = cv2.multiply(colours, cv2.merge([factor] * 3))
     return np.maximum(colours, np.float32(0))
 
 
-def _sized(bgr: Array, scale: float) -> Array:
-    """The texture filtered down to the picture's scale; never up."""
-    side = max(16, round(scale * _DENSE))
-    if side >= bgr.shape[0]:
-        return bgr
-    return np.asarray(cv2.resize(bgr, (side, side), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _soft(inside: Array, scale: float) -> Array:
-    """Take the mask in from the visible silhouette and soften it there."""
-    sigma = max(0.7, 0.008 * scale)
-    blurred = cv2.GaussianBlur(inside, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+def _soft(places: PictureMap) -> Array:
+    """The mask of what is visible, taken in from its edge and softened there, on the map's own grid."""
+    sigma = max(0.7, 0.008 * places.scale) * places.inside.shape[1] / places.extent[0]
+    blurred = cv2.GaussianBlur(places.inside, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return np.clip(blurred * 2 - 1, 0, 1)
 
 
 def _keep_opening(
-    picture: Picture, rect: Rect, colours: Array, ring: tuple[Array, Array], scale: float, own_share: float
+    picture: Picture, rect: Rect, planes: list[Array], ring: tuple[Array, Array], scale: float, own_share: float
 ) -> None:
-    """Put the target's own eye or mouth into `colours`, carried from where it is to where it belongs now.
+    """Put the target's own eye or mouth into `planes`, carried from where it is to where it belongs now.
 
     Args:
         picture: the target's.
-        rect: of `colours`.
-        colours: float32 [height, width, 3], changed in place.
+        rect: of `planes`.
+        planes: float32 codes of the picture's planes, changed in place.
         ring: the opening's rim in the picture, and where it goes, each float32 [n, 2].
         scale: luma pixels per layout unit.
         own_share: how much of the target's own to put there, 0..1.
@@ -250,7 +296,7 @@ def _keep_opening(
     if own_share <= 0:
         return
     here, there = ring
-    soft = max(0.5, 0.004 * scale)
+    soft = max(0.8, 0.004 * scale)
     margin = 3 * soft + 1
     low, high = np.minimum(here.min(0), there.min(0)) - margin, np.maximum(here.max(0), there.max(0)) + margin
     x0, y0 = max(low[0], rect.x), max(low[1], rect.y)
@@ -258,16 +304,21 @@ def _keep_opening(
     part = align(picture, x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
     if part is None:
         return
-    own = read_bgr(picture, part)
-    origin = np.array([part.x + 0.5, part.y + 0.5], np.float32)
-    ones = np.ones((len(there), 1), np.float32)
-    back = np.linalg.lstsq(np.hstack([there - origin, ones]), here - origin, rcond=None)[0].T
-    size, how = (part.width, part.height), cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(own, back, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
     image = np.zeros((part.height, part.width), np.float32)
-    cv2.fillPoly(image, [np.rint((there - origin) * 16).astype(np.int32)], 1.0, lineType=cv2.LINE_AA, shift=4)
-    share = np.float32(own_share) * cv2.GaussianBlur(image, (0, 0), soft)[..., None]
-    rows = slice(part.y - rect.y, part.y - rect.y + part.height)
-    columns = slice(part.x - rect.x, part.x - rect.x + part.width)
-    under = colours[rows, columns]
-    under += share * (moved - under)
+    corners = (there - np.array([part.x + 0.5, part.y + 0.5], np.float32)) * 16
+    cv2.fillPoly(image, [np.rint(corners).astype(np.int32)], 1.0, lineType=cv2.LINE_AA, shift=4)
+    share = np.float32(own_share) * cv2.GaussianBlur(image, (0, 0), soft)
+    # The affine map from where the opening goes to where it is.
+    back = np.linalg.lstsq(np.hstack([there, np.ones((len(there), 1), np.float32)]), here, rcond=None)[0].T
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    for index, plane in enumerate(planes):
+        sx, sy = (picture.layout.chroma_shift_x, picture.layout.chroma_shift_y) if index else (0, 0)
+        own = cut(picture, index, part).astype(np.float32)
+        # cv2 counts from the middle of the part's first sample.
+        size, first = np.array([1 << sx, 1 << sy]), (np.array([part.x >> sx, part.y >> sy]) + 0.5)
+        local = back[:, :2] * size / size[:, None]
+        matrix = np.column_stack([local, local @ first + back[:, 2] / size - first])
+        moved = cv2.warpAffine(own, matrix, own.shape[1::-1], flags=how, borderMode=cv2.BORDER_REPLICATE)
+        y, x = (part.y - rect.y) >> sy, (part.x - rect.x) >> sx
+        under = plane[y : y + own.shape[0], x : x + own.shape[1]]
+        under += (shrink(share, picture.layout) if index else share) * (moved - under)

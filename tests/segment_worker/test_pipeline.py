@@ -86,7 +86,7 @@ def test_a_slice_that_does_not_decode_as_planned_is_refused(
 
 
 def test_a_picture_of_another_size_is_refused() -> None:
-    with pytest.raises(BadInput, match="size changes at frame 1"):
+    with pytest.raises(BadInput, match="size or format changes at frame 1"):
         kept([fake(0), fake(1, width=64)], [0, 1])
     assert kept([fake(0, width=64), fake(1)], [1]) == [1], "of frames that are not kept it does not matter"
 
