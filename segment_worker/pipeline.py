@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 from recast import names
 from recast.errors import BadInput, Corrupt
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
+from recast.media.codecs import SAME_SAMPLES
 from recast.media.segments import decode_segment
 from segment_worker.encoders import PartWriter
 from segment_worker.engines.base import Engine
@@ -169,8 +170,8 @@ def kept_frames(frames: Iterable[VideoFrame], segment: Segment, facts: VideoFact
         number, stamp = next(expected, (segment.frames, None))
         if frame.pts != stamp:
             raise _unusable(name, f"frame {number} does not decode, or comes out of order")
-        if (frame.width, frame.height, frame.format.name) != (facts.width, facts.height, facts.pix_fmt):
-            raise _unusable(name, f"the picture's size or format changes at frame {number}")
+        if (frame.width, frame.height) != (facts.width, facts.height):
+            raise _unusable(name, f"the picture's size changes at frame {number}")
         yield frame
         left -= 1
         if left == 0:
@@ -193,7 +194,7 @@ def _swap(
     layout, turns = yuv_layout(facts, settings.pix_fmt), turns_of(facts)
     for batch in batches:
         started = time.monotonic()
-        frames = [to_pixel_format(frame, settings.pix_fmt, facts) for frame in batch]
+        frames = [to_pixel_format(_as_planned(frame, facts, settings), settings.pix_fmt, facts) for frame in batch]
         answers = engine.swap([picture_of(frame, layout, turns) for frame in frames])
         for frame, answer in zip(frames, answers, strict=True):
             put_patches(frame, answer.patches, layout, turns)
@@ -201,6 +202,17 @@ def _swap(
             stats.faces_swapped += answer.faces_swapped
         stats.add("swap", time.monotonic() - started)
         put(frames)
+
+
+def _as_planned(frame: VideoFrame, facts: VideoFacts, settings: EncodeSettings) -> VideoFrame:
+    """The frame, if its samples are laid out as split saw them; where they are converted anyway, any layout will do."""
+    kept = SAME_SAMPLES.get(facts.pix_fmt, facts.pix_fmt) == settings.pix_fmt
+    if kept and frame.format.name != facts.pix_fmt:
+        raise BadInput(
+            f"the pictures change from {facts.pix_fmt} to {frame.format.name} on the way: cut the source there first",
+            reason=names.CORRUPT_SOURCE,
+        )
+    return frame
 
 
 def _encode(batches: Iterator[Batch], writer: PartWriter, stats: SegmentStats, moved: Callable[[int], None]) -> None:
