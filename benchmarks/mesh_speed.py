@@ -10,7 +10,8 @@ from functools import partial
 import cv2
 import numpy as np
 
-from benchmarks.stills import THIRD, installed
+from benchmarks.stills import THIRD
+from demo.material import package_file
 from segment_worker.engines import mesh
 from segment_worker.engines.mesh import MeshEngine
 from segment_worker.facemesh import FaceFinder
@@ -47,7 +48,7 @@ def row(what: str, milliseconds: float) -> None:
 
 def main() -> None:
     """Print the table."""
-    astronaut = np.asarray(cv2.imread(str(installed("skimage", "data/astronaut.png"))), np.uint8)
+    astronaut = np.asarray(cv2.imread(str(package_file("skimage", "data/astronaut.png"))), np.uint8)
     finder = FaceFinder()
     source = make_texture(
         astronaut.astype(np.float32) / 255,
@@ -72,7 +73,7 @@ def main() -> None:
         row(f"face {width} px: light, map, warp, paste", best(partial(mesh.swap_face, picture, face, source)))
         engine = MeshEngine([("astronaut", astronaut)], Largest())
         row(f"face {width} px: **everything, select Largest**", best(partial(engine.swap, [picture])))
-    group = np.asarray(cv2.imread(str(installed("insightface", "data/images/t1.jpg"))), np.uint8)
+    group = np.asarray(cv2.imread(str(package_file("insightface", "data/images/t1.jpg"))), np.uint8)
     wide = cv2.copyMakeBorder(group, 97, 97, 320, 320, cv2.BORDER_REPLICATE)[:1080, :1920]
     picture, engine = picture_of(wide), MeshEngine([("astronaut", astronaut)], All())
     count = engine.swap([picture])[0].faces_swapped

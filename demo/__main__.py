@@ -3,7 +3,6 @@
 Both come inside development dependencies; nothing is downloaded.
 """
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -11,20 +10,13 @@ from pathlib import Path
 import av
 import numpy as np
 
+from demo.material import package_file
 from recast.cli import main as recast
 from recast.media.sheet import Pair, contact_sheet, write_png
 
 FOLDER = Path("demo-out")
 SHEET_FRAMES = 6
 CELL_WIDTH = 352
-
-
-def package_file(package: str, path: str) -> Path:
-    """A file inside an installed package, without importing the package."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        sys.exit(f"demo: {package} is not installed: run `make install`")
-    return Path(spec.submodule_search_locations[0]) / path
 
 
 def main() -> int:

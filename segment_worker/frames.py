@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame
 
 from recast.manifest import VideoFacts
 from recast.media.codecs import SAME_SAMPLES
-from segment_worker.picture import Matrix, Patch, Picture, Plane, YuvLayout
+from segment_worker.picture import Matrix, Patch, Picture, Plane, YuvLayout, write_patches
 
 FULL_RANGE = 2
 # ITU-T H.273 matrix coefficients.
@@ -59,12 +59,7 @@ def put_patches(frame: VideoFrame, patches: Iterable[Patch], layout: YuvLayout, 
         return
     frame.make_writable()
     planes = [np.rot90(_plane(plane, layout), turns) for plane in frame.planes]
-    upright = _turned(layout, turns)
-    for patch in patches:
-        for number, (plane, new) in enumerate(zip(planes, patch.planes, strict=True)):
-            x = patch.x >> upright.chroma_shift_x if number else patch.x
-            y = patch.y >> upright.chroma_shift_y if number else patch.y
-            plane[y : y + new.shape[0], x : x + new.shape[1]] = new
+    write_patches(planes, patches, _turned(layout, turns))
 
 
 def _upright(plane: Plane, turns: int) -> Plane:

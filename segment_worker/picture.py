@@ -1,5 +1,6 @@
 """A decoded frame as the engines see it: its own planes, at its own depth, and how to read them."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,3 +67,19 @@ class Patch:
     x: int
     y: int
     planes: tuple[Plane, ...]
+
+
+def patched(picture: Picture, patches: Iterable[Patch]) -> Picture:
+    """A copy of the picture with the patches put in."""
+    planes = [plane.copy() for plane in picture.planes]
+    write_patches(planes, patches, picture.layout)
+    return Picture(tuple(planes), picture.layout)
+
+
+def write_patches(planes: Sequence[Plane], patches: Iterable[Patch], layout: YuvLayout) -> None:
+    """Write patches into planes, which are changed."""
+    for patch in patches:
+        for number, (plane, new) in enumerate(zip(planes, patch.planes, strict=True)):
+            x = patch.x >> layout.chroma_shift_x if number else patch.x
+            y = patch.y >> layout.chroma_shift_y if number else patch.y
+            plane[y : y + new.shape[0], x : x + new.shape[1]] = new

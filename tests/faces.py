@@ -1,16 +1,9 @@
 """Real faces for tests, out of development dependencies, and short clips made of them."""
 
-import importlib.util
 from pathlib import Path
 
+from demo.material import package_file
 from tests import clips
-
-
-def package_file(package: str, path: str) -> Path:
-    """A file inside an installed package, without importing the package."""
-    spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0]) / path
 
 
 def photo() -> Path:

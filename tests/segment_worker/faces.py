@@ -1,35 +1,27 @@
 """Real faces for the tests, from packages of the dev environment, and pictures made of them."""
 
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from demo.material import package_file
 from segment_worker import paste
-from segment_worker.picture import Patch, Picture, YuvLayout
+from segment_worker.picture import Picture, YuvLayout
 
 SD = YuvLayout(8, 1, 1, "bt709", False)
-
-
-def installed(package: str, path: str) -> Path:
-    """A file inside an installed package, without importing it."""
-    spec = find_spec(package)
-    assert spec is not None and spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0]) / path
 
 
 @lru_cache
 def astronaut() -> np.ndarray:
     """One face, about 96 pixels wide, in 512 x 512."""
-    return cv2.imread(str(installed("skimage", "data/astronaut.png")))
+    return cv2.imread(str(package_file("skimage", "data/astronaut.png")))
 
 
 @lru_cache
 def group() -> np.ndarray:
     """Six faces, about 105 pixels wide each, in 1280 x 886."""
-    return cv2.imread(str(installed("insightface", "data/images/t1.jpg")))
+    return cv2.imread(str(package_file("insightface", "data/images/t1.jpg")))
 
 
 def yuv(image: np.ndarray, layout: YuvLayout = SD) -> Picture:
@@ -47,17 +39,6 @@ def yuv(image: np.ndarray, layout: YuvLayout = SD) -> Picture:
         small = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
         planes += [small[..., 1], small[..., 2]]
     return Picture(tuple(np.clip(np.rint(p), 0, top).astype(kind) for p in planes), layout)
-
-
-def patched(picture: Picture, patches: tuple[Patch, ...]) -> Picture:
-    """The picture with the patches put in."""
-    planes = [plane.copy() for plane in picture.planes]
-    for patch in patches:
-        for number, (plane, new) in enumerate(zip(planes, patch.planes, strict=True)):
-            x = patch.x >> picture.layout.chroma_shift_x if number else patch.x
-            y = patch.y >> picture.layout.chroma_shift_y if number else patch.y
-            plane[y : y + new.shape[0], x : x + new.shape[1]] = new
-    return Picture(tuple(planes), picture.layout)
 
 
 def turned(image: np.ndarray, degrees: float, scale: float = 1.0) -> np.ndarray:

@@ -12,9 +12,9 @@ from segment_worker.engines import mesh
 from segment_worker.engines.factory import make_engine
 from segment_worker.engines.mesh import MeshEngine, load_image
 from segment_worker.paste import Rect, read_bgr
-from segment_worker.picture import YuvLayout
+from segment_worker.picture import YuvLayout, patched
 from segment_worker.select import All, Index, Largest, Leftmost
-from tests.segment_worker.faces import SD, astronaut, group, patched, turned, yuv
+from tests.segment_worker.faces import SD, astronaut, group, turned, yuv
 
 
 def encoded(image, kind=".png"):
