@@ -47,10 +47,11 @@ def test_one_and_three_workers_make_the_same_bytes_and_leave_nothing(place: Plac
 def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_bytes(place: Place) -> None:
     source = clips.build("bframes")
     undisturbed = place.out / "a.mp4"
+    began, killed = time.monotonic(), 0
     assert place.run("run", source, undisturbed, *PASSTHROUGH).returncode == 0
-    killed = 0
-    for wait in (0.4, 1.2, 2.0, 2.8, 3.6):
-        output = place.out / f"{wait}.mp4"
+    whole = time.monotonic() - began
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        output, wait = place.out / f"{share}.mp4", share * whole
         process = place.start("run", source, output, *PASSTHROUGH)
         try:
             process.communicate(timeout=wait)
@@ -73,7 +74,9 @@ def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_bytes(place: 
 def test_a_signal_stops_it_cleanly_and_says_how_to_go_on(place: Place, number: int, code: int) -> None:
     output = place.out / "out.mp4"
     process = place.start("run", clips.build("bframes"), output, *PASSTHROUGH)
-    time.sleep(2.0)
+    deadline = time.monotonic() + STOP_SECONDS
+    while not place.processes_of("controller.stages.split") and time.monotonic() < deadline:
+        time.sleep(0.01)
     process.send_signal(number)
     sent = time.monotonic()
     _, err = process.communicate(timeout=STOP_SECONDS)
