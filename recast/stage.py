@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from recast import exitcodes, log, names
 from recast.errors import BadConfig, RecastError
+from recast.layout import RunLayout
 from recast.spec import JobSpec, Model
 
 TERMINATION_LIMIT_BYTES = 4096
@@ -33,6 +34,10 @@ class StageInput(Model):
     run: str | None = None
     spec: JobSpec
     segments_per_pod: int = 1
+
+    def layout(self, run: str) -> RunLayout:
+        """The keys of this job's `run`."""
+        return RunLayout.of(scratch=self.spec.storage.scratch, namespace=self.namespace, name=self.name, run=run)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from recast import log, names
 from recast.errors import BadConfig, NotFound, RecastError
-from recast.layout import JsonValue, RunLayout, part_digest
+from recast.layout import JsonValue, part_digest
 from recast.manifest import Chunk, EncoderChoice, PartReport, Plan, Segment
 from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
@@ -85,7 +85,7 @@ class _Pod:
     def __init__(self, job: StageInput, run: str) -> None:
         self._spec = job.spec
         self._storage = make_storage(job.spec)
-        self._layout = RunLayout.of(scratch=job.spec.storage.scratch, namespace=job.namespace, name=job.name, run=run)
+        self._layout = job.layout(run)
         self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
         self._refuse_other_pixels()
         self._chunks: dict[int, Chunk] = {}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
-from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
+from recast.layout import canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
 from recast.manifest import Chunk, EncoderChoice, OutputRecord, PartReport, Plan, Segment
 from recast.media.mux import MuxFiles, hash_output_tracks
@@ -60,7 +60,7 @@ class _Mux:
     def __init__(self, job: StageInput, run: str) -> None:
         self._spec = job.spec
         self._storage = make_storage(job.spec)
-        self._layout = RunLayout.of(scratch=job.spec.storage.scratch, namespace=job.namespace, name=job.name, run=run)
+        self._layout = job.layout(run)
         self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
         self._pts = array("q")
         self._dog = Watchdog(job.spec.worker.stall_seconds, lambda: "mux")

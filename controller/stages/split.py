@@ -45,7 +45,7 @@ def split(job: StageInput) -> StageResult:
     storage = make_storage(job.spec)
     info = storage.head(job.spec.source.uri)
     run = name_run(job.spec, info)
-    layout = RunLayout.of(scratch=job.spec.storage.scratch, namespace=job.namespace, name=job.name, run=run)
+    layout = job.layout(run)
     refuse_existing_output(storage, job.spec, layout)
     inputs = pin_inputs(storage, job.spec)
     plan = _committed_plan(storage, layout)

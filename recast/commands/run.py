@@ -237,17 +237,12 @@ def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:
         "encoder": record.encoder,
         "facesFound": record.faces_found,
         "facesSwapped": record.faces_swapped,
-        "consent": asdict_or_none(spec),
+        "consent": spec.consent.model_dump(mode="json", by_alias=True) if spec.consent else None,
         "droppedTracks": list(record.dropped_tracks),
         "seconds": round(report.seconds, 3),
         "stages": stages,
         "workerSeconds": record.worker_seconds,
     }
-
-
-def asdict_or_none(spec: JobSpec) -> dict[str, object] | None:
-    """The consent as the report has it."""
-    return spec.consent.model_dump(mode="json", by_alias=True) if spec.consent else None
 
 
 @contextmanager

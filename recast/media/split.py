@@ -108,6 +108,7 @@ class _Splitting:
         self._cutter = Cutter(self._target)
         self._keyframes = _KeyframeCheck(stream, facts, name)
         self._preroll: list[tuple[Packet[VideoStream], PacketTime]] = []
+        self._preroll_bytes = 0
         self._wants_preroll = False
         self._files = 0
 
@@ -166,10 +167,12 @@ class _Splitting:
             return
         if time.keyframe:
             self._preroll.clear()
+            self._preroll_bytes = 0
         elif not self._preroll:
             return
         self._preroll.append((packet, time))
-        if sum(kept.size for kept, _ in self._preroll) > MAX_PREROLL_BYTES:
+        self._preroll_bytes += packet.size
+        if self._preroll_bytes > MAX_PREROLL_BYTES:
             self._preroll.clear()
 
     def _open(self, lo: PacketTime | None) -> _Open:
