@@ -26,6 +26,7 @@ from recast.children import spawn
 from recast.errors import BadConfig, RecastError, StorageUnavailable, Transient
 from recast.s3 import make_client
 from recast.s3errors import mapped
+from recast.stopping import signals_held_back
 from recast.stored import StorageSettings
 
 BUCKET = "recast"
@@ -209,7 +210,7 @@ class EmbeddedStore:
         ]
         # A folder as home: settings files of another SeaweedFS of this user do not apply.
         environment = {"PATH": os.defpath, "HOME": str(self._data), "GOMEMLIMIT": MEMORY_LIMIT}
-        with self._log.open("wb") as log:
+        with self._log.open("wb") as log, signals_held_back():
             self._process = spawn(command, env=environment, stdout=log, stderr=log, cwd=self._data, own_group=True)
 
     def _ready(self) -> bool:

@@ -34,6 +34,7 @@ from recast.layout import RunLayout, canonical_json, sha256_hex
 from recast.manifest import OutputRecord
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult
+from recast.stopping import signals_held_back
 from recast.storageconfig import make_storage
 
 NAMESPACE = "local"
@@ -222,8 +223,9 @@ class LocalRun:
         }
         if index is not None:
             environment["JOB_COMPLETION_INDEX"] = str(index)
-        child = _Child([sys.executable, *command], environment, message, self._log)
-        self._children.add(child)
+        with signals_held_back():
+            child = _Child([sys.executable, *command], environment, message, self._log)
+            self._children.add(child)
         return child
 
     def _stop_children(self) -> None:

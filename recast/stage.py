@@ -6,12 +6,10 @@ most 4,096 bytes to the path in `RECAST_TERMINATION_LOG`. Kubernetes and the loc
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from pydantic import ValidationError
@@ -20,8 +18,11 @@ from recast import exitcodes, log, names
 from recast.errors import BadConfig, RecastError
 from recast.layout import RunLayout
 from recast.spec import JobSpec, Model
+from recast.stopping import Terminated, terminated_by_signals
 
 TERMINATION_LIMIT_BYTES = 4096
+STOP_SECONDS = 8.0
+"""A stage that was asked to stop has gone by then; it is killed after ten."""
 
 
 class StageInput(Model):
@@ -66,14 +67,6 @@ class StageResult:
     peak_rss_bytes: int | None = None
 
 
-class Terminated(BaseException):
-    """SIGTERM or SIGINT arrived; unwinds like KeyboardInterrupt, so that nothing half-written stays."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 def read_stage_input() -> StageInput:
     """Read and check `RECAST_STAGE`.
 
@@ -97,9 +90,8 @@ def run_stage(body: Callable[[StageInput], StageResult]) -> int:
     Returns:
         The exit code for `sys.exit`.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _raise_terminated)
-    result = _result_of(body)
+    with terminated_by_signals(STOP_SECONDS):
+        result = _result_of(body)
     usage = os.times()
     result = replace(
         result,
@@ -140,13 +132,6 @@ def _result_of(body: Callable[[StageInput], StageResult]) -> StageResult:
         log.error("traceback", error=error)
         message = f"{type(error).__name__}: {error} (a bug in recast: please report it with the log)"
         return StageResult(code=exitcodes.BUG, reason=names.INTERNAL_ERROR, message=message)
-
-
-def _raise_terminated(number: int, _frame: FrameType | None) -> None:
-    # A second signal while unwinding must not interrupt the clean-up.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise Terminated(exitcodes.INTERRUPTED if number == signal.SIGINT else exitcodes.TERMINATED)
 
 
 def write_termination_message(result: StageResult) -> None:

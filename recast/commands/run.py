@@ -3,12 +3,8 @@
 import argparse
 import json
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -17,9 +13,18 @@ from recast import exitcodes
 from recast.commands.arguments import Commands, add_face_arguments, consent_of, engine_of, faces_of, to_uri
 from recast.commands.progress import show_progress
 from recast.errors import BadConfig, RecastError, UsageError
-from recast.local import KEEP_AFTER, LocalRun, RunReport, embedded_job, job_name, remove_run, runs_folder
+from recast.local import (
+    KEEP_AFTER,
+    STOP_SECONDS,
+    LocalRun,
+    RunReport,
+    embedded_job,
+    job_name,
+    remove_run,
+    runs_folder,
+)
 from recast.spec import Audio, JobSpec, Output, Segments, Source, Storage, Video
-from recast.stage import Terminated
+from recast.stopping import Terminated, terminated_by_signals
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
 TRACKS = ("audio", "subtitle", "video", "data", "attachment", "cover")
@@ -99,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     folder = runs_folder() / job_name(spec)
     embedded = options.scratch is None
     try:
-        with _signals():
+        with terminated_by_signals(STOP_SECONDS + 5):
             _check_report(options.report)
             if embedded:
                 _check_output(spec, folder)
@@ -243,20 +248,3 @@ def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:
         "stages": stages,
         "workerSeconds": record.worker_seconds,
     }
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C unwind, so that stages and store are stopped."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise Terminated(exitcodes.INTERRUPTED if number == signal.SIGINT else exitcodes.TERMINATED)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

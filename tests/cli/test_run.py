@@ -77,8 +77,6 @@ def test_a_signal_stops_it_cleanly_and_says_how_to_go_on(place: Place, number: i
     deadline = time.monotonic() + STOP_SECONDS
     while not place.processes_of("controller.stages.split") and time.monotonic() < deadline:
         time.sleep(0.01)
-    # Not while it is still being started.
-    time.sleep(1.0)
     process.send_signal(number)
     sent = time.monotonic()
     _, err = process.communicate(timeout=STOP_SECONDS)

@@ -19,11 +19,11 @@ from recast.stage import (
     TERMINATION_LIMIT_BYTES,
     StageInput,
     StageResult,
-    Terminated,
     read_stage_input,
     run_stage,
     write_termination_message,
 )
+from recast.stopping import Terminated
 
 SPEC: dict[str, Any] = {
     "source": {"uri": "s3://studio/a.mov"},

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from recast import names
 from recast.errors import BadInput, Transient
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
-from recast.stage import Terminated
+from recast.stopping import Terminated
 from segment_worker import pipeline
 from segment_worker.engines.base import SwappedFrame
 from segment_worker.engines.passthrough import PassthroughEngine

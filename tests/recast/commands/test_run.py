@@ -14,7 +14,8 @@ from recast.errors import BadConfig, BadInput, RecastError, StorageUnavailable, 
 from recast.local import RunReport
 from recast.manifest import OutputRecord
 from recast.spec import JobSpec
-from recast.stage import StageResult, Terminated
+from recast.stage import StageResult
+from recast.stopping import Terminated
 
 FACE = ["--face", "f.png", "--consent", "release 12"]
 
