@@ -88,6 +88,11 @@ class RunLayout:
         return f"{self.prefix}/parts/{index:06d}-{digest}.json"
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders, each with its slash: what is not in them is a few small objects."""
+        return tuple(f"{self.prefix}/{name}/" for name in ("plan", "segments", "parts"))
+
+    @property
     def output_record(self) -> str:
         """What mux is about to publish."""
         return f"{self.prefix}/output.json"

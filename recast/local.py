@@ -106,7 +106,9 @@ def embedded_job(spec: JobSpec, folder: Path) -> Iterator[JobSpec]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "job.json").write_text(json.dumps({"source": spec.source.uri, "output": spec.output.uri}))
     with EmbeddedStore(folder / "store") as store:
-        storage = spec.storage.model_copy(update={"endpoint": store.endpoint, "scratch": f"s3://{store.bucket}/runs"})
+        # The whole store is removed in the end.
+        own = {"endpoint": store.endpoint, "scratch": f"s3://{store.bucket}/runs", "retain": "Always"}
+        storage = spec.storage.model_copy(update=own)
         with _environment(store.environment(base=os.environ)):
             yield spec.model_copy(update={"storage": storage})
 
@@ -148,9 +150,10 @@ class LocalRun:
             self._progress(Progress("split"))
             split = self._until_done("split", lambda: self._start(SPLIT, scratch, None, 1))
             run, frames, segments = split.run or "", split.frames or 0, split.segments or 0
-            self._swap(scratch, run, frames, segments)
-            self._progress(Progress("mux", frames, frames, segments))
-            self._until_done("mux", lambda: self._start(MUX, scratch, run, 1))
+            if split.output is None:
+                self._swap(scratch, run, frames, segments)
+                self._progress(Progress("mux", frames, frames, segments))
+                self._until_done("mux", lambda: self._start(MUX, scratch, run, 1))
         layout = RunLayout.of(scratch=self._spec.storage.scratch, namespace=NAMESPACE, name=self._name, run=run)
         return RunReport(
             run=run,

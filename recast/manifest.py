@@ -202,9 +202,14 @@ class PartReport(Model):
 
 
 class OutputRecord(Model):
-    """What mux is about to publish, and what it found when it verified it."""
+    """What mux is about to publish, and what it found when it verified it.
+
+    Attributes:
+        inputs: the plan's.
+    """
 
     uri: str
+    inputs: dict[str, JsonValue]
     sha256: str
     size: int
     digest: str

@@ -7,7 +7,7 @@ most 4,096 bytes to the path in `RECAST_TERMINATION_LOG`. Kubernetes and the loc
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -52,6 +52,7 @@ class StageResult:
         segment: the segment that this is about, where there is one.
         frames, segments: how many there are, or were done.
         run: the run's name, from split.
+        output: what was published, from mux: uri, size, sha256, encoder, facesSwapped, droppedTracks.
         seconds, cpu_seconds: wall and CPU time of the stage.
     """
 
@@ -62,6 +63,7 @@ class StageResult:
     frames: int | None = None
     segments: int | None = None
     run: str | None = None
+    output: Mapping[str, object] | None = None
     seconds: float | None = None
     cpu_seconds: float | None = None
     peak_rss_bytes: int | None = None

@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 from unittest.mock import patch
 
 from controller.stages.mux import mux
@@ -28,6 +29,7 @@ def job(
     audio: Audio | None = None,
     overwrite: bool = False,
     drop_tracks: Sequence[str] = (),
+    retain: Literal["OnFailure", "Always", "Never"] = "Always",
     name: str | None = None,
 ) -> StageInput:
     """A job, ready for split. Sources and outputs are paths or s3:// URIs."""
@@ -41,7 +43,7 @@ def job(
         video=video or Video(quality="Lossless", preset="ultrafast"),
         audio=audio or Audio(),
         segments=Segments(target_seconds=seconds),
-        storage=Storage(endpoint=store.endpoint, scratch=f"s3://{store.bucket}/scratch"),
+        storage=Storage(endpoint=store.endpoint, scratch=f"s3://{store.bucket}/scratch", retain=retain),
     )
     return StageInput(namespace=NAMESPACE, name=name or uuid.uuid4().hex[:12], uid="tests", spec=spec)
 

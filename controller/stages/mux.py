@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from controller.stages.published import output_exists, published_record, summary
+from controller.stages.scratch import remove_work
 from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
-from recast.layout import canonical_json, part_digest, sha256_hex
+from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
 from recast.manifest import Chunk, EncoderChoice, OutputRecord, PartReport, Plan, Segment
 from recast.media.mux import MuxFiles, hash_output_tracks
@@ -25,6 +27,7 @@ from recast.media.stamp import PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
 from recast.stage import StageInput, StageResult, end_process, run_stage
+from recast.storage import Storage
 from recast.storageconfig import make_storage
 from recast.watchdog import Watchdog
 
@@ -46,21 +49,37 @@ def mux(job: StageInput) -> StageResult:
     """
     if job.run is None:
         raise BadConfig("RECAST_STAGE: run is missing: split reports it")
-    mux_ = _Mux(job, job.run)
+    storage, layout = make_storage(job.spec), job.layout(job.run)
     try:
-        record = mux_.run()
-    finally:
-        mux_.stop()
+        record = _make_and_publish(job, storage, layout)
+    except (NotFound, Transient):
+        # Another mux, or this one's forerunner, has published and tidied up.
+        published = published_record(storage, layout, job.spec.output.uri)
+        if published is None:
+            raise
+        record = published
+    if job.spec.storage.retain != "Always":
+        remove_work(storage, layout)
     return StageResult(
-        run=job.run, frames=record.frames, message=f"{record.uri}: {record.frames} frames, {record.size} bytes"
+        run=job.run,
+        frames=record.frames,
+        output=summary(record),
+        message=f"{record.uri}: {record.frames} frames, {record.size} bytes",
     )
 
 
+def _make_and_publish(job: StageInput, storage: Storage, layout: RunLayout) -> OutputRecord:
+    mux_ = _Mux(job, storage, layout)
+    try:
+        return mux_.run()
+    finally:
+        mux_.stop()
+
+
 class _Mux:
-    def __init__(self, job: StageInput, run: str) -> None:
+    def __init__(self, job: StageInput, storage: Storage, layout: RunLayout) -> None:
         self._spec = job.spec
-        self._storage = make_storage(job.spec)
-        self._layout = job.layout(run)
+        self._storage, self._layout = storage, layout
         self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
         self._pts = array("q")
         self._dog = Watchdog(job.spec.worker.stall_seconds, lambda: "mux")
@@ -156,7 +175,7 @@ class _Mux:
         metadata = {"run": self._plan.run, "digest": digest, "sha256": sha256}
         done = self._storage.upload(record.uri, output, if_absent=not self._spec.output.overwrite, metadata=metadata)
         if not done and self._published(digest) is None:
-            raise _exists(record.uri)
+            raise output_exists(record.uri)
         return record
 
     def _published(self, digest: str) -> OutputRecord | None:
@@ -168,24 +187,12 @@ class _Mux:
         uri = self._spec.output.uri
         if not self._storage.exists(uri):
             return None
-        try:
-            record = OutputRecord.model_validate_json(self._storage.get(self._layout.output_record))
-        except NotFound:
-            record = None
-        if record and record.uri == uri and record.digest == digest and self._is_content(uri, record):
+        record = published_record(self._storage, self._layout, uri)
+        if record and record.digest == digest:
             return record
         if self._spec.output.overwrite:
             return None
-        raise _exists(uri)
-
-    def _is_content(self, uri: str, record: OutputRecord) -> bool:
-        info = self._storage.head(uri)
-        if info.size != record.size:
-            return False
-        if "sha256" in info.metadata:
-            return info.metadata["sha256"] == record.sha256
-        with self._storage.open(uri, etag=info.etag) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
+        raise output_exists(uri)
 
     def _read_parts(self) -> list[PartReport]:
         """The committed parts, in order, and with them the frame list; no other part is taken.
@@ -229,6 +236,7 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
         sha256=sha256,
         size=size,
         digest=digest,
+        inputs=plan.inputs,
         frames=sum(report.frames for report in reports),
         encoder=reports[0].encoder,
         faces_found=sum(report.faces_found for report in reports),
@@ -241,10 +249,6 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
             if track.action == "Drop"
         ),
     )
-
-
-def _exists(uri: str) -> BadConfig:
-    return BadConfig(f"{uri}: exists already: choose another output or set overwrite", reason=names.OUTPUT_EXISTS)
 
 
 if __name__ == "__main__":

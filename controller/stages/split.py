@@ -14,6 +14,7 @@ from pathlib import Path
 
 from av.container import InputContainer
 
+from controller.stages.published import output_exists, published_record, summary
 from recast import log, names
 from recast.errors import BadConfig, BadInput, Bug, NotFound
 from recast.layout import JsonValue, RunLayout, run_id
@@ -46,9 +47,15 @@ def split(job: StageInput) -> StageResult:
     info = storage.head(job.spec.source.uri)
     run = name_run(job.spec, info)
     layout = job.layout(run)
-    refuse_existing_output(storage, job.spec, layout)
+    record = refuse_existing_output(storage, job.spec, layout)
     inputs = pin_inputs(storage, job.spec)
     plan = _committed_plan(storage, layout)
+    if plan is None and record is not None:
+        if record.inputs == inputs:
+            message = f"{record.uri}: is published already"
+            return StageResult(run=run, frames=record.frames, output=summary(record), message=message)
+        if not job.spec.output.overwrite:
+            raise output_exists(record.uri)
     if plan is None:
         dog = Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}")
         try:
@@ -76,21 +83,21 @@ def name_run(spec: JobSpec, info: ObjectInfo) -> str:
     return run_id(source_uri=info.uri, etag=info.etag, size=info.size, cut=cut, splitter_version=SPLITTER_VERSION)
 
 
-def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -> None:
+def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -> OutputRecord | None:
     """Stop before any work where the output is taken by something that this run did not make.
 
+    Returns:
+        The record of what this run made, where that is there.
+
     Raises:
-        BadConfig: it exists, and overwrite is off.
+        BadConfig: something else is, and overwrite is off.
     """
-    if spec.output.overwrite or not storage.exists(spec.output.uri):
-        return
-    try:
-        OutputRecord.model_validate_json(storage.get(layout.output_record))
-    except NotFound:
-        raise BadConfig(
-            f"{spec.output.uri}: exists already: choose another output or set overwrite",
-            reason=names.OUTPUT_EXISTS,
-        ) from None
+    if not storage.exists(spec.output.uri):
+        return None
+    record = published_record(storage, layout, spec.output.uri)
+    if record is None and not spec.output.overwrite:
+        raise output_exists(spec.output.uri)
+    return record
 
 
 def pin_inputs(storage: Storage, spec: JobSpec) -> dict[str, JsonValue]:

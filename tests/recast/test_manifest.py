@@ -43,7 +43,7 @@ REPORT = PartReport(
 )  # fmt: skip
 RECORD = OutputRecord(
     uri="file:///o.mp4", sha256="a", size=1, digest="d", frames=2, encoder="libx264", faces_found=1, faces_swapped=1,
-    worker_seconds={"swap": 1.5}, worker_cpu_seconds=2.0, dropped_tracks=("data track 2",),
+    inputs={"engine": "Mesh"}, worker_seconds={"swap": 1.5}, worker_cpu_seconds=2.0, dropped_tracks=("data track 2",),
 )  # fmt: skip
 CHOICE = EncoderChoice(name="libx264", options={"crf": "18"}, extradata_sha256="c")
 

@@ -82,7 +82,7 @@ class Place:
         base: dict[str, Any] = {
             "uri": self.output.as_uri(), "sha256": hashlib.sha256(CONTENT).hexdigest(), "size": len(CONTENT),
             "digest": DIGEST, "frames": 6, "encoder": "libx264", "faces_found": 0, "faces_swapped": 0,
-            "worker_seconds": {}, "worker_cpu_seconds": 0,
+            "worker_seconds": {}, "worker_cpu_seconds": 0, "inputs": {},
         }  # fmt: skip
         made = OutputRecord(**(base | more))
         self.put(self.layout.output_record, made.model_dump_json(by_alias=True))
@@ -100,7 +100,7 @@ class Place:
             "engine": {"name": "Passthrough"}, "storage": {"scratch": self.scratch},
         }  # fmt: skip
         stage = {"namespace": "n", "name": "j", "uid": "u", "run": "r", "spec": spec}
-        return mux._Mux(StageInput.model_validate_json(json.dumps(stage)), "r")
+        return mux._Mux(StageInput.model_validate_json(json.dumps(stage)), self.storage, self.layout)
 
 
 class QuietDog:

@@ -152,11 +152,14 @@ def test_an_output_that_this_run_did_not_make_stops_it_before_any_work(tmp_path:
     assert refused.value.reason == names.OUTPUT_EXISTS
     refuse_existing_output(storage, local(tmp_path, "a.png", overwrite=True), layout)
     record = OutputRecord(
-        uri=job.output.uri, sha256="", size=5, digest="", frames=1, encoder="", faces_found=0, faces_swapped=0,
-        worker_seconds={}, worker_cpu_seconds=0,
+        uri=job.output.uri, sha256=hashlib.sha256(b"taken").hexdigest(), size=5, digest="", frames=1, encoder="",
+        inputs={}, faces_found=0, faces_swapped=0, worker_seconds={}, worker_cpu_seconds=0,
     )  # fmt: skip
     storage.put(layout.output_record, record.model_dump_json(by_alias=True).encode())
-    refuse_existing_output(storage, job, layout)
+    assert refuse_existing_output(storage, job, layout) == record
+    (tmp_path / "out.mp4").write_bytes(b"other")
+    with pytest.raises(BadConfig, match="exists already"):
+        refuse_existing_output(storage, job, layout)
 
 
 def test_a_second_pass_has_keys_of_its_own(tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,7 +177,7 @@ REPORT = RunReport(
     run="0123456789ab",
     segments=2,
     record=OutputRecord(
-        uri="file:///out/b.mp4", sha256="ab", size=9, digest="d", frames=7, encoder="libx264", faces_found=7,
+        inputs={}, uri="file:///out/b.mp4", sha256="ab", size=9, digest="d", frames=7, encoder="libx264", faces_found=7,
         faces_swapped=6, worker_seconds={"swap": 1.0}, worker_cpu_seconds=2.0, dropped_tracks=("data track 2",),
     ),
     seconds=1.23456,

@@ -1,0 +1,18 @@
+"""What a run leaves in scratch, and how it is removed: `plan.json` first, so that nobody goes on from half of it."""
+
+from recast.layout import RunLayout
+from recast.storage import Storage
+
+
+def remove_run(storage: Storage, layout: RunLayout) -> None:
+    """Remove everything of a run."""
+    storage.delete(layout.plan)
+    storage.delete_prefix(f"{layout.prefix}/")
+
+
+def remove_work(storage: Storage, layout: RunLayout) -> None:
+    """Remove everything of a run but the record of its output, by which it is known again."""
+    storage.delete(layout.plan)
+    for folder in layout.folders:
+        storage.delete_prefix(folder)
+    storage.delete(layout.encoder)
