@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit lint format bench clean
+.PHONY: help install demo test test-unit lint format manifests bench clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -29,6 +29,9 @@ lint: install  ## style, types, import contracts
 	$(RUN) mypy
 	$(RUN) lint-imports
 
+manifests: install  ## write the CRD anew from recast/spec.py
+	$(RUN) python -m recast.crd > manifests/crd/faceswapjobs.yaml
+
 format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
@@ -40,7 +43,7 @@ clean:  ## remove what make made
 	rm -rf .venv .uv demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.installed: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
-	$(UV) sync --frozen --extra cpu --extra local
+	$(UV) sync --frozen --extra cpu --extra local --extra kubernetes
 	@touch $@
 
 .uv/bin/uv:

@@ -43,3 +43,27 @@ MISSING_MODEL = "MissingModel"
 # Signals (130, 143).
 INTERRUPTED = "Interrupted"
 TERMINATED = "Terminated"
+
+# How a job on Kubernetes goes: reasons of its conditions and events.
+STAGE_STARTED = "StageStarted"
+STAGE_COMPLETE = "StageComplete"
+JOB_SUSPENDED = "JobSuspended"
+JOB_RESUMED = "JobResumed"
+QUOTA_PENDING = "QuotaPending"
+QUOTA_ADMITTED = "QuotaAdmitted"
+SCRATCH_KEPT = "ScratchKept"
+
+# What a job on Kubernetes waits for.
+IMAGE_PULL_FAILED = "ImagePullFailed"
+CONTAINER_CONFIG = "ContainerConfig"
+UNSCHEDULABLE = "Unschedulable"
+PODS_REFUSED = "PodsRefused"
+NODE_LOST = "NodeLost"
+EVICTED_REPEATEDLY = "EvictedRepeatedly"
+STARTING_SLOWLY = "StartingSlowly"
+
+# Why a job on Kubernetes failed, beside what its stages say.
+INVALID_SPEC = "InvalidSpec"
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+SEGMENTS_FAILED = "SegmentsFailed"
+STAGE_FAILED = "StageFailed"

@@ -4,14 +4,16 @@ Field names are snake_case here and camelCase on the wire. A stage gets the spec
 through these models, so a value that passes here is a value every stage can rely on.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-Uri = Annotated[
-    str, StringConstraints(pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x7f]+|file:///[^\x00]+)$")
-]
+S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x7f]+$"
+"""What a FaceSwapJob on a cluster may name."""
+URI_PATTERN = rf"{S3_PATTERN}|^file:///[^\x00]+$"
+
+Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
 """`s3://bucket/key`; the local runner also passes `file:///absolute/path`."""
 
 
@@ -69,7 +71,7 @@ class FacePair(Model):
     """One person's face, and whose place it takes."""
 
     source: tuple[Uri, ...] = Field(min_length=1, max_length=16, description="Photos of the face to put in.")
-    target: Target = Field(default_factory=Target)
+    target: Target = Field(default_factory=Target, description="Whose place it takes.")
 
 
 class Consent(Model):
@@ -109,7 +111,7 @@ class Video(Model):
 class Audio(Model):
     """Copied bit for bit, unless asked otherwise."""
 
-    codec: Literal["Copy", "Aac"] = "Copy"
+    codec: Literal["Copy", "Aac"] = Field("Copy", description="Copy keeps every track bit for bit.")
     bitrate: str = Field("192k", pattern=r"^[1-9][0-9]{0,3}k$", description="Bit rate where codec is Aac.")
 
 
@@ -122,38 +124,154 @@ class Segments(Model):
     per_pod: Annotated[int, Field(ge=1, le=1000)] | Literal["Auto"] = Field(
         "Auto", description="Segments that one worker does, one after another."
     )
+    normalise: bool = Field(
+        False,
+        description="Give stretches that cannot be cut (one giant GOP) a lossless pass first, so that their workers "
+        "need not each decode them from the start.",
+    )
+
+
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", max_length=253)]
+"""The name of a Kubernetes object."""
+
+MapKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$", max_length=316)]
+"""The key of a label, a resource or a ConfigMap."""
+
+Quantity = Annotated[
+    int | Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i)?$", max_length=32)],
+    Field(description="A Kubernetes quantity: 500m, 2, 4Gi."),
+]
+
+
+class ConfigMapKey(Model):
+    """One key of a ConfigMap in the job's namespace."""
+
+    config_map: ObjectName = Field(description="Name of the ConfigMap.")
+    key: MapKey = Field(description="Key in it.")
 
 
 class Storage(Model):
     """The S3 that holds the job."""
 
-    endpoint: str | None = Field(None, pattern=r"^https?://[^\s]+$", description="S3 endpoint URL.")
-    region: str = Field("us-east-1", max_length=64)
-    force_path_style: bool = True
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://[^\s]+$", max_length=1024, description="S3 endpoint URL; AWS where it is left out."
+    )
+    region: str = Field("us-east-1", max_length=64, description="Region that requests are signed for.")
+    force_path_style: bool = Field(True, description="Buckets in the path, not in the host name.")
+    ca_bundle: ConfigMapKey | None = Field(None, description="Certificates that the endpoint's is checked against.")
+    credentials_secret: ObjectName | None = Field(
+        None,
+        description="Secret with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where there is one, AWS_SESSION_TOKEN.",
+    )
+    service_account_name: ObjectName | None = Field(
+        None, description="ServiceAccount of the job's pods, where the cloud gives credentials by one."
+    )
     scratch: Uri = Field(description="Prefix under which the job keeps its segments and parts.")
+    retain: Literal["OnFailure", "Always", "Never"] = Field(
+        "OnFailure",
+        description="When segments and parts stay in scratch. OnFailure: removed after success. Never: also where "
+        "the job fails or is deleted.",
+    )
+
+
+class Resources(Model):
+    """What a container asks for and may use."""
+
+    requests: dict[MapKey, Quantity] = Field({}, max_length=16, description="What the scheduler sets aside.")
+    limits: dict[MapKey, Quantity] = Field({}, max_length=16, description="What the container may use at most.")
+
+
+class Toleration(Model):
+    """A node taint that the pods tolerate."""
+
+    key: MapKey | None = Field(None, description="The taint's key; every taint where left out.")
+    operator: Literal["Exists", "Equal"] = Field("Equal", description="Equal compares the value, too.")
+    value: str | None = Field(None, max_length=63, description="The taint's value.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="The taint's effect; every effect where left out."
+    )
+    toleration_seconds: int | None = Field(None, ge=0, description="How long NoExecute is tolerated.")
+
+
+class LocalObject(Model):
+    """An object in the job's namespace."""
+
+    name: ObjectName = Field(description="Its name.")
 
 
 class Worker(Model):
     """The segment workers."""
 
+    resources: Resources = Field(
+        default=Resources(requests={"cpu": "2", "memory": "4Gi"}, limits={"memory": "8Gi"}),
+        description="CPU and memory of a worker; GPUs have their own field.",
+    )
+    gpus: int | None = Field(
+        None, ge=0, le=8, description="GPUs of a worker; where left out, what engine and encoder need."
+    )
+    scratch_size: Quantity = Field("16Gi", description="Size limit of a worker's local disk: one segment and its part.")
+    node_selector: dict[MapKey, Annotated[str, StringConstraints(max_length=63)]] = Field(
+        {}, max_length=16, description="Labels of the nodes that workers may run on."
+    )
+    affinity: dict[str, Any] | None = Field(None, description="As in a pod's spec.")
+    tolerations: tuple[Toleration, ...] = Field((), max_length=16, description="As in a pod's spec.")
+    runtime_class_name: ObjectName | None = Field(None, description="As in a pod's spec: nvidia, on many clusters.")
+    priority_class_name: ObjectName | None = Field(None, description="As in a pod's spec.")
+    image_pull_secrets: tuple[LocalObject, ...] = Field((), max_length=8, description="Of all of the job's pods.")
     stall_seconds: float = Field(
         300, gt=0, description="A stage in which no frame has moved for so long ends and is tried again."
     )
 
 
+class Volume(Model):
+    """The disk of a stage: a part of the node's own, or a volume of a storage class."""
+
+    size: Quantity = Field("20Gi", description="How large it is.")
+    storage_class_name: ObjectName | None = Field(
+        None, description="Class of a volume made for the stage; the node's own disk where left out."
+    )
+
+
+class StagePod(Model):
+    """The pod of split or mux."""
+
+    resources: Resources = Field(
+        default=Resources(requests={"cpu": "1", "memory": "512Mi"}, limits={"memory": "2Gi"}),
+        description="CPU and memory.",
+    )
+    volume: Volume = Field(default_factory=Volume, description="Its disk.")
+
+
+class Stages(Model):
+    """The two ends of the pipe."""
+
+    split: StagePod = Field(default_factory=StagePod, description="Cuts the source; holds two segments on disk.")
+    mux: StagePod = Field(default_factory=StagePod, description="Puts the output together; holds it twice on disk.")
+
+
 class JobSpec(Model):
     """What a FaceSwapJob asks for."""
 
-    source: Source
-    output: Output
-    faces: tuple[FacePair, ...] = Field((), max_length=1)
-    consent: Consent | None = None
-    engine: Engine = Field(default_factory=Engine)
-    video: Video = Field(default_factory=Video)
-    audio: Audio = Field(default_factory=Audio)
-    segments: Segments = Field(default_factory=Segments)
-    storage: Storage
-    worker: Worker = Field(default_factory=Worker)
+    source: Source = Field(description="The video to work on.")
+    output: Output = Field(description="Where the result goes.")
+    faces: tuple[FacePair, ...] = Field(
+        (), max_length=1, description="Whose face takes whose place; needed unless engine.name is Passthrough."
+    )
+    consent: Consent | None = Field(None, description="Required wherever a face is changed.")
+    engine: Engine = Field(default_factory=Engine, description="What changes the pixels.")
+    video: Video = Field(default_factory=Video, description="How the output's video is encoded.")
+    audio: Audio = Field(default_factory=Audio, description="Copied bit for bit, unless asked otherwise.")
+    segments: Segments = Field(default_factory=Segments, description="How the work is cut and fanned out.")
+    storage: Storage = Field(description="The S3 that holds the job.")
+    worker: Worker = Field(default_factory=Worker, description="The segment workers.")
+    stages: Stages = Field(default_factory=Stages, description="The pods of split and mux.")
+    deadline_seconds: int = Field(
+        86_400, ge=1, le=31_536_000, description="A job that is not done so long after its start fails."
+    )
+    suspend: bool = Field(False, description="Stop all pods; finished segments are kept for when it is lifted.")
+    ttl_seconds_after_finished: int | None = Field(
+        604_800, ge=0, description="A finished job is deleted after so long; never where null."
+    )
 
     @model_validator(mode="after")
     def _faces_have_consent(self) -> Self:

@@ -32,15 +32,17 @@ def rows(heading: str) -> Iterator[list[str]]:
 
 
 EXPLAINED = {cells[0]: int(cells[1]) for cells in rows("Reasons")}
+CONDITIONS = {cells[0] for cells in rows("What a FaceSwapJob says")}
 
 
 def test_every_reason_is_explained_and_nothing_else() -> None:
-    assert set(EXPLAINED) == set(NAMES.values())
-    assert len(list(rows("Reasons"))) == len(EXPLAINED), "one row each"
+    assert set(EXPLAINED) | CONDITIONS == set(NAMES.values())
+    everything = [*rows("Reasons"), *rows("What a FaceSwapJob says")]
+    assert len(everything) == len(set(NAMES.values())), "one row each"
 
 
 def test_every_explanation_has_a_meaning_and_a_cure() -> None:
-    for cells in rows("Reasons"):
+    for cells in (*rows("Reasons"), *rows("What a FaceSwapJob says")):
         assert len(cells) == 4 and all(len(cell) > 5 and cell.endswith(".") for cell in cells[2:]), cells[0]
 
 
@@ -104,4 +106,9 @@ def test_every_reason_that_is_raised_is_explained_under_the_code_it_is_raised_wi
 
 def test_every_reason_is_raised_somewhere() -> None:
     used = {reason for _, _, reason in RAISED} | {kind.default_reason for kind in CLASSES.values()} | WITHOUT_ERROR
-    assert set(NAMES.values()) - used == set()
+    assert set(EXPLAINED) - used == set()
+
+
+def test_every_reason_of_a_condition_is_given_by_the_controller() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "controller").rglob("*.py"))
+    assert {key for key, value in NAMES.items() if value in CONDITIONS and f"names.{key}" not in sources} == set()

@@ -24,8 +24,30 @@ FULL: dict[str, Any] = {
     "segments": {"targetSeconds": 12.5, "maxParallelism": 3, "retries": 0, "perPod": 2},
     "storage": {
         "endpoint": "http://s3:8333", "region": "eu-1", "forcePathStyle": False, "scratch": "s3://scratch/recast",
+        "caBundle": {"configMap": "ca", "key": "ca.crt"}, "credentialsSecret": "studio-s3",
+        "serviceAccountName": "renders", "retain": "Never",
     },
-    "worker": {"stallSeconds": 60.0},
+    "worker": {
+        "resources": {"requests": {"cpu": 4, "memory": "6Gi"}, "limits": {"memory": "8Gi"}}, "gpus": 1,
+        "scratchSize": "32Gi", "nodeSelector": {"gpu.example.com/model": "L4"},
+        "affinity": {"nodeAffinity": {}},
+        "tolerations": [{
+            "key": "spot", "operator": "Equal", "value": "true", "effect": "NoExecute", "tolerationSeconds": 30,
+        }],
+        "runtimeClassName": "nvidia", "priorityClassName": "batch", "imagePullSecrets": [{"name": "registry"}],
+        "stallSeconds": 60.0,
+    },
+    "stages": {
+        "split": {
+            "resources": {"requests": {"cpu": "1"}, "limits": {}},
+            "volume": {"size": "20Gi", "storageClassName": None},
+        },
+        "mux": {
+            "resources": {"requests": {}, "limits": {"memory": "1Gi"}},
+            "volume": {"size": "2Ti", "storageClassName": "fast"},
+        },
+    },
+    "deadlineSeconds": 600, "suspend": True, "ttlSecondsAfterFinished": 60,
 }  # fmt: skip
 LEAST: dict[str, Any] = {
     "source": {"uri": "s3://studio/in/a.mov"},
@@ -84,7 +106,8 @@ def models(spec: BaseModel) -> list[tuple[tuple[str, ...], BaseModel]]:
     for name in type(spec).model_fields:
         value = getattr(spec, name)
         if isinstance(value, BaseModel):
-            found += [((name, *path), inner) for path, inner in models(value)]
+            wire = type(spec).model_fields[name].alias or name
+            found += [((wire, *path), inner) for path, inner in models(value)]
     return found
 
 
@@ -103,7 +126,6 @@ def test_no_field_can_be_set_after_the_fact(path: tuple[str, ...], model: BaseMo
     name = next(iter(type(model).model_fields))
     with pytest.raises(ValidationError, match="frozen"):
         setattr(model, name, getattr(model, name))
-    hash(model)
 
 
 @pytest.mark.parametrize(
