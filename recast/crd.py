@@ -173,13 +173,7 @@ def _object(node: Schema, definitions: dict[str, Schema]) -> Schema:
         if "$ref" in child and name not in required and "default" not in properties[name]:
             # An object that is left out gets the defaults of its own fields.
             properties[name]["default"] = {}
-        if _allows_null(child) and child.get("default") is not None:
-            properties[name]["nullable"] = True
     return {"properties": properties} | ({"required": required} if required else {})
-
-
-def _allows_null(node: Schema) -> bool:
-    return any(branch.get("type") == "null" for branch in node.get("anyOf", ()))
 
 
 def _union(branches: list[Schema], definitions: dict[str, Schema]) -> Schema:

@@ -213,7 +213,9 @@ class Worker(Model):
     node_selector: dict[MapKey, Annotated[str, StringConstraints(max_length=63)]] = Field(
         {}, max_length=16, description="Labels of the nodes that workers may run on."
     )
-    affinity: dict[str, Any] | None = Field(None, description="As in a pod's spec.")
+    affinity: dict[str, Any] | None = Field(
+        None, description="As in a pod's spec; a later change applies to later pods only."
+    )
     tolerations: tuple[Toleration, ...] = Field((), max_length=16, description="As in a pod's spec.")
     runtime_class_name: ObjectName | None = Field(None, description="As in a pod's spec: nvidia, on many clusters.")
     priority_class_name: ObjectName | None = Field(None, description="As in a pod's spec.")
@@ -269,8 +271,8 @@ class JobSpec(Model):
         86_400, ge=1, le=31_536_000, description="A job that is not done so long after its start fails."
     )
     suspend: bool = Field(False, description="Stop all pods; finished segments are kept for when it is lifted.")
-    ttl_seconds_after_finished: int | None = Field(
-        604_800, ge=0, description="A finished job is deleted after so long; never where null."
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=315_360_000)] | Literal["Never"] = Field(
+        604_800, description="A finished job is deleted after so many seconds, or Never; its output stays."
     )
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ FULL: dict[str, Any] = {
         "threads": 4,
     },
     "audio": {"codec": "Aac", "bitrate": "256k"},
-    "segments": {"targetSeconds": 12.5, "maxParallelism": 3, "retries": 0, "perPod": 2},
+    "segments": {"targetSeconds": 12.5, "maxParallelism": 3, "retries": 0, "perPod": 2, "normalise": True},
     "storage": {
         "endpoint": "http://s3:8333", "region": "eu-1", "forcePathStyle": False, "scratch": "s3://scratch/recast",
         "caBundle": {"configMap": "ca", "key": "ca.crt"}, "credentialsSecret": "studio-s3",
