@@ -1,0 +1,73 @@
+"""What the controller knows: the watches' caches, and its own writes that they have not shown yet."""
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from controller.observed import Resource, StageJob
+
+HEARD_SECONDS = 10.0
+"""The watch shows a Job by then; one that it does not show was deleted meanwhile."""
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Watched(Protocol[T_co]):
+    """The cache of a watch, with what belongs to one UID."""
+
+    def by_index(self, value: str) -> Iterable[T_co]:
+        """The objects that are indexed under `value`."""
+
+
+class Cache:
+    """FaceSwapJobs and Jobs as they were last heard of, or last written by this controller if that is newer.
+
+    Args:
+        resources: FaceSwapJobs by UID.
+        jobs: Jobs by their owner's UID.
+    """
+
+    def __init__(self, resources: Watched[Resource], jobs: Watched[StageJob]) -> None:
+        self._resources, self._jobs = resources, jobs
+        self._lock = threading.Lock()
+        self._written: dict[str, Resource] = {}
+        self._created: dict[str, dict[str, tuple[float, StageJob]]] = {}
+
+    def resource(self, uid: str) -> Resource | None:
+        """A FaceSwapJob; None where it is gone."""
+        heard = next(iter(self._resources.by_index(uid)), None)
+        with self._lock:
+            if heard is None:
+                self._written.pop(uid, None)
+                self._created.pop(uid, None)
+                return None
+            written = self._written.get(uid)
+            if written is None or _version(heard) >= _version(written):
+                self._written.pop(uid, None)
+                return heard
+            return written
+
+    def jobs(self, uid: str) -> tuple[StageJob, ...]:
+        """The Jobs of a FaceSwapJob, with those just created."""
+        heard = tuple(self._jobs.by_index(uid))
+        with self._lock:
+            created = self._created.get(uid, {})
+            for job in heard:
+                created.pop(job.name, None)
+            now = time.monotonic()
+            return (*heard, *(job for until, job in created.values() if now < until))
+
+    def remember(self, written: Resource | None, uid: str, created: Iterable[StageJob]) -> None:
+        """Note what this controller has just written for the FaceSwapJob `uid`."""
+        with self._lock:
+            if written is not None:
+                self._written[uid] = written
+            for job in created:
+                until = time.monotonic() + HEARD_SECONDS
+                self._created.setdefault(uid, {})[job.name] = (until, job)
+
+
+def _version(resource: Resource) -> int:
+    # Comparable as numbers since Kubernetes 1.35 says so (KEP-5504); in etcd's stores it always was.
+    return int(resource.resource_version or 0)

@@ -1,0 +1,178 @@
+"""Carries a plan out: its actions in order, then one status write, then its events.
+
+Killed between any two of these, the next look finds what was done and goes on: every action may come twice.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from controller.actions import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    DeleteResource,
+    Event,
+    Plan,
+    ScaleJob,
+    SetFinalizer,
+    SuspendJob,
+)
+from controller.observed import Resource, StageJob, project_job, project_resource
+from recast import kubenames as names
+from recast import log
+from recast.errors import Bug, Transient
+from recast.kubeapi import KubeApi, collection, item
+from recast.kubeerrors import AlreadyExists, ApiNotFound, Forbidden
+from recast.status import JobStatus
+
+JOBS = ("batch/v1", "jobs")
+EVENTS = ("v1", "events")
+RESOURCES = (names.API_VERSION, names.PLURAL)
+MESSAGE_LIMIT = 1024
+"""Of an event, by the API."""
+
+
+class LeaseLost(Transient):
+    """Another controller may be at work: nothing more is written."""
+
+
+class Executor:
+    """Writes to the API server, and nothing but what plans ask for.
+
+    Args:
+        api: the connection.
+        identity: this controller's name, for events.
+        may_write: asked before each write: whether this controller still holds the lease.
+    """
+
+    def __init__(self, api: KubeApi, identity: str, may_write: Callable[[], bool]) -> None:
+        self._api, self._identity, self._may_write = api, identity, may_write
+
+    def run(self, resource: Resource, plan: Plan, *, write_status: bool) -> tuple[Resource, list[StageJob]]:
+        """Carry a plan out.
+
+        Args:
+            resource: the FaceSwapJob that it is for.
+            plan: what to do.
+            write_status: whether the plan's status is to be written.
+
+        Returns:
+            The FaceSwapJob as it now stands, and the Jobs that were created.
+        """
+        created = [job for action in plan.actions if (job := self._do(resource, action))]
+        if write_status and plan.status != resource.status:
+            resource = self._write_status(resource, plan.status)
+            for event in plan.events:
+                self._send(resource, event)
+        return resource, created
+
+    def _check(self) -> None:
+        if not self._may_write():
+            raise LeaseLost("the lease was lost: another controller goes on")
+
+    def _do(self, resource: Resource, action: Action) -> StageJob | None:
+        self._check()
+        log.info("action", kind=type(action).__name__, detail=_describe(action))
+        try:
+            match action:
+                case CreateJob(manifest):
+                    return self._create(resource, manifest)
+                case DeleteJob(name, uid):
+                    self._api.delete(self._job(resource, name), uid=uid, propagation="Background")
+                case SuspendJob(name, suspend):
+                    self._api.patch(self._job(resource, name), {"spec": {"suspend": suspend}})
+                case ScaleJob(name, parallelism):
+                    self._api.patch(self._job(resource, name), {"spec": {"parallelism": parallelism}})
+                case SetFinalizer(present):
+                    self._set_finalizer(resource, present)
+                case DeleteResource():
+                    self._api.delete(self._path(resource), uid=resource.uid, propagation="Background")
+        except ApiNotFound as error:
+            # What is seen is older than what is: the next look sees it.
+            log.info("action is out of date", kind=type(action).__name__, detail=str(error))
+        return None
+
+    def _create(self, resource: Resource, manifest: dict[str, Any]) -> StageJob | None:
+        try:
+            return project_job(self._api.create(collection(*JOBS, resource.namespace), manifest))
+        except AlreadyExists:
+            name = manifest["metadata"]["name"]
+            owners = self._api.get(self._job(resource, name))["metadata"].get("ownerReferences", ())
+            if all(owner["uid"] != resource.uid for owner in owners):
+                raise Bug(f"job {resource.namespace}/{name} belongs to something else: delete or rename it") from None
+        except Forbidden as error:
+            # A namespace that is being deleted takes no Job; its FaceSwapJobs must not hold it up.
+            if resource.deleted is None or not error.has_cause("NamespaceTerminating"):
+                raise
+            self._set_finalizer(resource, False)
+        return None
+
+    def _set_finalizer(self, resource: Resource, present: bool) -> None:
+        others = [each for each in resource.finalizers if each != names.FINALIZER]
+        wanted = [*others, names.FINALIZER] if present else others
+        # The resourceVersion refuses the write where somebody else changed the list meanwhile.
+        metadata = {"finalizers": wanted, "resourceVersion": resource.resource_version}
+        self._api.patch(self._path(resource), {"metadata": metadata})
+
+    def _write_status(self, resource: Resource, status: JobStatus) -> Resource:
+        self._check()
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": resource.name, "namespace": resource.namespace, "uid": resource.uid},
+            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+        written = self._api.apply(self._path(resource) + "/status", body, manager=names.FIELD_MANAGER, force=True)
+        return project_resource(written)
+
+    def _send(self, resource: Resource, event: Event) -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        # Named by what it says: said twice, it is there once.
+        key = f"{resource.uid}/{event.reason}/{event.message}"
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{resource.name[:200]}.{hashlib.sha256(key.encode()).hexdigest()[:16]}"},
+            "involvedObject": {
+                "apiVersion": names.API_VERSION,
+                "kind": names.KIND,
+                "name": resource.name,
+                "namespace": resource.namespace,
+                "uid": resource.uid,
+            },
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message[:MESSAGE_LIMIT],
+            "source": {"component": names.FIELD_MANAGER, "host": self._identity},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "reportingComponent": names.FIELD_MANAGER,
+            "reportingInstance": self._identity,
+        }
+        try:
+            self._api.create(collection(*EVENTS, resource.namespace), body)
+        except AlreadyExists:
+            pass
+        except Forbidden as error:
+            log.warning("event was refused", reason=event.reason, detail=str(error))
+
+    def _path(self, resource: Resource) -> str:
+        return item(*RESOURCES, resource.namespace, resource.name)
+
+    def _job(self, resource: Resource, name: str) -> str:
+        return item(*JOBS, resource.namespace, name)
+
+
+def _describe(action: Action) -> str:
+    match action:
+        case CreateJob(manifest):
+            return str(manifest["metadata"]["name"])
+        case DeleteJob(name, _) | SuspendJob(name, _) | ScaleJob(name, _):
+            return name
+        case SetFinalizer(present):
+            return "add" if present else "remove"
+        case DeleteResource():
+            return ""

@@ -1,0 +1,1 @@
+"""The machinery of a controller: reflector, work queue, lease. Nothing of FaceSwapJobs."""

@@ -1,0 +1,152 @@
+"""A cache of a collection that follows the API server: a list, then a watch, and again when that breaks."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from recast import log
+from recast.kubeapi import KubeApi
+from recast.kubeerrors import ApiError, Gone
+
+T = TypeVar("T")
+
+FIRST_PAUSE_SECONDS = 0.2
+MOST_PAUSE_SECONDS = 10.0
+HEALTHY_SECONDS = 5.0
+"""A watch that lasted so long was a good one: the next pause is short again."""
+
+
+class Reflector(Generic[T]):
+    """Keeps what `project` takes of each object; runs in a thread of its own.
+
+    Args:
+        api: the connection.
+        path: the collection.
+        project: takes what is needed of an object, so that the cache stays small.
+        index: the value under which an object is found.
+        changed: told of the index value of each object that was added, changed or removed.
+        label_selector: only these objects.
+        watch_seconds: after so long the server ends a watch, and it is begun again.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        path: str,
+        *,
+        project: Callable[[Mapping[str, Any]], T],
+        index: Callable[[T], str],
+        changed: Callable[[str], None],
+        label_selector: str | None = None,
+        watch_seconds: int = 290,
+    ) -> None:
+        self._api, self._path, self._selector = api, path, label_selector
+        self._project, self._index, self._changed = project, index, changed
+        self._watch_seconds = watch_seconds
+        self._lock = threading.Lock()
+        self._objects: dict[str, T] = {}
+        self._by_index: dict[str, dict[str, T]] = {}
+        self._version: str | None = None
+        self._stopping = threading.Event()
+        self._heard_at = time.monotonic()
+        self.synced = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"reflector {path}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no more; a watch that waits is left to its thread, which ends with the process."""
+        self._stopping.set()
+
+    def by_index(self, value: str) -> tuple[T, ...]:
+        """The objects that are indexed under `value`."""
+        with self._lock:
+            return tuple(self._by_index.get(value, {}).values())
+
+    def all(self) -> tuple[T, ...]:
+        """All objects."""
+        with self._lock:
+            return tuple(self._objects.values())
+
+    def silent_seconds(self) -> float:
+        """How long ago the API server was last heard of: bookmarks come about once a minute."""
+        return time.monotonic() - self._heard_at
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                self._follow()
+            except Gone:
+                self._version = None
+            except ApiError as error:
+                log.warning("watch broke", path=self._path, detail=str(error))
+            except Exception as error:
+                # An object that cannot be read must not end the thread in silence.
+                log.error("watch failed", path=self._path, error=error)
+                self._version = None
+            # Also a watch that ends at once, again and again, must not spin.
+            pause = (
+                FIRST_PAUSE_SECONDS
+                if time.monotonic() - began > HEALTHY_SECONDS
+                else min(pause * 2, MOST_PAUSE_SECONDS)
+            )
+            self._stopping.wait(pause * random.uniform(0.5, 1.0))
+
+    def _follow(self) -> None:
+        if self._version is None:
+            self._version = self._list()
+            self.synced.set()
+        events = self._api.watch(self._path, self._version, label_selector=self._selector, seconds=self._watch_seconds)
+        for event in events:
+            if self._stopping.is_set():
+                return
+            self._heard_at = time.monotonic()
+            self._take(event)
+
+    def _list(self) -> str:
+        """Read all anew; what is gone meanwhile is told, too."""
+        found: dict[str, T] = {}
+        version = ""
+        for page in self._api.list(self._path, label_selector=self._selector):
+            version = page.resource_version
+            for each in page.items:
+                found[_key(each)] = self._project(each)
+        self._heard_at = time.monotonic()
+        with self._lock:
+            before = self._objects
+            self._objects, self._by_index = found, {}
+            for key, value in found.items():
+                self._by_index.setdefault(self._index(value), {})[key] = value
+        changed = {self._index(value) for key, value in before.items() if found.get(key) != value}
+        changed |= {self._index(value) for key, value in found.items() if before.get(key) != value}
+        for name in changed:
+            self._changed(name)
+        return version
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        item = event["object"]
+        self._version = item["metadata"]["resourceVersion"]
+        if event["type"] == "BOOKMARK":
+            return
+        key = _key(item)
+        value = self._project(item)
+        with self._lock:
+            before = self._objects.pop(key, None)
+            if before is not None:
+                self._by_index.get(self._index(before), {}).pop(key, None)
+            if event["type"] != "DELETED":
+                self._objects[key] = value
+                self._by_index.setdefault(self._index(value), {})[key] = value
+            elif not self._by_index.get(self._index(value)):
+                self._by_index.pop(self._index(value), None)
+        self._changed(self._index(value))
+
+
+def _key(item: Mapping[str, Any]) -> str:
+    return f"{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"

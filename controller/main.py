@@ -1,0 +1,225 @@
+"""The controller: hears of FaceSwapJobs and their Jobs, looks at those that changed, does what the plan says.
+
+    watch of FaceSwapJobs --+
+                            +--> queue of UIDs --> workers: observe -> plan -> execute
+    watch of their Jobs ----+
+
+Only the holder of the lease writes; the others keep their caches warm.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from controller.cache import Cache
+from controller.execute import LeaseLost
+from controller.health import HealthServer
+from controller.kube.lease import Elector
+from controller.kube.reflector import Reflector
+from controller.kube.workqueue import WorkQueue
+from controller.metrics import JobsByPhase, Metrics
+from controller.observed import Resource, StageJob, project_job, project_resource
+from controller.reconciler import Reconciler
+from controller.settings import Settings, read_settings
+from recast import exitcodes, log
+from recast import kubenames as names
+from recast.errors import RecastError
+from recast.kubeapi import Counted, KubeApi, collection
+from recast.kubeerrors import ApiError
+
+T = TypeVar("T")
+
+LEASE = "recast-controller"
+SILENT_SECONDS = 600.0
+"""A watch that heard nothing for so long, not even a bookmark, is taken for dead."""
+STUCK_SECONDS = 300.0
+"""And a look at one FaceSwapJob that takes so long for hung."""
+STOP_SECONDS = 5.0
+
+
+def main() -> int:
+    """Run until SIGTERM or Ctrl-C; returns the exit code."""
+    try:
+        settings = read_settings()
+        controller = Controller(settings)
+        stop = threading.Event()
+
+        def ask(_number: int, _frame: FrameType | None) -> None:
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, ask)
+        controller.run(stop)
+    except RecastError as error:
+        log.error("controller ended", detail=str(error), code=error.exit_code)
+        return error.exit_code
+    return exitcodes.OK
+
+
+class Controller:
+    """Everything of one controller process.
+
+    Args:
+        settings: how it runs.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = metrics = Metrics(CollectorRegistry())
+        self._api = KubeApi.connect(settings.kubeconfig, counted=_counter(metrics))
+        self._queue = WorkQueue(waited=metrics.queue_seconds.observe)
+        self._resources = _Watches(
+            [self._resource_reflector(namespace) for namespace in settings.namespaces or (None,)]
+        )
+        self._jobs = _Watches([self._job_reflector(namespace) for namespace in settings.namespaces or (None,)])
+        self._elector = Elector(
+            self._api,
+            namespace=settings.lease_namespace,
+            name=LEASE,
+            identity=settings.identity,
+            elected=self._look_at_all,
+        )
+        self._reconciler = Reconciler(
+            self._api,
+            Cache(self._resources, self._jobs),
+            settings.pods,
+            metrics,
+            identity=settings.identity,
+            may_write=self._may_write,
+        )
+        self._looks: dict[str, float] = {}
+        metrics.registry.register(JobsByPhase(lambda: [each.status.phase for each in self._resources.all()]))
+        metrics.queue_depth.set_function(lambda: len(self._queue))
+        metrics.leader.set_function(lambda: float(self._may_write()))
+        self._health = HealthServer(settings.health, self._unhealthy, self._unready, metrics.registry)
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set."""
+        self._health.start()
+        log.info("controller started", identity=self._settings.identity, health=f"127.0.0.1:{self._health.port}")
+        for reflector in self._reflectors:
+            reflector.start()
+        self._wait_for_caches(stop)
+        if self._settings.leader_election:
+            self._elector.start()
+        workers = [threading.Thread(target=self._work, name=f"worker {n}") for n in range(self._settings.workers)]
+        for worker in workers:
+            worker.daemon = True
+            worker.start()
+        stop.wait()
+        self._queue.close()
+        deadline = time.monotonic() + STOP_SECONDS
+        for worker in workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+        if self._settings.leader_election:
+            self._elector.stop()
+        self._health.stop()
+        log.info("controller stopped")
+
+    @property
+    def _reflectors(self) -> list[Reflector[Any]]:
+        return [*self._resources.reflectors, *self._jobs.reflectors]
+
+    def _wait_for_caches(self, stop: threading.Event) -> None:
+        """A plan on half a cache would make Jobs anew that are there."""
+        for reflector in self._reflectors:
+            while not reflector.synced.wait(0.2):
+                if stop.is_set():
+                    return
+        log.info("caches are filled", jobs=len(self._resources.all()))
+
+    def _resource_reflector(self, namespace: str | None) -> Reflector[Resource]:
+        return Reflector(
+            self._api,
+            collection(names.API_VERSION, names.PLURAL, namespace),
+            project=project_resource,
+            index=lambda resource: resource.uid,
+            changed=self._queue.add,
+        )
+
+    def _job_reflector(self, namespace: str | None) -> Reflector[StageJob]:
+        return Reflector(
+            self._api,
+            collection("batch/v1", "jobs", namespace),
+            project=project_job,
+            index=lambda job: job.owner,
+            changed=self._queue.add,
+            label_selector=f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}",
+        )
+
+    def _may_write(self) -> bool:
+        return not self._settings.leader_election or self._elector.is_leader()
+
+    def _look_at_all(self) -> None:
+        for resource in self._resources.all():
+            self._queue.add(resource.uid)
+
+    def _work(self) -> None:
+        while (uid := self._queue.take()) is not None:
+            self._looks[uid] = time.monotonic()
+            try:
+                if self._may_write():
+                    self._look(uid)
+            finally:
+                self._looks.pop(uid, None)
+                self._queue.done(uid)
+
+    def _look(self, uid: str) -> None:
+        started, result = time.monotonic(), "ok"
+        try:
+            again = self._reconciler.reconcile(uid)
+            self._queue.forget(uid)
+            if again is not None:
+                self._queue.add_after(uid, again)
+        except LeaseLost as error:
+            # Whoever has it now looks at everything.
+            result = "lease lost"
+            log.warning("look ended", uid=uid, detail=str(error))
+        except ApiError as error:
+            result = "api error"
+            log.warning("look failed", uid=uid, detail=str(error), again_seconds=self._queue.retry(uid))
+        except Exception as error:
+            result = "error"
+            log.error("look failed", uid=uid, error=error, again_seconds=self._queue.retry(uid))
+        self._metrics.reconciles.labels(result).inc()
+        self._metrics.reconcile_seconds.observe(time.monotonic() - started)
+
+    def _unhealthy(self) -> str | None:
+        now = time.monotonic()
+        for uid, since in list(self._looks.items()):
+            if now - since > STUCK_SECONDS:
+                return f"a look at {uid} hangs since {now - since:.0f} s"
+        for reflector in self._reflectors:
+            if reflector.synced.is_set() and reflector.silent_seconds() > SILENT_SECONDS:
+                return f"a watch has heard nothing for {reflector.silent_seconds():.0f} s"
+        return None
+
+    def _unready(self) -> str | None:
+        return None if all(each.synced.is_set() for each in self._reflectors) else "the caches are not filled yet"
+
+
+class _Watches(Generic[T]):
+    """The reflectors of several namespaces as one."""
+
+    def __init__(self, reflectors: list[Reflector[T]]) -> None:
+        self.reflectors = reflectors
+
+    def by_index(self, value: str) -> Iterable[T]:
+        """The objects that are indexed under `value`."""
+        return [each for reflector in self.reflectors for each in reflector.by_index(value)]
+
+    def all(self) -> list[T]:
+        """All objects."""
+        return [each for reflector in self.reflectors for each in reflector.all()]
+
+
+def _counter(metrics: Metrics) -> Counted:
+    def count(method: str, resource: str, status: int, _seconds: float) -> None:
+        metrics.api_requests.labels(method, resource, str(status)).inc()
+
+    return count

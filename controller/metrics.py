@@ -1,0 +1,67 @@
+"""What the controller tells Prometheus."""
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from recast.status import JobStatus
+
+PHASES = ("Pending", "Queued", "Splitting", "Swapping", "Muxing", "Succeeded", "Failed", "Suspended")
+
+
+class Metrics:
+    """All of the controller's metrics.
+
+    Args:
+        registry: where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.reconciles = Counter("recast_reconciles_total", "Looks at a FaceSwapJob.", ["result"], registry=registry)
+        self.reconcile_seconds = Histogram(
+            "recast_reconcile_seconds", "Time of one look at a FaceSwapJob.", registry=registry
+        )
+        self.queue_depth = Gauge("recast_queue_depth", "FaceSwapJobs that wait for a look.", registry=registry)
+        self.queue_seconds = Histogram(
+            "recast_queue_seconds", "Time from a change being heard to the look at it.", registry=registry
+        )
+        self.api_requests = Counter(
+            "recast_api_requests_total", "Requests to the API server.", ["verb", "resource", "code"], registry=registry
+        )
+        self.leader = Gauge("recast_leader", "1 where this controller is the one that works.", registry=registry)
+        self.segments_done = Counter("recast_segments_done_total", "Segments that were finished.", registry=registry)
+        self.frames_done = Counter("recast_frames_done_total", "Frames in finished segments.", registry=registry)
+        self.gpu_seconds = Counter(
+            "recast_gpu_seconds_total", "GPU time of finished pods.", ["result"], registry=registry
+        )
+
+    def follow(self, before: JobStatus, after: JobStatus) -> None:
+        """Count what a status write says is new."""
+        self.segments_done.inc(max(0, after.segments.succeeded - before.segments.succeeded))
+        self.frames_done.inc(max(0, after.frames.done - before.frames.done))
+        self.gpu_seconds.labels("spent").inc(max(0, after.gpu_seconds.spent - before.gpu_seconds.spent))
+        self.gpu_seconds.labels("lost").inc(max(0, after.gpu_seconds.lost - before.gpu_seconds.lost))
+
+
+class JobsByPhase(Collector):
+    """Counts the FaceSwapJobs in the cache when Prometheus asks.
+
+    Args:
+        phases: gives the phase of each.
+    """
+
+    def __init__(self, phases: Callable[[], Iterable[str]]) -> None:
+        self._phases = phases
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Called by prometheus_client at each scrape."""
+        counts = dict.fromkeys(PHASES, 0)
+        for phase in self._phases():
+            counts[phase] = counts.get(phase, 0) + 1
+        family = GaugeMetricFamily("recast_jobs", "FaceSwapJobs by phase.", labels=["phase"])
+        for phase, count in counts.items():
+            family.add_metric([phase], count)
+        yield family

@@ -1,0 +1,327 @@
+"""Pure: a FaceSwapJob's spec in, the Job of a stage out, in the spelling that users see in YAML.
+
+What a field of the spec leaves unset leaves no key here. The rules of restarts, in the order that they stand
+in the Job, are those of docs/reliability.md.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.observed import PER_POD_ANNOTATION, Resource
+from recast import exitcodes
+from recast import kubenames as names
+from recast.spec import JobSpec, Resources, Volume
+from recast.stage import StageInput
+from recast.status import Images
+
+Manifest = dict[str, Any]
+
+COMMANDS = {
+    names.SPLIT: ["python", "-m", "controller.stages.split"],
+    names.NORMALISE: ["python", "-m", "controller.stages.normalise"],
+    names.SWAP: ["python", "-m", "segment_worker"],
+    names.MUX: ["python", "-m", "controller.stages.mux"],
+    names.CLEANUP: ["python", "-m", "controller.stages.cleanup"],
+}
+USER = 10001
+GRACE_SECONDS = 20
+TERMINATION_LOG = "/dev/termination-log"
+WORK_FOLDER = "/tmp"
+CA_FOLDER = "/etc/recast/ca"
+MOST_SEGMENTS_PER_POD = 32
+
+
+@dataclass(frozen=True)
+class PodSettings:
+    """What the cluster's administrator sets for all jobs.
+
+    Attributes:
+        images: of the pods of jobs that begin now.
+        labels, annotations: more of them, for the pods.
+    """
+
+    images: Images
+    image_pull_policy: str = "IfNotPresent"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def stage_name(resource: Resource, stage: str, attempt: int) -> str:
+    """Name a stage's Job: readable, and unique to this FaceSwapJob, stage and attempt.
+
+    Pods get 6 characters more for their index and 6 for themselves, of 63 in all.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", resource.name.lower()).strip("-")[:24].strip("-") or "job"
+    unique = hashlib.sha256(resource.uid.encode()).hexdigest()[:8]
+    return f"{slug}-{unique}-{stage}-{attempt}"
+
+
+def segments_per_pod(spec: JobSpec, segments: int) -> int:
+    """How many segments a worker does, one after another: pod, CUDA and models are started once for all."""
+    if spec.segments.per_pod != "Auto":
+        return spec.segments.per_pod
+    return max(1, min(MOST_SEGMENTS_PER_POD, math.ceil(segments / (4 * spec.segments.max_parallelism))))
+
+
+def worker_gpus(spec: JobSpec) -> int:
+    """GPUs of one worker."""
+    return spec.worker.gpus or 0
+
+
+def swap_parallelism(spec: JobSpec, completions: int) -> int:
+    """Workers at once."""
+    return min(spec.segments.max_parallelism, completions)
+
+
+def make_job(
+    resource: Resource,
+    spec: JobSpec,
+    stage: str,
+    *,
+    attempt: int,
+    run: str | None,
+    segments: int,
+    settings: PodSettings,
+) -> Manifest:
+    """Make the Job of one attempt at a stage.
+
+    Args:
+        resource: the FaceSwapJob that will own it.
+        spec: its spec, checked.
+        stage: split, normalise, swap, mux or cleanup.
+        attempt: how often this stage's Job was made before.
+        run: what split named the run; None for split.
+        segments: how many there are, for swap.
+        settings: the images that the job was begun with, and what the administrator adds.
+    """
+    per_pod = segments_per_pod(spec, segments) if stage == names.SWAP else 1
+    labels = _labels(resource, stage, attempt)
+    stage_input = StageInput(
+        namespace=resource.namespace,
+        name=resource.name,
+        uid=resource.uid,
+        attempt=attempt,
+        run=run,
+        spec=spec,
+        segments_per_pod=per_pod,
+    )
+    queue = {} if stage == names.CLEANUP else _queue(resource)
+    metadata: Manifest = {
+        "name": stage_name(resource, stage, attempt),
+        "namespace": resource.namespace,
+        "labels": labels | queue,
+        "ownerReferences": [_owner(resource)],
+    }
+    if stage == names.SWAP:
+        metadata["annotations"] = {PER_POD_ANNOTATION: str(per_pod)}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            **_restarts(spec, stage, math.ceil(segments / per_pod)),
+            "template": {
+                "metadata": {"labels": {**settings.labels, **labels}, "annotations": _annotations(settings)},
+                "spec": _pod(spec, stage, stage_input, settings),
+            },
+        },
+    }
+
+
+def _owner(resource: Resource) -> Manifest:
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": resource.name,
+        "uid": resource.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _labels(resource: Resource, stage: str, attempt: int) -> dict[str, str]:
+    return {
+        names.LABEL_APP: "recast",
+        names.LABEL_MANAGED_BY: names.FIELD_MANAGER,
+        # A name may be longer than a label's 63 characters; the UID is what is searched for.
+        names.LABEL_JOB: resource.name[:63].rstrip("-."),
+        names.LABEL_UID: resource.uid,
+        names.LABEL_STAGE: stage,
+        names.LABEL_ATTEMPT: str(attempt),
+    }
+
+
+def _queue(resource: Resource) -> dict[str, str]:
+    return {key: resource.labels[key] for key in (names.LABEL_QUEUE, names.LABEL_PRIORITY) if key in resource.labels}
+
+
+def _annotations(settings: PodSettings) -> dict[str, str]:
+    return {
+        **settings.annotations,
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        "karpenter.sh/do-not-disrupt": "true",
+    }
+
+
+def _restarts(spec: JobSpec, stage: str, completions: int) -> Manifest:
+    """Which ends of a pod cost a retry, which fail its segments, and which the whole Job."""
+    ignore_evictions = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    # A pod that is plainly deleted has no DisruptionTarget: its worker traps SIGTERM and ends with 143.
+    ignore_deletes = _on_exit("Ignore", exitcodes.TERMINATED)
+    hopeless = (exitcodes.BAD_INPUT, exitcodes.NOT_FOUND)
+    setup = (exitcodes.USAGE, exitcodes.BAD_CONFIG)
+    if stage != names.SWAP:
+        rules = [ignore_evictions, ignore_deletes, _on_exit("FailJob", *sorted({*hopeless, *setup}))]
+        return {
+            "backoffLimit": spec.segments.retries,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": rules},
+        }
+    rules = [ignore_evictions, ignore_deletes, _on_exit("FailIndex", *hopeless), _on_exit("FailJob", *setup)]
+    return {
+        "completionMode": "Indexed",
+        "completions": completions,
+        "parallelism": swap_parallelism(spec, completions),
+        "backoffLimitPerIndex": spec.segments.retries,
+        # With a hole, the output is unusable.
+        "maxFailedIndexes": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": rules},
+    }
+
+
+def _on_exit(action: str, *codes: int) -> Manifest:
+    return {
+        "action": action,
+        "onExitCodes": {"containerName": names.CONTAINER, "operator": "In", "values": list(codes)},
+    }
+
+
+def _pod(spec: JobSpec, stage: str, stage_input: StageInput, settings: PodSettings) -> Manifest:
+    worker = stage == names.SWAP
+    pod: Manifest = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(spec, stage, stage_input, settings)],
+        "volumes": _volumes(spec, stage),
+    }
+    if spec.storage.service_account_name:
+        pod["serviceAccountName"] = spec.storage.service_account_name
+    if spec.worker.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": each.name} for each in spec.worker.image_pull_secrets]
+    if worker:
+        pod |= _placement(spec)
+    return pod
+
+
+def _placement(spec: JobSpec) -> Manifest:
+    wanted = {
+        "nodeSelector": dict(spec.worker.node_selector),
+        "affinity": spec.worker.affinity,
+        "tolerations": [each.model_dump(by_alias=True, exclude_none=True) for each in spec.worker.tolerations],
+        "runtimeClassName": spec.worker.runtime_class_name,
+        "priorityClassName": spec.worker.priority_class_name,
+    }
+    return {key: value for key, value in wanted.items() if value}
+
+
+def _container(spec: JobSpec, stage: str, stage_input: StageInput, settings: PodSettings) -> Manifest:
+    mounts: list[Manifest] = [{"name": "work", "mountPath": WORK_FOLDER}]
+    if spec.storage.ca_bundle:
+        mounts.append({"name": "ca", "mountPath": CA_FOLDER, "readOnly": True})
+    images = settings.images
+    return {
+        "name": names.CONTAINER,
+        "image": images.segment_worker if stage == names.SWAP else images.controller,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": COMMANDS[stage],
+        "env": _environment(spec, stage_input),
+        "resources": _resources(spec, stage),
+        "terminationMessagePath": TERMINATION_LOG,
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts,
+    }
+
+
+def _environment(spec: JobSpec, stage_input: StageInput) -> list[Manifest]:
+    wanted = json.loads(stage_input.model_dump_json(by_alias=True, exclude_none=True))
+    env: list[Manifest] = [
+        {"name": "RECAST_STAGE", "value": json.dumps(wanted, separators=(",", ":"), sort_keys=True)},
+        {"name": "RECAST_TERMINATION_LOG", "value": TERMINATION_LOG},
+        {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        {"name": "HOME", "value": WORK_FOLDER},
+    ]
+    if spec.storage.ca_bundle:
+        env.append({"name": "AWS_CA_BUNDLE", "value": f"{CA_FOLDER}/ca.crt"})
+    if spec.storage.credentials_secret:
+        # Key by key: with envFrom a Secret could set PYTHONPATH.
+        for key, optional in (
+            ("AWS_ACCESS_KEY_ID", False),
+            ("AWS_SECRET_ACCESS_KEY", False),
+            ("AWS_SESSION_TOKEN", True),
+        ):
+            reference: Manifest = {"name": spec.storage.credentials_secret, "key": key}
+            if optional:
+                reference["optional"] = True
+            env.append({"name": key, "valueFrom": {"secretKeyRef": reference}})
+    return env
+
+
+def _resources(spec: JobSpec, stage: str) -> Manifest:
+    if stage != names.SWAP:
+        pod = spec.stages.mux if stage == names.MUX else spec.stages.split
+        return _quantities(pod.resources)
+    resources = _quantities(spec.worker.resources)
+    if gpus := worker_gpus(spec):
+        resources.setdefault("limits", {})["nvidia.com/gpu"] = gpus
+    return resources
+
+
+def _quantities(resources: Resources) -> Manifest:
+    both = {"requests": dict(resources.requests), "limits": dict(resources.limits)}
+    return {key: value for key, value in both.items() if value}
+
+
+def _volumes(spec: JobSpec, stage: str) -> list[Manifest]:
+    if stage == names.SWAP:
+        work = Volume(size=spec.worker.scratch_size)
+    else:
+        work = (spec.stages.mux if stage == names.MUX else spec.stages.split).volume
+    volumes = [{"name": "work", **_work_volume(work)}]
+    bundle = spec.storage.ca_bundle
+    if bundle:
+        items = [{"key": bundle.key, "path": "ca.crt"}]
+        volumes.append({"name": "ca", "configMap": {"name": bundle.config_map, "items": items}})
+    return volumes
+
+
+def _work_volume(volume: Volume) -> Manifest:
+    if volume.storage_class_name is None:
+        return {"emptyDir": {"sizeLimit": volume.size}}
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": volume.storage_class_name,
+        "resources": {"requests": {"storage": volume.size}},
+    }
+    return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}

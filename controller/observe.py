@@ -1,0 +1,112 @@
+"""Looks at the API for what one FaceSwapJob's plan needs; Jobs come from a watch, pods are listed only then.
+
+A job of thousands of segments has tens of thousands of changes of pods, and none of them matters but a few:
+why a pod does not start, and what the last one of a finished Job said.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.observed import JOB_NAME_LABEL, Observed, Pod, Resource, StageJob, project_pod
+from recast import kubenames as names
+from recast.kubeapi import KubeApi, collection
+
+LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
+LOOK_SECONDS = 8.0
+"""Pods of a Job that moves not are listed again after so long."""
+SLOW_LOOK_SECONDS = 30.0
+"""And of one that moves."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    job: str
+    at: float
+    succeeded: int
+    pods: tuple[Pod, ...]
+    refusals: tuple[str, ...]
+
+
+class Observer:
+    """Completes the cached FaceSwapJob and Jobs by what must be asked for.
+
+    Args:
+        api: the connection.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, api: KubeApi, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api, self._clock = api, clock
+        self._looks: dict[str, _Look] = {}
+
+    def observe(self, resource: Resource, jobs: tuple[StageJob, ...]) -> Observed:
+        """Look at a FaceSwapJob.
+
+        Args:
+            resource: as it was last heard of.
+            jobs: its Jobs, as they were last heard of.
+        """
+        if resource.deleted is not None:
+            needed = names.FINALIZER in resource.finalizers
+            return Observed(resource, jobs, self._pods_of_resource(resource) if needed else ())
+        if resource.status.completion_time is not None:
+            self.forget(resource.uid)
+            return Observed(resource, jobs)
+        pods: list[Pod] = []
+        refusals: list[str] = []
+        for job in self._in_question(resource, jobs):
+            if job.complete or job.failed_reason:
+                pods += self._pods(resource, job, live=False)
+            else:
+                look = self._look(resource, job)
+                pods += look.pods
+                refusals += look.refusals
+        return Observed(resource, jobs, tuple(pods), tuple(refusals))
+
+    def forget(self, uid: str) -> None:
+        """Drop what was kept of a FaceSwapJob."""
+        self._looks.pop(uid, None)
+
+    def _in_question(self, resource: Resource, jobs: tuple[StageJob, ...]) -> list[StageJob]:
+        """The Jobs of the present attempts at stages that are not known to be done."""
+        status = resource.status
+        done = {
+            names.SPLIT: status.is_true(names.SPLIT_COMPLETE),
+            names.NORMALISE: status.attempts.swap > 0 or any(job.stage == names.SWAP for job in jobs),
+            names.SWAP: status.is_true(names.SWAP_COMPLETE),
+        }
+        return [
+            job
+            for job in jobs
+            if not done.get(job.stage, False) and job.attempt == getattr(status.attempts, job.stage, -1)
+        ]
+
+    def _look(self, resource: Resource, job: StageJob) -> _Look:
+        last, now = self._looks.get(resource.uid), self._clock()
+        if last is not None and last.job == job.uid:
+            patience = LOOK_SECONDS if last.succeeded == job.succeeded else SLOW_LOOK_SECONDS
+            if now - last.at < patience:
+                return last
+        pods = self._pods(resource, job, live=True)
+        refusals = () if pods or job.suspended else self._refusals(resource, job)
+        self._looks[resource.uid] = look = _Look(job.uid, now, job.succeeded, pods, refusals)
+        return look
+
+    def _pods(self, resource: Resource, job: StageJob, *, live: bool) -> tuple[Pod, ...]:
+        return self._list_pods(resource, f"{JOB_NAME_LABEL}={job.name}", LIVE_PODS if live else None)
+
+    def _pods_of_resource(self, resource: Resource) -> tuple[Pod, ...]:
+        return self._list_pods(resource, f"{names.LABEL_UID}={resource.uid}", LIVE_PODS)
+
+    def _list_pods(self, resource: Resource, labels: str, fields: str | None) -> tuple[Pod, ...]:
+        path = collection("v1", "pods", resource.namespace)
+        pages = self._api.list(path, label_selector=labels, field_selector=fields)
+        return tuple(project_pod(each) for page in pages for each in page.items)
+
+    def _refusals(self, resource: Resource, job: StageJob) -> tuple[str, ...]:
+        path = collection("v1", "events", resource.namespace)
+        fields = f"involvedObject.uid={job.uid},reason=FailedCreate"
+        items = [each for page in self._api.list(path, field_selector=fields) for each in page.items]
+        items.sort(key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
+        return tuple(str(each.get("message", "")) for each in items)

@@ -1,0 +1,268 @@
+"""What the controller sees of one FaceSwapJob: small, immutable pictures of the API's objects."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from recast import kubenames as names
+from recast.stage import StageResult
+from recast.status import JobStatus
+
+Object = Mapping[str, Any]
+
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
+IGNORED_ANNOTATION = "batch.kubernetes.io/job-index-ignored-failure-count"
+PER_POD_ANNOTATION = f"{names.GROUP}/segments-per-pod"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A FaceSwapJob.
+
+    Attributes:
+        deleted: since when it is being deleted.
+        spec: as it stands in the API, not yet checked.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    created: datetime
+    generation: int = 1
+    resource_version: str = ""
+    deleted: datetime | None = None
+    finalizers: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    status: JobStatus = field(default_factory=JobStatus)
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """A Job that runs a stage.
+
+    Attributes:
+        owner: UID of the FaceSwapJob that controls it.
+        suspended: what its spec says.
+        active, terminating: pods that run or are about to, and that are being deleted.
+        completed_indexes: as the Job controller writes them: `0-4,7`.
+        failed_reason, failed_message: of its condition Failed or FailureTarget, None where it has not failed.
+    """
+
+    name: str
+    uid: str
+    owner: str
+    stage: str
+    attempt: int
+    created: datetime
+    queue: str | None = None
+    suspended: bool = False
+    parallelism: int = 1
+    completions: int = 1
+    segments_per_pod: int = 1
+    active: int = 0
+    terminating: int = 0
+    succeeded: int = 0
+    completed_indexes: str = ""
+    started: datetime | None = None
+    complete: bool = False
+    failed_reason: str | None = None
+    failed_message: str = ""
+    deleting: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still make pods."""
+        return not (self.complete or self.failed_reason or self.deleting)
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of a stage's Job.
+
+    Attributes:
+        owner: UID of the FaceSwapJob.
+        index: its completion index.
+        waiting_reason, waiting_message: why its container does not start.
+        unschedulable: why no node takes it.
+        gone_at: when its grace period is or was over, where it is being deleted.
+        ignored_failures: evictions of this index so far.
+        result: what the stage said when it ended.
+    """
+
+    name: str
+    owner: str
+    job: str
+    stage: str
+    index: int = 0
+    phase: str = "Pending"
+    node: str | None = None
+    gpus: int = 0
+    created: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    waiting_reason: str | None = None
+    waiting_message: str = ""
+    unschedulable: str | None = None
+    gone_at: datetime | None = None
+    ignored_failures: int = 0
+    exit_code: int | None = None
+    result: StageResult | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has succeeded or failed."""
+        return self.phase in ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything about one FaceSwapJob.
+
+    Attributes:
+        refusals: messages of the events in which the API refused a Job's pods, newest last.
+    """
+
+    resource: Resource
+    jobs: tuple[StageJob, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+    def job(self, stage: str, attempt: int) -> StageJob | None:
+        """The Job of this attempt at a stage."""
+        return next((each for each in self.jobs if (each.stage, each.attempt) == (stage, attempt)), None)
+
+    def pods_of(self, job: StageJob) -> tuple[Pod, ...]:
+        """The pods of a Job."""
+        return tuple(pod for pod in self.pods if pod.job == job.name)
+
+    def pods_but(self, stage: str) -> tuple[Pod, ...]:
+        """The pods of all other stages."""
+        return tuple(pod for pod in self.pods if pod.stage != stage)
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Read one of the API's times."""
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def project_resource(item: Object) -> Resource:
+    """Take what is needed of a FaceSwapJob."""
+    metadata = item["metadata"]
+    try:
+        status = JobStatus.model_validate(item.get("status") or {})
+    except ValidationError:
+        # Somebody else wrote it, or an older version: all of it can be observed anew.
+        status = JobStatus()
+    return Resource(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 1),
+        resource_version=metadata.get("resourceVersion", ""),
+        created=parse_time(metadata["creationTimestamp"]) or datetime.now(UTC),
+        deleted=parse_time(metadata.get("deletionTimestamp")),
+        finalizers=tuple(metadata.get("finalizers", ())),
+        labels=metadata.get("labels", {}),
+        spec=item.get("spec", {}),
+        status=status,
+    )
+
+
+def project_job(item: Object) -> StageJob:
+    """Take what is needed of a Job."""
+    metadata, spec, status = item["metadata"], item["spec"], item.get("status") or {}
+    labels = metadata.get("labels", {})
+    conditions = {each["type"]: each for each in status.get("conditions", ()) if each["status"] == "True"}
+    failed = conditions.get("Failed")
+    return StageJob(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        owner=_controller_uid(metadata),
+        stage=labels.get(names.LABEL_STAGE, ""),
+        attempt=int(labels.get(names.LABEL_ATTEMPT, 0)),
+        created=parse_time(metadata["creationTimestamp"]) or datetime.now(UTC),
+        queue=labels.get(names.LABEL_QUEUE),
+        suspended=bool(spec.get("suspend")),
+        parallelism=spec.get("parallelism", 1),
+        completions=spec.get("completions", 1),
+        segments_per_pod=int(metadata.get("annotations", {}).get(PER_POD_ANNOTATION, 1)),
+        active=status.get("active", 0),
+        terminating=status.get("terminating", 0),
+        succeeded=status.get("succeeded", 0),
+        completed_indexes=status.get("completedIndexes", ""),
+        started=parse_time(status.get("startTime")),
+        complete="Complete" in conditions,
+        failed_reason=failed.get("reason", "Failed") if failed else None,
+        failed_message=failed.get("message", "") if failed else "",
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def project_pod(item: Object) -> Pod:
+    """Take what is needed of a pod."""
+    metadata, spec, status = item["metadata"], item["spec"], item.get("status") or {}
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    container: Object = next(iter(status.get("containerStatuses", ())), {})
+    state = container.get("state", {})
+    waiting, running, terminated = (state.get(key) or {} for key in ("waiting", "running", "terminated"))
+    conditions = {each["type"]: each for each in status.get("conditions", ())}
+    scheduled = conditions.get("PodScheduled", {})
+    return Pod(
+        name=metadata["name"],
+        owner=labels.get(names.LABEL_UID, ""),
+        job=labels.get(JOB_NAME_LABEL, ""),
+        stage=labels.get(names.LABEL_STAGE, ""),
+        index=int(annotations.get(INDEX_ANNOTATION, 0)),
+        phase=status.get("phase", "Pending"),
+        node=spec.get("nodeName"),
+        gpus=_gpus(spec),
+        created=parse_time(metadata.get("creationTimestamp")),
+        started=parse_time(running.get("startedAt") or terminated.get("startedAt")),
+        finished=parse_time(terminated.get("finishedAt")),
+        waiting_reason=waiting.get("reason"),
+        waiting_message=waiting.get("message", ""),
+        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
+        gone_at=parse_time(metadata.get("deletionTimestamp")),
+        ignored_failures=int(annotations.get(IGNORED_ANNOTATION, 0)),
+        exit_code=terminated.get("exitCode"),
+        result=read_result(terminated.get("message")),
+    )
+
+
+def read_result(message: str | None) -> StageResult | None:
+    """Read a termination message; None where it is none of ours."""
+    if not message:
+        return None
+    try:
+        fields = json.loads(message)
+        return StageResult(**{key: value for key, value in fields.items() if key in StageResult.__dataclass_fields__})
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def count_indexes(text: str) -> list[int]:
+    """The indexes in the Job controller's notation.
+
+    >>> count_indexes("0-2,5")
+    [0, 1, 2, 5]
+    """
+    found: list[int] = []
+    for piece in filter(None, text.split(",")):
+        first, _, last = piece.partition("-")
+        found.extend(range(int(first), int(last or first) + 1))
+    return found
+
+
+def _controller_uid(metadata: Object) -> str:
+    return next((each["uid"] for each in metadata.get("ownerReferences", ()) if each.get("controller")), "")
+
+
+def _gpus(spec: Object) -> int:
+    limits = [container.get("resources", {}).get("limits", {}) for container in spec.get("containers", ())]
+    return sum(int(each.get("nvidia.com/gpu", 0)) for each in limits)

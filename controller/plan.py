@@ -1,0 +1,443 @@
+"""Pure: what is seen of a FaceSwapJob in, what to do about it and its status out.
+
+    split -> [normalise] -> swap -> mux, each a Job; a suspended, overdue or deleted FaceSwapJob stops them
+
+Level-triggered: nothing is remembered but what stands in the status, and every answer may be given twice.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from controller.actions import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    DeleteResource,
+    Event,
+    Plan,
+    ScaleJob,
+    SetFinalizer,
+    SuspendJob,
+)
+from controller.conditions import with_condition, without_condition
+from controller.objects import PodSettings, make_job, swap_parallelism
+from controller.observed import Observed, Pod, StageJob
+from controller.progress import with_swap_progress
+from controller.stuck import HOPELESS_EVICTIONS, find_stuck, hopeless_evictions
+from recast import exitcodes, names
+from recast import kubenames as kube
+from recast.spec import JobSpec
+from recast.stage import StageResult
+from recast.status import Failure, FrameCounts, JobStatus, OutputStatus, Phase, SegmentCounts
+
+PHASES: dict[str, Phase] = {
+    kube.SPLIT: "Splitting",
+    kube.NORMALISE: "Splitting",
+    kube.SWAP: "Swapping",
+    kube.MUX: "Muxing",
+}
+LOOK_AGAIN_SECONDS = 10.0
+CLEANUP_GIVES_UP = timedelta(minutes=10)
+MOST_ATTEMPTS = 20
+"""Times that a stage is done anew because its report was lost, or a part after it was committed."""
+
+
+def plan(observed: Observed, settings: PodSettings, now: datetime) -> Plan:
+    """Decide what to do about one FaceSwapJob.
+
+    Args:
+        observed: the FaceSwapJob, its Jobs and pods.
+        settings: images and other defaults of the administrator.
+        now: the time, with its zone.
+    """
+    resource = observed.resource
+    if resource.deleted is not None:
+        return _plan_deletion(observed, settings, resource.deleted, now)
+    if resource.status.completion_time is not None:
+        return _plan_finished(observed, settings, resource.status.completion_time, now)
+    try:
+        spec = JobSpec.model_validate(dict(resource.spec))
+        _refuse_files(spec)
+    except (ValidationError, ValueError) as error:
+        return _Pass(observed, None, settings, now).fail(names.INVALID_SPEC, _first_error(error), exitcodes.BAD_CONFIG)
+    return _Pass(observed, spec, settings, now).run()
+
+
+def _refuse_files(spec: JobSpec) -> None:
+    uris = [
+        spec.source.uri,
+        spec.output.uri,
+        spec.storage.scratch,
+        *(uri for pair in spec.faces for uri in pair.source),
+    ]
+    for uri in uris:
+        if not uri.startswith("s3://"):
+            raise ValueError(f"{uri}: a FaceSwapJob takes s3://bucket/key only")
+
+
+def _first_error(error: ValidationError | ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return f"spec: {error}"
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in ("spec", *first["loc"]))
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}: correct it and apply the job again"
+
+
+def _plan_finished(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
+    """Leave a finished job as it is, until its time to live is over."""
+    resource = observed.resource
+    actions: list[Action] = [*_stop(observed)]
+    if resource.status.is_true(kube.FAILED) and _removes_scratch(resource.spec):
+        actions += _cleanup(observed, settings)
+    lifetime = resource.spec.get("ttlSecondsAfterFinished")
+    if lifetime is None or lifetime == "Never":
+        return Plan(resource.status, tuple(actions))
+    left = (since + timedelta(seconds=int(lifetime)) - now).total_seconds()
+    if left <= 0:
+        return Plan(resource.status, (*actions, DeleteResource()))
+    return Plan(resource.status, tuple(actions), again_seconds=left + 0.5)
+
+
+def _plan_deletion(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
+    """Stop what runs; then remove scratch, where that was asked for, and let the object go."""
+    resource = observed.resource
+    if kube.FINALIZER not in resource.finalizers:
+        return Plan(resource.status)
+    stages = [job for job in observed.jobs if job.stage != kube.CLEANUP]
+    cleanup = observed.job(kube.CLEANUP, 0)
+    over = now - since > CLEANUP_GIVES_UP
+    if resource.status.run is None and not stages:
+        return Plan(resource.status, (SetFinalizer(False),))
+    if (cleanup and (cleanup.complete or cleanup.failed_reason)) or over:
+        kept = Event(
+            "Warning",
+            names.SCRATCH_KEPT,
+            f"scratch was not removed: {cleanup.failed_message if cleanup else 'no time'}: "
+            f"remove {resource.spec['storage']['scratch']}/{resource.namespace}/{resource.name}/ by hand",
+        )
+        removed = cleanup is not None and cleanup.complete
+        return Plan(resource.status, (SetFinalizer(False),), () if removed else (kept,))
+    actions: list[Action] = [*_stop(observed)]
+    if not stages and not observed.pods_but(kube.CLEANUP):
+        actions += _cleanup(observed, settings)
+    return Plan(resource.status, tuple(actions), again_seconds=LOOK_AGAIN_SECONDS)
+
+
+def _removes_scratch(spec: Any) -> bool:
+    return bool(spec.get("storage", {}).get("retain") == "Never")
+
+
+def _cleanup(observed: Observed, settings: PodSettings) -> list[Action]:
+    resource = observed.resource
+    if observed.job(kube.CLEANUP, 0) is not None or resource.status.run is None:
+        return []
+    spec = JobSpec.model_validate(dict(resource.spec))
+    pinned = _pinned(settings, resource.status)
+    manifest = make_job(resource, spec, kube.CLEANUP, attempt=0, run=resource.status.run, segments=1, settings=pinned)
+    return [CreateJob(manifest)]
+
+
+def _stop(observed: Observed) -> list[Action]:
+    """Delete every Job that may still make pods."""
+    return [DeleteJob(job.name, job.uid) for job in observed.jobs if job.live and job.stage != kube.CLEANUP]
+
+
+def _pinned(settings: PodSettings, status: JobStatus) -> PodSettings:
+    return replace(settings, images=status.images) if status.images else settings
+
+
+class _Pass:
+    """One look at a job that is neither finished nor being deleted."""
+
+    def __init__(self, observed: Observed, spec: JobSpec | None, settings: PodSettings, now: datetime) -> None:
+        self._observed, self._settings, self._now = observed, settings, now
+        self._resource = observed.resource
+        self._spec = spec
+        self._status = self._resource.status
+        self._actions: list[Action] = []
+        self._events: list[Event] = []
+        self._update(observed_generation=self._resource.generation)
+
+    def run(self) -> Plan:
+        spec = self._checked
+        self._begin()
+        if self._overdue(spec):
+            seconds = spec.deadline_seconds
+            return self.fail(
+                names.DEADLINE_EXCEEDED,
+                f"not done {seconds} s after its start (spec.deadlineSeconds): finished segments are kept; "
+                "apply it again with a longer deadline, or more workers",
+                exitcodes.TRY_AGAIN,
+            )
+        if spec.storage.retain == "Never" and kube.FINALIZER not in self._resource.finalizers:
+            # Before the first object is written.
+            self._actions.append(SetFinalizer(True))
+        if spec.suspend:
+            return self._suspend()
+        self._resume()
+        return self._stage()
+
+    def fail(self, reason: str, message: str, code: int, *, segment: int | None = None, pod: str | None = None) -> Plan:
+        """End the job; what is done stays in scratch for another try."""
+        self._actions = [*_stop(self._observed)]
+        self._status = without_condition(self._status, kube.STALLED)
+        self._condition(kube.FAILED, "True", reason, message)
+        self._update(
+            phase="Failed",
+            failure=Failure(code=code, reason=reason, message=message[:4096], segment=segment, pod=pod),
+            completion_time=self._now.replace(microsecond=0),
+            estimated_completion_time=None,
+            segments=self._status.segments.model_copy(
+                update={"active": 0, "failed": 1 if segment is not None else self._status.segments.failed}
+            ),
+        )
+        self._events.append(Event("Warning", reason, message))
+        return self._plan(None)
+
+    @property
+    def _checked(self) -> JobSpec:
+        assert self._spec is not None
+        return self._spec
+
+    def _begin(self) -> None:
+        if self._status.start_time is None:
+            self._update(start_time=self._now.replace(microsecond=0), images=self._settings.images)
+
+    def _overdue(self, spec: JobSpec) -> bool:
+        start = self._status.start_time
+        return start is not None and self._now - start > timedelta(seconds=spec.deadline_seconds)
+
+    # Suspending
+
+    def _suspend(self) -> Plan:
+        """Take the pods away; Kueue owns spec.suspend of its Jobs, so there the Job itself goes."""
+        for job in self._observed.jobs:
+            if job.queue is not None and not (job.complete or job.failed_reason):
+                self._next_attempt(job.stage, after=job.attempt)
+            if job.live and job.queue is not None:
+                self._actions.append(DeleteJob(job.name, job.uid))
+            elif job.live and not job.suspended:
+                self._actions.append(SuspendJob(job.name, True))
+        if not self._status.is_true(kube.SUSPENDED):
+            self._events.append(Event("Normal", names.JOB_SUSPENDED, "stopped; what is done is kept"))
+        self._condition(kube.SUSPENDED, "True", names.JOB_SUSPENDED, "spec.suspend is true: set it to false to go on")
+        self._status = without_condition(self._status, kube.STALLED)
+        self._update(
+            phase="Suspended",
+            estimated_completion_time=None,
+            segments=self._status.segments.model_copy(update={"active": 0}),
+        )
+        return self._plan(LOOK_AGAIN_SECONDS)
+
+    def _resume(self) -> None:
+        if self._status.is_true(kube.SUSPENDED):
+            self._condition(kube.SUSPENDED, "False", names.JOB_RESUMED, "goes on")
+            self._events.append(Event("Normal", names.JOB_RESUMED, "goes on"))
+
+    # Stages
+
+    def _stage(self) -> Plan:
+        if not self._status.is_true(kube.SPLIT_COMPLETE):
+            return self._work(kube.SPLIT)
+        if not self._status.is_true(kube.SWAP_COMPLETE):
+            if self._must_normalise():
+                return self._work(kube.NORMALISE)
+            return self._work(kube.SWAP)
+        return self._work(kube.MUX)
+
+    def _must_normalise(self) -> bool:
+        if not self._checked.segments.normalise or self._observed.job(kube.SWAP, self._status.attempts.swap):
+            return False
+        job = self._observed.job(kube.NORMALISE, self._status.attempts.normalise)
+        return job is None or not job.complete
+
+    def _work(self, stage: str) -> Plan:
+        self._update(phase=PHASES[stage])
+        job = self._observed.job(stage, self._attempt(stage))
+        if job is None or job.deleting:
+            return self._create(stage, gone=job is not None)
+        if stage == kube.SWAP:
+            self._update_from(with_swap_progress(self._status, job, self._observed.pods_of(job), self._now))
+        if job.complete:
+            return self._completed(stage, job)
+        if job.failed_reason is not None:
+            return self._failed(stage, job)
+        return self._running(stage, job)
+
+    def _create(self, stage: str, *, gone: bool) -> Plan:
+        if gone:
+            # The name is still taken.
+            self._next_attempt(stage, after=self._attempt(stage))
+        attempt = self._attempt(stage)
+        manifest = make_job(
+            self._resource,
+            self._checked,
+            stage,
+            attempt=attempt,
+            run=self._status.run,
+            segments=self._status.segments.total or 1,
+            settings=_pinned(self._settings, self._status),
+        )
+        self._actions.append(CreateJob(manifest))
+        self._events.append(Event("Normal", names.STAGE_STARTED, f"{stage} as job {manifest['metadata']['name']}"))
+        return self._plan(LOOK_AGAIN_SECONDS)
+
+    def _running(self, stage: str, job: StageJob) -> Plan:
+        self._own_suspension(job)
+        if stage == kube.SWAP and job.queue is None:
+            wanted = swap_parallelism(self._checked, job.completions)
+            if job.parallelism != wanted:
+                self._actions.append(ScaleJob(job.name, wanted))
+        pods = self._observed.pods_of(job)
+        hopeless = hopeless_evictions(pods)
+        if hopeless:
+            return self.fail(
+                names.EVICTED_REPEATEDLY,
+                f"pod {hopeless.name}: its segments were evicted {HOPELESS_EVICTIONS} times: choose nodes that stay, "
+                "or smaller segments",
+                exitcodes.TRY_AGAIN,
+                pod=hopeless.name,
+            )
+        stuck = find_stuck(job, pods, self._observed.refusals, self._now)
+        if stuck is None:
+            self._status = without_condition(self._status, kube.STALLED)
+        else:
+            if not self._status.is_true(kube.STALLED):
+                self._events.append(Event("Warning", stuck.reason, stuck.message))
+            self._condition(kube.STALLED, "True", stuck.reason, stuck.message)
+        return self._plan(LOOK_AGAIN_SECONDS)
+
+    def _own_suspension(self, job: StageJob) -> None:
+        """Lift what was ours; what is Kueue's is shown."""
+        if job.queue is None:
+            if job.suspended:
+                self._actions.append(SuspendJob(job.name, False))
+            return
+        if job.suspended:
+            self._update(phase="Queued")
+            message = f"job {job.name} waits for quota in queue {job.queue}: see `kubectl get localqueue {job.queue}`"
+            self._condition(kube.QUOTA_RESERVED, "False", names.QUOTA_PENDING, message)
+        else:
+            message = f"admitted from queue {job.queue}"
+            self._condition(kube.QUOTA_RESERVED, "True", names.QUOTA_ADMITTED, message)
+
+    # Ends of stages
+
+    def _completed(self, stage: str, job: StageJob) -> Plan:
+        self._status = without_condition(self._status, kube.STALLED)
+        if stage == kube.SWAP:
+            return self._swapped()
+        if stage == kube.NORMALISE:
+            return self._work(kube.SWAP)
+        pods = self._observed.pods_of(job)
+        result = next((pod.result for pod in pods if pod.exit_code == 0 and pod.result), None)
+        if result is None:
+            # Its pod is gone, with what it said: run again, it finds its work done and says it at once.
+            return self._again(stage, job, f"{stage}'s report was lost")
+        return self._split(result) if stage == kube.SPLIT else self._muxed(result)
+
+    def _split(self, result: StageResult) -> Plan:
+        if result.output is not None:
+            self._update(run=result.run)
+            return self._muxed(result)
+        segments, frames = result.segments or 0, result.frames or 0
+        self._update(
+            run=result.run,
+            segments=SegmentCounts(total=segments, succeeded=self._status.segments.succeeded),
+            frames=FrameCounts(total=frames, done=self._status.frames.done),
+            progress=f"{self._status.segments.succeeded}/{segments}",
+        )
+        message = f"{segments} segments, {frames} frames"
+        self._condition(kube.SPLIT_COMPLETE, "True", names.STAGE_COMPLETE, message)
+        self._events.append(Event("Normal", names.STAGE_COMPLETE, f"split: {message}"))
+        return self._stage()
+
+    def _swapped(self) -> Plan:
+        total = self._status.segments.total
+        message = f"all {total} segments are done"
+        frames = self._status.frames.model_copy(update={"done": self._status.frames.total})
+        self._update(frames=frames, estimated_completion_time=None)
+        self._condition(kube.SWAP_COMPLETE, "True", names.STAGE_COMPLETE, message)
+        self._events.append(Event("Normal", names.STAGE_COMPLETE, f"swap: {message}"))
+        return self._stage()
+
+    def _muxed(self, result: StageResult) -> Plan:
+        output: dict[str, Any] = dict(result.output or {})
+        uri = str(output.get("uri", self._checked.output.uri))
+        self._update(
+            phase="Succeeded",
+            output=OutputStatus(uri=uri, size=output.get("size", 0), sha256=output.get("sha256", "")),
+            encoder=output.get("encoder"),
+            faces_swapped=output.get("facesSwapped"),
+            dropped_tracks=tuple(output.get("droppedTracks", ())),
+            completion_time=self._now.replace(microsecond=0),
+        )
+        message = result.message or uri
+        self._condition(kube.COMPLETE, "True", names.SUCCEEDED, message)
+        self._events.append(Event("Normal", names.SUCCEEDED, message))
+        return self._plan(None)
+
+    def _failed(self, stage: str, job: StageJob) -> Plan:
+        pod = _culprit(self._observed.pods_of(job))
+        result = pod.result if pod else None
+        if stage == kube.MUX and result is not None and result.reason == names.NOT_READY:
+            # A part was removed from the store after it was committed.
+            self._condition(kube.SWAP_COMPLETE, "False", names.NOT_READY, result.message)
+            self._next_attempt(kube.SWAP, after=self._status.attempts.swap)
+            return self._again(kube.MUX, job, result.message)
+        if pod is None or result is None:
+            reason = names.SEGMENTS_FAILED if stage == kube.SWAP else names.STAGE_FAILED
+            last = f" (pod {pod.name} ended with status {pod.exit_code})" if pod else ""
+            message = (
+                f"{stage}: {job.failed_message or job.failed_reason}{last}: see `recast logs {self._resource.name}`"
+            )
+            code = (pod.exit_code if pod else None) or exitcodes.TRY_AGAIN
+            return self.fail(reason, message, code, segment=None, pod=pod.name if pod else None)
+        where = f"segment {result.segment}: " if result.segment is not None and stage == kube.SWAP else ""
+        segment = result.segment if stage == kube.SWAP else None
+        message = f"{stage}: {where}{result.message}"
+        return self.fail(result.reason, message, result.code, segment=segment, pod=pod.name)
+
+    def _again(self, stage: str, job: StageJob, why: str) -> Plan:
+        if job.attempt + 1 >= MOST_ATTEMPTS:
+            return self.fail(names.STAGE_FAILED, f"{stage}: {why}, {MOST_ATTEMPTS} times", exitcodes.TRY_AGAIN)
+        self._next_attempt(stage, after=job.attempt)
+        return self._stage()
+
+    # Small things
+
+    def _attempt(self, stage: str) -> int:
+        return int(getattr(self._status.attempts, stage))
+
+    def _next_attempt(self, stage: str, *, after: int) -> None:
+        attempt = max(self._attempt(stage), after + 1)
+        self._update(attempts=self._status.attempts.model_copy(update={stage: attempt}))
+
+    def _update(self, **changes: Any) -> None:
+        self._status = self._status.model_copy(update=changes)
+
+    def _update_from(self, status: JobStatus) -> None:
+        self._status = status
+
+    def _condition(self, type_: str, value: Any, reason: str, message: str) -> None:
+        generation = self._resource.generation
+        self._status = with_condition(self._status, type_, value, reason, message, generation=generation, now=self._now)
+
+    def _plan(self, again: float | None) -> Plan:
+        start = self._status.start_time
+        if again is not None and self._spec is not None and start is not None:
+            left = (start + timedelta(seconds=self._spec.deadline_seconds) - self._now).total_seconds()
+            again = min(again, max(0.5, left + 0.5))
+        return Plan(self._status, tuple(self._actions), tuple(self._events), again)
+
+
+def _culprit(pods: tuple[Pod, ...]) -> Pod | None:
+    """The pod that says why its Job failed: the last that ended badly by itself, with words if any has them."""
+    harmless = {None, exitcodes.OK, exitcodes.TERMINATED}
+    bad = [pod for pod in pods if pod.exit_code not in harmless]
+    # Of a hopeless end and one that was tried again, the hopeless one failed the Job.
+    bad.sort(key=lambda pod: (pod.exit_code in exitcodes.NEVER_RETRIED, pod.result is not None, str(pod.finished)))
+    return bad[-1] if bad else None

@@ -1,0 +1,60 @@
+"""Pure: the counts in a job's status, from its swap Job and pods. None of them ever goes back."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from controller.observed import Pod, StageJob, count_indexes
+from recast.status import FrameCounts, GpuSeconds, JobStatus, SegmentCounts
+
+
+def with_swap_progress(status: JobStatus, job: StageJob, pods: Sequence[Pod], now: datetime) -> JobStatus:
+    """Count what the swap Job has done; times and speeds are made anew only where a segment was finished."""
+    total, per_pod = status.segments.total, job.segments_per_pod
+    done = total if job.complete else _segments_done(job.completed_indexes, per_pod, total)
+    succeeded = max(done, status.segments.succeeded)
+    segments = SegmentCounts(
+        total=total,
+        active=min(job.active * per_pod, total - succeeded),
+        succeeded=succeeded,
+        failed=status.segments.failed,
+    )
+    changes: dict[str, object] = {
+        "segments": segments,
+        "progress": f"{succeeded}/{total}",
+        "gpu_seconds": _gpu_seconds(status.gpu_seconds, pods),
+    }
+    if succeeded != status.segments.succeeded and job.started is not None:
+        changes |= _speed(status, succeeded, now - job.started, now)
+    return status.model_copy(update=changes)
+
+
+def _segments_done(indexes: str, per_pod: int, total: int) -> int:
+    return sum(min(per_pod, total - index * per_pod) for index in count_indexes(indexes))
+
+
+def _speed(status: JobStatus, succeeded: int, elapsed: timedelta, now: datetime) -> dict[str, object]:
+    frames, total = status.frames, status.segments.total
+    done = max(frames.done, round(frames.total * succeeded / total))
+    per_second = round((done - frames.total * _before(status)) / max(1.0, elapsed.total_seconds()))
+    left = timedelta(seconds=round((frames.total - done) / per_second)) if per_second > 0 else None
+    return {
+        "frames": FrameCounts(total=frames.total, done=done, per_second=max(0, per_second)),
+        "estimated_completion_time": (now + left).replace(microsecond=0) if left is not None else None,
+    }
+
+
+def _before(status: JobStatus) -> float:
+    # A later attempt finds parts that were done before it began; its speed is not known from them.
+    return 0.0 if status.attempts.swap == 0 else status.segments.succeeded / max(1, status.segments.total)
+
+
+def _gpu_seconds(before: GpuSeconds, pods: Sequence[Pod]) -> GpuSeconds:
+    spent = lost = 0.0
+    for pod in pods:
+        if pod.gpus and pod.started and pod.finished:
+            seconds = pod.gpus * (pod.finished - pod.started).total_seconds()
+            if pod.exit_code == 0:
+                spent += seconds
+            else:
+                lost += seconds
+    return GpuSeconds(spent=max(before.spent, round(spent)), lost=max(before.lost, round(lost)))

@@ -1,0 +1,135 @@
+"""Pure: why a stage's pods do not run, in a reason and a sentence that says what to do.
+
+All of these hang for ever and say so only deep in the API's objects; a person sees them as condition Stalled.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.observed import Pod, StageJob
+from recast import names
+
+UNSCHEDULABLE_AFTER = timedelta(seconds=10)
+REFUSED_AFTER = timedelta(seconds=5)
+LOST_AFTER = timedelta(seconds=5)
+SLOW_AFTER = timedelta(minutes=5)
+MANY_EVICTIONS = 10
+HOPELESS_EVICTIONS = 30
+
+IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """Why a stage does not move, and what to do."""
+
+    reason: str
+    message: str
+
+
+def find_stuck(job: StageJob, pods: Sequence[Pod], refusals: Sequence[str], now: datetime) -> Stuck | None:
+    """Say why a live Job does not move; None where it does, or may yet.
+
+    Args:
+        job: the Job.
+        pods: its pods.
+        refusals: messages of the events in which the API refused it a pod.
+        now: the time.
+    """
+    waiting = [pod for pod in pods if not pod.ended]
+    found = (
+        _first(waiting, _image)
+        or _first(waiting, _configuration)
+        or _first(waiting, lambda pod: _lost(pod, now))
+        or _first(waiting, lambda pod: _unschedulable(pod, now))
+        or _first(pods, _evicted)
+        or _refused(job, pods, refusals, now)
+        or _first(waiting, lambda pod: _slow(pod, now))
+    )
+    return found
+
+
+def hopeless_evictions(pods: Sequence[Pod]) -> Pod | None:
+    """A pod whose index was evicted so often that there is no point in going on."""
+    return next((pod for pod in pods if pod.ignored_failures >= HOPELESS_EVICTIONS), None)
+
+
+def _first(pods: Sequence[Pod], check: Callable[[Pod], Stuck | None]) -> Stuck | None:
+    return next((found for pod in pods if (found := check(pod))), None)
+
+
+def _image(pod: Pod) -> Stuck | None:
+    if pod.waiting_reason not in IMAGE_REASONS:
+        return None
+    return Stuck(
+        names.IMAGE_PULL_FAILED,
+        f"pod {pod.name}: {_said(pod)}: check the image's name and the registry, "
+        "and worker.imagePullSecrets where it needs a login",
+    )
+
+
+def _configuration(pod: Pod) -> Stuck | None:
+    if pod.waiting_reason not in CONFIG_REASONS:
+        return None
+    return Stuck(
+        names.CONTAINER_CONFIG,
+        f"pod {pod.name}: {_said(pod)}: make what is missing in the job's namespace "
+        "(storage.credentialsSecret, storage.caBundle), and the pod starts by itself",
+    )
+
+
+def _unschedulable(pod: Pod, now: datetime) -> Stuck | None:
+    if pod.unschedulable is None or pod.created is None or now - pod.created < UNSCHEDULABLE_AFTER:
+        return None
+    return Stuck(
+        names.UNSCHEDULABLE,
+        f"pod {pod.name}: no node takes it: {pod.unschedulable or 'no reason given'}: add nodes, "
+        "or ask for less in worker.gpus, worker.resources, worker.nodeSelector and worker.tolerations",
+    )
+
+
+def _lost(pod: Pod, now: datetime) -> Stuck | None:
+    if pod.gone_at is None or now - pod.gone_at < LOST_AFTER:
+        return None
+    return Stuck(
+        names.NODE_LOST,
+        f"pod {pod.name} is being deleted, but its node {pod.node} does not answer, so it is not replaced: "
+        f"bring the node back, or remove it with `kubectl delete node {pod.node}`",
+    )
+
+
+def _evicted(pod: Pod) -> Stuck | None:
+    if pod.ended or pod.ignored_failures < MANY_EVICTIONS:
+        return None
+    return Stuck(
+        names.EVICTED_REPEATEDLY,
+        f"pod {pod.name}: its segments were evicted {pod.ignored_failures} times: choose nodes that stay, "
+        f"or smaller segments; after {HOPELESS_EVICTIONS} times the job fails",
+    )
+
+
+def _refused(job: StageJob, pods: Sequence[Pod], refusals: Sequence[str], now: datetime) -> Stuck | None:
+    if pods or job.suspended or not refusals or now - job.created < REFUSED_AFTER:
+        return None
+    return Stuck(
+        names.PODS_REFUSED,
+        f"job {job.name}: the cluster refuses its pods: {refusals[-1]}: correct what is named, "
+        "the namespace's Pod Security level, quota or admission policy",
+    )
+
+
+def _slow(pod: Pod, now: datetime) -> Stuck | None:
+    if pod.phase != "Pending" or pod.node is None or pod.created is None or now - pod.created < SLOW_AFTER:
+        return None
+    minutes = int((now - pod.created).total_seconds() // 60)
+    return Stuck(
+        names.STARTING_SLOWLY,
+        f"pod {pod.name}: has been starting for {minutes} minutes on node {pod.node}: "
+        f"see `kubectl describe pod {pod.name}`; a large image or a volume may take long",
+    )
+
+
+def _said(pod: Pod) -> str:
+    return f"{pod.waiting_reason}: {pod.waiting_message}" if pod.waiting_message else f"{pod.waiting_reason}"
