@@ -70,24 +70,67 @@ class Texture:
     look: Look
     mouth: npt.NDArray[np.float64]
 
-    def at(self, scale: float, smile: float) -> Array:
-        """A copy of the face for a picture of `scale` samples per layout unit, with so much of its own mouth (0..1)."""
+    def at(self, scale: float, reveal: float) -> Array:
+        """A copy of the face for a picture of `scale` samples per layout unit.
+
+        Args:
+            scale: samples of the picture per layout unit.
+            reveal: how far the lips are open, as part of the photo's opening; 0 paints the mouth over.
+        """
         fitting = [k for k, level in enumerate(self.levels) if level.shape[0] >= scale * _DENSE]
         place = fitting[-1] if fitting else 0
         flat = self.levels[place].copy()
-        if smile > 0:
-            box = np.array(_box_of(topology.OUTER_LIPS)) * flat.shape[0]
-            part = slice(int(box[1]), int(box[3]) + 2), slice(int(box[0]), int(box[2]) + 2)
-            flat[part] += np.float32(smile) * (self.smiles[place][part] - flat[part])
+        if reveal > 0:
+            _open_mouth(flat, self.smiles[place], reveal)
         return flat
 
 
-@lru_cache(maxsize=2)
-def _box_of(ring: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Bounds of a ring of mesh points in the layout, a quarter wider each way: x0, y0, x1, y1, 0..1."""
-    low, high = topology.LAYOUT[list(ring)].min(0), topology.LAYOUT[list(ring)].max(0)
-    margin = (high - low) / 4
-    return (*(low - margin).tolist(), *(high + margin).tolist())
+@dataclass(frozen=True)
+class _Mouth:
+    """The mouth in a layout of some width.
+
+    Attributes:
+        part: rows and columns around the lips.
+        hole: float32 [rows, columns, 1], 1 between the lips.
+        depth: float32 [rows, columns], texels below the upper lip's rim.
+        x, y: float32 [rows, columns], each texel's own place in the part.
+    """
+
+    part: tuple[slice, slice]
+    hole: Array
+    depth: Array
+    x: Array
+    y: Array
+
+
+@lru_cache(maxsize=16)
+def _mouth_in(side: int) -> _Mouth:
+    """The mouth in a layout `side` wide."""
+    lips = topology.LAYOUT[list(topology.OUTER_LIPS)] * side
+    margin = np.ptp(lips, axis=0) / 4
+    low, high = np.floor(lips.min(0) - margin).astype(int), np.ceil(lips.max(0) + margin).astype(int)
+    ring = topology.LAYOUT[list(topology.INNER_LIPS)] * side - low - 0.5
+    hole = np.zeros((high - low)[::-1], np.float32)
+    cv2.fillPoly(hole, [np.rint(ring * 16).astype(np.int32)], 1.0, lineType=cv2.LINE_AA, shift=4)
+    y, x = np.mgrid[: hole.shape[0], : hole.shape[1]].astype(np.float32)
+    upper = ring[:11][np.argsort(ring[:11, 0])]
+    depth = y - np.interp(x[0], upper[:, 0], upper[:, 1]).astype(np.float32)
+    part = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    return _Mouth(part, hole[..., None], np.maximum(depth, 0), x, y)
+
+
+def _open_mouth(flat: Array, smile: Array, reveal: float) -> None:
+    """Show the photo's own mouth between the lips, cut off by the lower lip where they are less open than it.
+
+    Teeth hang from the upper lip and keep their size: a mouth that is half open shows the upper half of what the
+    photo's shows.
+    """
+    mouth = _mouth_in(flat.shape[0])
+    under, own = flat[mouth.part], smile[mouth.part]
+    # What lies over the mesh's rim belongs to a mouth that is open as the photo's.
+    under += np.float32(np.clip(2 * reveal - 1, 0, 1)) * (own - under)
+    hung = cv2.remap(own, mouth.x, mouth.y + mouth.depth * np.float32(reveal - 1), cv2.INTER_LINEAR)
+    under += mouth.hole * (hung - under)
 
 
 def _levels(flat: Array) -> tuple[Array, ...]:
@@ -393,12 +436,11 @@ def mouth_of(points: Array) -> npt.NDArray[np.float64]:
     return np.asarray(height / np.maximum(spans, 1e-6))
 
 
-def smile_share(texture: Texture, points: Array) -> float:
-    """How much of the photo's own mouth fits between the target's lips, 0..1: only where they are open alike."""
+def reveal_of(texture: Texture, points: Array) -> float:
+    """How far a mesh's lips are open, as part of the photo's opening; 0 where the photo shows no mouth to use."""
     if texture.mouth[0] < _SPEAKING:
         return 0.0
-    ratio = mouth_of(points) / texture.mouth
-    return float(np.clip((ratio.min() - 0.35) / 0.2, 0, 1) * np.clip((2.6 - ratio[0]) / 1.0, 0, 1))
+    return float(mouth_of(points)[1] / texture.mouth[1])
 
 
 def wide_open(points: Array) -> float:
