@@ -40,6 +40,8 @@ _STEP = 1.3
 _DENSE = 1.15
 # Lips less open than this (height over width) show nothing between them.
 _SPEAKING = 0.06
+_RIM=(0.1,0.6)
+_ABOVE = (2, 4)
 # The texture holds the source's face at about its own resolution, within these widths.
 _SMALLEST, _LARGEST = 128, 1024
 
@@ -128,7 +130,7 @@ def _open_mouth(flat: Array, smile: Array, reveal: float) -> None:
     mouth = _mouth_in(flat.shape[0])
     under, own = flat[mouth.part], smile[mouth.part]
     # What lies over the mesh's rim belongs to a mouth that is open as the photo's.
-    under += np.float32(np.clip(2 * reveal - 1, 0, 1)) * (own - under)
+    under += np.float32(np.clip((reveal - _RIM[0]) / (_RIM[1] - _RIM[0]), 0, 1)) * (own - under)
     hung = cv2.remap(own, mouth.x, mouth.y + mouth.depth * np.float32(reveal - 1), cv2.INTER_LINEAR)
     under += mouth.hole * (hung - under)
 
@@ -164,7 +166,7 @@ def make_texture(image: Array, face: Face) -> Texture:
     above = np.arange(LIGHT_SIDE)[:, None] < topology.LAYOUT[105, 1] * LIGHT_SIDE
     likeness = np.where(above, likeness**4, likeness)
     known = np.clip(likeness * np.clip(seen * 4 - 1, 0, 1) * 2 - 1, 0, 1)
-    known = np.maximum(cv2.erode(known, np.ones((5, 5), np.uint8)), _drawn((_INNER,)))
+    known = np.maximum(cv2.erode(known, np.ones((5, 5), np.uint8)), _certain(likeness))
     known = cv2.GaussianBlur(known, (0, 0), 1.0)
     smile, closed = _fill(flat, small, known), _fill(closed, small, known)
     small = cv2.resize(closed, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
@@ -286,6 +288,21 @@ def _cheeks() -> Array:
 # Around brows, eyes, nose and mouth.
 _INNER = (105, 66, 107, 9, 336, 296, 334, 293, 300, 265, 346, 280, 411, 434, 430, 394, 396, 175, 171, 169, 210, 214,
           187, 50, 117, 35, 70, 63)  # fmt: skip
+
+
+# The same below the brows, point by point.
+_BELOW = {70: 46, 63: 53, 105: 52, 66: 65, 107: 55, 336: 285, 296: 295, 334: 282, 293: 283, 300: 276}
+
+
+def _certain(likeness: Array) -> Array:
+    """What is taken from the photo whatever its colour, float32 [LIGHT_SIDE, LIGHT_SIDE], 0..1.
+
+    Brows are, but for the half of them that a fringe hangs over or puts in shadow.
+    """
+    below, whole = _drawn((tuple(_BELOW.get(point, point) for point in _INNER),)), _drawn((_INNER,))
+    top = whole.argmax(0)
+    clear = np.array([likeness[max(0, row - _ABOVE[1]) : max(1, row - _ABOVE[0] + 1), x].min() for x, row in enumerate(top)])
+    return np.maximum(below, whole * np.clip(2 * clear - 1, 0, 1))
 
 
 @lru_cache(maxsize=1)
