@@ -42,6 +42,8 @@ _DENSE = 1.15
 _SPEAKING = 0.06
 _RIM=(0.1,0.6)
 _ABOVE = (2, 4)
+_POWER, _LEAST = 1.5, 0.6
+_SKINONLY = 0.5
 # The texture holds the source's face at about its own resolution, within these widths.
 _SMALLEST, _LARGEST = 128, 1024
 
@@ -414,7 +416,8 @@ def light_of(texture: Texture, picture: Picture, face: Face) -> Light:
     narrow = _average(step, weight, _NARROW, wide)
     edge = (1 - texture.mask * np.maximum(texture.known, _PLAIN_LIGHT))[..., None]
     gain = np.exp(np.clip(wide + edge * (narrow - wide), -1.6, 1.6))
-    contrast = np.float32(_contrast(target, texture.small, seen * _upper()))
+    skin_contrast = _contrast(target, texture.small * gain, seen * _upper())
+    contrast = (1 - np.float32(1 - skin_contrast) * (_SKINONLY * _skin() + 1 - _SKINONLY))[..., None]
     free = np.clip(2 * cv2.GaussianBlur(np.maximum(skin, _features()), (0, 0), 1.35) - 0.6, 0, 1)
     return Light(gain * contrast, gain * texture.low * (1 - contrast), texture.mask * free)
 
@@ -429,19 +432,21 @@ def _colourful(target: Array, skin: Array) -> Array:
 
 
 def _contrast(target: Array, source: Array, weight: Array) -> float:
-    """How much of the source's detail to keep, 0.7..1: a photo is often harder than video.
+    """How much of the source's detail to keep, 0.7..1: as much as leaves it no steeper than the target's.
 
-    A root of the ratio goes part of the way: people differ too, not only their pictures.
+    Args:
+        target, source: float32 [side, side, 3], lit alike.
+        weight: float32 [side, side].
     """
-    ours, theirs = _band(source), _band(target)
-    ratio = float((theirs * theirs * weight).sum() / max(float((ours * ours * weight).sum()), 1e-9))
-    return float(np.clip(ratio**0.2, 0.7, 1.0))
+    weights = np.stack([weight, weight * _skin()])
+    ours, theirs = ((_steepness(image) * weights).sum((1, 2)) for image in (source, target))
+    return float(np.clip((theirs / np.maximum(ours, 1e-9)).min() ** _POWER, _LEAST, 1.0))
 
 
-def _band(image: Array) -> Array:
-    """The middle frequencies of an image's logarithm."""
-    value = np.log(image.mean(2) + _FLOOR)
-    return np.asarray(cv2.GaussianBlur(value, (0, 0), 0.8) - cv2.GaussianBlur(value, (0, 0), 0.06 * LIGHT_SIDE))
+def _steepness(image: Array) -> Array:
+    """The length of an image's gradient at each texel, float32 [side, side]."""
+    gray = cv2.GaussianBlur(image.mean(2), (0, 0), 0.8)
+    return cv2.magnitude(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
 
 
 def mouth_of(points: Array) -> npt.NDArray[np.float64]:
