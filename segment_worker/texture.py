@@ -29,9 +29,9 @@ LIGHT_SIDE = 64
 # Width of the view of the target's face in which light and gaze are measured.
 _VIEW = 96
 # Gaussians of the light, as parts of the layout's width.
-_WIDE, _TINT, _NARROW = 0.11, 0.05, 0.03
+_WIDE, _TINT, _NARROW = 0.13, 0.07, 0.03
 # How far plain skin is lit like the person's rather than like the mask's edge.
-_PLAIN_LIGHT = 0.9
+_PLAIN_LIGHT = 0.5
 # Added before logarithms, so that the noise of shadows does not count.
 _FLOOR = 0.03
 # Each level of a texture is this much narrower than the one before.
@@ -44,6 +44,7 @@ _RIM=(0.1,0.6)
 _ABOVE = (2, 4)
 _POWER, _LEAST = 1.5, 0.6
 _SKINONLY = 0.5
+_EVEN=0.15
 # The texture holds the source's face at about its own resolution, within these widths.
 _SMALLEST, _LARGEST = 128, 1024
 
@@ -160,6 +161,7 @@ def make_texture(image: Array, face: Face) -> Texture:
     image, points = _reduced(image, points, size / side)
     flat = look_up(image, spread(points[:, :2], side, outside=-1), cv2.INTER_CUBIC)
     flat, seen = _complete(flat, points, image.shape)
+    flat = _evened(flat)
     closed = _close_mouth(flat)
     small = cv2.resize(closed, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
     seen = cv2.resize(seen, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
@@ -204,6 +206,23 @@ def _reduced(image: Array, points: Array, ratio: float) -> tuple[Array, Array]:
     height, width = image.shape[:2]
     size = (max(1, round(width / ratio)), max(1, round(height / ratio)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA), points / np.float32(ratio)
+
+
+def _evened(flat: Array) -> Array:
+    """Bring the tint of a photo's skin closer to its surroundings' where it varies more than skin does.
+
+    Coloured light, and highlights that are blown in one channel, would show as stains in another light.
+    """
+    small = cv2.resize(flat, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
+    logs = np.log(small + _FLOOR)
+    skin = _skin() * skin_likeness(small, np.ones((LIGHT_SIDE, LIGHT_SIDE), np.float32))
+    tint = logs - logs.mean(2, keepdims=True)
+    off = _average(tint, skin * _features(), _WIDE) - tint
+    weight = skin * _features()
+    spread_out = np.sqrt((np.ptp(off, axis=2) ** 2 * weight).sum() / max(float(weight.sum()), 1e-6))
+    share = np.float32(max(0.0, 1 - _EVEN / max(float(spread_out), 1e-6)))
+    gain = np.exp(share * cv2.GaussianBlur(off * skin[..., None], (0, 0), 0.7))
+    return np.clip(flat * cv2.resize(gain, flat.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
 def _complete(flat: Array, points: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
