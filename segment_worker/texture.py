@@ -40,11 +40,14 @@ _STEP = 1.3
 _DENSE = 1.15
 # Lips less open than this (height over width) show nothing between them.
 _SPEAKING = 0.06
-_RIM=(0.1,0.6)
-_ABOVE = (2, 4)
+# Openings of the lips, as parts of the photo's, between which its teeth come to lie over the mesh's rim.
+_RIM = 0.1, 0.6
+# Rows of LIGHT_SIDE above the brows that show whether a fringe hangs there.
+_ABOVE = 2, 4
+# Spread of the logarithm's tint that skin has by itself, in even light.
+_EVEN = 0.15
+# Detail is taken back by this power of how much steeper it is than the target's, down to a least share.
 _POWER, _LEAST = 1.5, 0.6
-_SKINONLY = 0.5
-_EVEN=0.15
 # The texture holds the source's face at about its own resolution, within these widths.
 _SMALLEST, _LARGEST = 128, 1024
 
@@ -211,18 +214,18 @@ def _reduced(image: Array, points: Array, ratio: float) -> tuple[Array, Array]:
 def _evened(flat: Array) -> Array:
     """Bring the tint of a photo's skin closer to its surroundings' where it varies more than skin does.
 
-    Coloured light, and highlights that are blown in one channel, would show as stains in another light.
+    Coloured light, and highlights blown in one channel, would be stains in another light.
     """
     small = cv2.resize(flat, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
-    logs = np.log(small + _FLOOR)
     skin = _skin() * skin_likeness(small, np.ones((LIGHT_SIDE, LIGHT_SIDE), np.float32))
+    logs = np.log(small + _FLOOR)
     tint = logs - logs.mean(2, keepdims=True)
-    off = _average(tint, skin * _features(), _WIDE) - tint
     weight = skin * _features()
-    spread_out = np.sqrt((np.ptp(off, axis=2) ** 2 * weight).sum() / max(float(weight.sum()), 1e-6))
-    share = np.float32(max(0.0, 1 - _EVEN / max(float(spread_out), 1e-6)))
+    off = _average(tint, weight, _WIDE) - tint
+    usual = np.sqrt((np.ptp(off, axis=2) ** 2 * weight).sum() / max(float(weight.sum()), 1e-6))
+    share = np.float32(max(0.0, 1 - _EVEN / max(float(usual), 1e-6)))
     gain = np.exp(share * cv2.GaussianBlur(off * skin[..., None], (0, 0), 0.7))
-    return np.clip(flat * cv2.resize(gain, flat.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
+    return np.asarray(np.clip(flat * cv2.resize(gain, flat.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1))
 
 
 def _complete(flat: Array, points: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
@@ -318,12 +321,13 @@ _BELOW = {70: 46, 63: 53, 105: 52, 66: 65, 107: 55, 336: 285, 296: 295, 334: 282
 def _certain(likeness: Array) -> Array:
     """What is taken from the photo whatever its colour, float32 [LIGHT_SIDE, LIGHT_SIDE], 0..1.
 
-    Brows are, but for the half of them that a fringe hangs over or puts in shadow.
+    Above brows that a fringe hangs over there is only the fringe, or its shadow.
     """
     below, whole = _drawn((tuple(_BELOW.get(point, point) for point in _INNER),)), _drawn((_INNER,))
     top = whole.argmax(0)
-    clear = np.array([likeness[max(0, row - _ABOVE[1]) : max(1, row - _ABOVE[0] + 1), x].min() for x, row in enumerate(top)])
-    return np.maximum(below, whole * np.clip(2 * clear - 1, 0, 1))
+    rows = [np.maximum(top - k, 0) for k in range(_ABOVE[0], _ABOVE[1] + 1)]
+    clear = likeness[rows, np.arange(LIGHT_SIDE)].min(0)
+    return np.asarray(np.maximum(below, whole * np.clip(2 * clear - 1, 0, 1)))
 
 
 @lru_cache(maxsize=1)
@@ -435,8 +439,9 @@ def light_of(texture: Texture, picture: Picture, face: Face) -> Light:
     narrow = _average(step, weight, _NARROW, wide)
     edge = (1 - texture.mask * np.maximum(texture.known, _PLAIN_LIGHT))[..., None]
     gain = np.exp(np.clip(wide + edge * (narrow - wide), -1.6, 1.6))
-    skin_contrast = _contrast(target, texture.small * gain, seen * _upper())
-    contrast = (1 - np.float32(1 - skin_contrast) * (_SKINONLY * _skin() + 1 - _SKINONLY))[..., None]
+    least = _contrast(target, texture.small * gain, seen * _upper())
+    # Eyes, brows and lips are the person: they keep more.
+    contrast = (1 - np.float32(0.5 * (1 - least)) * (1 + _skin()))[..., None]
     free = np.clip(2 * cv2.GaussianBlur(np.maximum(skin, _features()), (0, 0), 1.35) - 0.6, 0, 1)
     return Light(gain * contrast, gain * texture.low * (1 - contrast), texture.mask * free)
 
@@ -451,12 +456,11 @@ def _colourful(target: Array, skin: Array) -> Array:
 
 
 def _contrast(target: Array, source: Array, weight: Array) -> float:
-    """How much of the source's detail to keep, 0.7..1: as much as leaves it no steeper than the target's.
+    """How much of the source's detail, lit like the target, to keep, 0.6..1.
 
-    Args:
-        target, source: float32 [side, side, 3], lit alike.
-        weight: float32 [side, side].
+    What is steeper than the target also changes more from frame to frame.
     """
+    # Features, and skin without them: the softer of the two in the target counts.
     weights = np.stack([weight, weight * _skin()])
     ours, theirs = ((_steepness(image) * weights).sum((1, 2)) for image in (source, target))
     return float(np.clip((theirs / np.maximum(ours, 1e-9)).min() ** _POWER, _LEAST, 1.0))
@@ -465,7 +469,7 @@ def _contrast(target: Array, source: Array, weight: Array) -> float:
 def _steepness(image: Array) -> Array:
     """The length of an image's gradient at each texel, float32 [side, side]."""
     gray = cv2.GaussianBlur(image.mean(2), (0, 0), 0.8)
-    return cv2.magnitude(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
+    return np.asarray(cv2.magnitude(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1)))
 
 
 def mouth_of(points: Array) -> npt.NDArray[np.float64]:
