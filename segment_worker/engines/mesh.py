@@ -32,8 +32,9 @@ _NARROWEST = 16.0
 _SIDEWAYS = 0.4
 # The same of a source photo: beyond, most of one half of the face would have to be made up.
 _FRONTAL = 0.65
-# How far towards the lips' outer rim a mouth that is wide open is the target's own.
-_OWN_LIPS = 0.6
+# How far a mouth that is wide open is the target's own, from the inner rim of the lips (0) to the outer (1) and beyond:
+# the mesh drops the jaw too little.
+_OWN_LIPS = 1.3
 # Openings beyond this many times the photo's are the target's alone: too much of the teeth is missing.
 _FEW_TEETH = 2.5
 # Where highlights begin to be rolled off.
