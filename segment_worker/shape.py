@@ -30,7 +30,7 @@ _MOUTH = (0, 61, 291)
 # The lower lip goes where the upper lip goes: the opening between them is the target's.
 _FOLLOW = {17: 0}
 # Openings of the lips (height over width) that are none, and that are as the model says.
-_MET, _APART = 0.03, 0.09
+_MET, _APART = 0.0, 0.09
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,9 @@ _DENSE = 1.15
 _SPEAKING = 0.06
 # Openings of the lips, as parts of the photo's, between which its teeth come to lie over the mesh's rim.
 _RIM = 0.1, 0.6
+# How far from their middle nearly closed lips are apart, in half widths, how much farther for each part of the
+# photo's opening, and how softly that ends.
+_PART, _FARTHER, _SOFT = 0.8, 0.6, 0.3
 # Rows of LIGHT_SIDE above the brows that show whether a fringe hangs there.
 _ABOVE = 2, 4
 # Spread of the logarithm's tint that skin has by itself, in even light.
@@ -101,12 +104,14 @@ class _Mouth:
         part: rows and columns around the lips.
         hole: float32 [rows, columns, 1], 1 between the lips.
         depth: float32 [rows, columns], texels below the upper lip's rim.
+        aside: float32 [1, columns, 1], distance from the middle, in half widths of the opening.
         x, y: float32 [rows, columns], each texel's own place in the part.
     """
 
     part: tuple[slice, slice]
     hole: Array
     depth: Array
+    aside: Array
     x: Array
     y: Array
 
@@ -124,7 +129,8 @@ def _mouth_in(side: int) -> _Mouth:
     upper = ring[:11][np.argsort(ring[:11, 0])]
     depth = y - np.interp(x[0], upper[:, 0], upper[:, 1]).astype(np.float32)
     part = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-    return _Mouth(part, hole[..., None], np.maximum(depth, 0), x, y)
+    aside = np.abs(x[:1] - upper[:, 0].mean()) / (np.ptp(upper[:, 0]) / 2)
+    return _Mouth(part, hole[..., None], np.maximum(depth, 0), aside[..., None], x, y)
 
 
 def _open_mouth(flat: Array, smile: Array, reveal: float) -> None:
@@ -138,7 +144,9 @@ def _open_mouth(flat: Array, smile: Array, reveal: float) -> None:
     # What lies over the mesh's rim belongs to a mouth that is open as the photo's.
     under += np.float32(np.clip((reveal - _RIM[0]) / (_RIM[1] - _RIM[0]), 0, 1)) * (own - under)
     hung = cv2.remap(own, mouth.x, mouth.y + mouth.depth * np.float32(reveal - 1), cv2.INTER_LINEAR)
-    under += mouth.hole * (hung - under)
+    # Lips part from the middle: the dark corners of a photo's mouth are none of lips that nearly touch.
+    apart = np.clip((np.float32(_PART + _FARTHER * reveal) - mouth.aside) / np.float32(_SOFT), 0, 1)
+    under += apart * mouth.hole * (hung - under)
 
 
 def _levels(flat: Array) -> tuple[Array, ...]:
