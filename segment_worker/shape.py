@@ -29,8 +29,8 @@ _CONTROLS = {33: 1.0, 133: 1.0, 362: 1.0, 263: 1.0,
 _MOUTH = (0, 61, 291)
 # The lower lip goes where the upper lip goes: the opening between them is the target's.
 _FOLLOW = {17: 0}
-# Openings of the lips (height over width) that are none, and that are as the model says.
-_MET, _APART = 0.0, 0.09
+# Opening of the lips (height over width) from which it is as the model says.
+_APART = 0.09
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def with_lips_met(points: Array) -> Array:
     upper, lower = list(INNER_LIPS[1:10]), list(INNER_LIPS[19:10:-1])
     height = np.linalg.norm(points[upper[4], :2] - points[lower[4], :2])
     width = np.linalg.norm(points[INNER_LIPS[0], :2] - points[INNER_LIPS[10], :2])
-    apart = np.clip((height / max(float(width), 1e-6) - _MET) / (_APART - _MET), 0, 1)
+    apart = min(1.0, float(height) / max(float(width), 1e-6) / _APART)
     out = points.copy()
     step = np.float32(0.5 * (1 - apart)) * (points[lower] - points[upper])
     out[upper] += step

@@ -47,7 +47,7 @@ def opened(face, part):
 def test_lips_that_are_all_but_closed_meet():
     _, face = face_in("astronaut")
     gaps = [mouth_of(with_lips_met(opened(face, part).points))[1] for part in (0.0, 0.01, 0.03, 0.05, 0.1, 0.3)]
-    assert gaps[0] < 1e-3 and gaps[1] < 1e-3
+    assert gaps[0] < 1e-3 and gaps[1] < 0.003 and gaps[2] < 0.025
     assert gaps == sorted(gaps)
     wide = opened(face, 0.3).points
     assert np.array_equal(with_lips_met(wide), wide)
