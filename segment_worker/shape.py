@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker.mesh_topology import OVAL, SHAPE
+from segment_worker.mesh_topology import INNER_LIPS, OVAL, SHAPE
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
 Array = npt.NDArray[Any]
@@ -29,6 +29,8 @@ _CONTROLS = {33: 1.0, 133: 1.0, 362: 1.0, 263: 1.0,
 _MOUTH = (0, 61, 291)
 # The lower lip goes where the upper lip goes: the opening between them is the target's.
 _FOLLOW = {17: 0}
+# Opening of the lips (height over width) from which it is as the model says.
+_APART = 0.09
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,23 @@ def with_proportions(points: Array, person: Array64, mouth: float = 1.0) -> Arra
     moved = _SPREAD @ np.array(controls)
     moved[:, 2] = 0
     return np.asarray(points + moved, np.float32)
+
+
+def with_lips_met(points: Array) -> Array:
+    """A mesh whose lips touch where they are all but closed: the model never says that they do.
+
+    Args:
+        points: float32 [468, 3], luma pixels.
+
+    Returns:
+        float32 [468, 3].
+    """
+    upper, lower = list(INNER_LIPS[1:10]), list(INNER_LIPS[19:10:-1])
+    height = np.linalg.norm(points[upper[4], :2] - points[lower[4], :2])
+    width = np.linalg.norm(points[INNER_LIPS[0], :2] - points[INNER_LIPS[10], :2])
+    apart = min(1.0, float(height) / max(float(width), 1e-6) / _APART)
+    out = points.copy()
+    step = np.float32(0.5 * (1 - apart)) * (points[lower] - points[upper])
+    out[upper] += step
+    out[lower] -= step
+    return out

@@ -29,9 +29,9 @@ LIGHT_SIDE = 64
 # Width of the view of the target's face in which light and gaze are measured.
 _VIEW = 96
 # Gaussians of the light, as parts of the layout's width.
-_WIDE, _TINT, _NARROW = 0.11, 0.05, 0.03
+_WIDE, _TINT, _NARROW = 0.13, 0.07, 0.03
 # How far plain skin is lit like the person's rather than like the mask's edge.
-_PLAIN_LIGHT = 0.9
+_PLAIN_LIGHT = 0.5
 # Added before logarithms, so that the noise of shadows does not count.
 _FLOOR = 0.03
 # Each level of a texture is this much narrower than the one before.
@@ -40,6 +40,17 @@ _STEP = 1.3
 _DENSE = 1.15
 # Lips less open than this (height over width) show nothing between them.
 _SPEAKING = 0.06
+# Openings of the lips, as parts of the photo's, between which its teeth come to lie over the mesh's rim.
+_RIM = 0.1, 0.6
+# How far from their middle nearly closed lips are apart, in half widths, how much farther for each part of the
+# photo's opening, and how softly that ends.
+_PART, _FARTHER, _SOFT = 0.8, 0.6, 0.3
+# Rows of LIGHT_SIDE above the brows that show whether a fringe hangs there.
+_ABOVE = 2, 4
+# Spread of the logarithm's tint that skin has by itself, in even light.
+_EVEN = 0.15
+# Detail is taken back by this power of how much steeper it is than the target's, down to a least share.
+_POWER, _LEAST = 1.5, 0.6
 # The texture holds the source's face at about its own resolution, within these widths.
 _SMALLEST, _LARGEST = 128, 1024
 
@@ -70,24 +81,72 @@ class Texture:
     look: Look
     mouth: npt.NDArray[np.float64]
 
-    def at(self, scale: float, smile: float) -> Array:
-        """A copy of the face for a picture of `scale` samples per layout unit, with so much of its own mouth (0..1)."""
+    def at(self, scale: float, reveal: float) -> Array:
+        """A copy of the face for a picture of `scale` samples per layout unit.
+
+        Args:
+            scale: samples of the picture per layout unit.
+            reveal: how far the lips are open, as part of the photo's opening; 0 paints the mouth over.
+        """
         fitting = [k for k, level in enumerate(self.levels) if level.shape[0] >= scale * _DENSE]
         place = fitting[-1] if fitting else 0
         flat = self.levels[place].copy()
-        if smile > 0:
-            box = np.array(_box_of(topology.OUTER_LIPS)) * flat.shape[0]
-            part = slice(int(box[1]), int(box[3]) + 2), slice(int(box[0]), int(box[2]) + 2)
-            flat[part] += np.float32(smile) * (self.smiles[place][part] - flat[part])
+        if reveal > 0:
+            _open_mouth(flat, self.smiles[place], reveal)
         return flat
 
 
-@lru_cache(maxsize=2)
-def _box_of(ring: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Bounds of a ring of mesh points in the layout, a quarter wider each way: x0, y0, x1, y1, 0..1."""
-    low, high = topology.LAYOUT[list(ring)].min(0), topology.LAYOUT[list(ring)].max(0)
-    margin = (high - low) / 4
-    return (*(low - margin).tolist(), *(high + margin).tolist())
+@dataclass(frozen=True)
+class _Mouth:
+    """The mouth in a layout of some width.
+
+    Attributes:
+        part: rows and columns around the lips.
+        hole: float32 [rows, columns, 1], 1 between the lips.
+        depth: float32 [rows, columns], texels below the upper lip's rim.
+        aside: float32 [1, columns, 1], distance from the middle, in half widths of the opening.
+        x, y: float32 [rows, columns], each texel's own place in the part.
+    """
+
+    part: tuple[slice, slice]
+    hole: Array
+    depth: Array
+    aside: Array
+    x: Array
+    y: Array
+
+
+@lru_cache(maxsize=16)
+def _mouth_in(side: int) -> _Mouth:
+    """The mouth in a layout `side` wide."""
+    lips = topology.LAYOUT[list(topology.OUTER_LIPS)] * side
+    margin = np.ptp(lips, axis=0) / 4
+    low, high = np.floor(lips.min(0) - margin).astype(int), np.ceil(lips.max(0) + margin).astype(int)
+    ring = topology.LAYOUT[list(topology.INNER_LIPS)] * side - low - 0.5
+    hole = np.zeros((high - low)[::-1], np.float32)
+    cv2.fillPoly(hole, [np.rint(ring * 16).astype(np.int32)], 1.0, lineType=cv2.LINE_AA, shift=4)
+    y, x = np.mgrid[: hole.shape[0], : hole.shape[1]].astype(np.float32)
+    upper = ring[:11][np.argsort(ring[:11, 0])]
+    depth = y - np.interp(x[0], upper[:, 0], upper[:, 1]).astype(np.float32)
+    part = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    aside = np.abs(x[:1] - upper[:, 0].mean()) / (np.ptp(upper[:, 0]) / 2)
+    return _Mouth(part, hole[..., None], np.maximum(depth, 0), aside[..., None], x, y)
+
+
+def _open_mouth(flat: Array, smile: Array, reveal: float) -> None:
+    """Show the photo's own mouth between the lips, cut off by the lower lip where they are less open than it.
+
+    Teeth hang from the upper lip and keep their size: a mouth that is half open shows the upper half of what the
+    photo's shows.
+    """
+    mouth = _mouth_in(flat.shape[0])
+    under, own = flat[mouth.part], smile[mouth.part]
+    # What lies over the mesh's rim belongs to a mouth that is open as the photo's.
+    under += np.float32(np.clip((reveal - _RIM[0]) / (_RIM[1] - _RIM[0]), 0, 1)) * (own - under)
+    hung = cv2.remap(own, mouth.x, mouth.y + mouth.depth * np.float32(reveal - 1), cv2.INTER_LINEAR)
+    # Lips part from the middle: the dark corners of a photo's mouth are none of lips that nearly touch.
+    apart = np.clip((np.float32(_PART + _FARTHER * reveal) - mouth.aside) / np.float32(_SOFT), 0, 1)
+    under += apart * mouth.hole * (hung - under)
 
 
 def _levels(flat: Array) -> tuple[Array, ...]:
@@ -113,6 +172,7 @@ def make_texture(image: Array, face: Face) -> Texture:
     image, points = _reduced(image, points, size / side)
     flat = look_up(image, spread(points[:, :2], side, outside=-1), cv2.INTER_CUBIC)
     flat, seen = _complete(flat, points, image.shape)
+    flat = _evened(flat)
     closed = _close_mouth(flat)
     small = cv2.resize(closed, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
     seen = cv2.resize(seen, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
@@ -121,7 +181,7 @@ def make_texture(image: Array, face: Face) -> Texture:
     above = np.arange(LIGHT_SIDE)[:, None] < topology.LAYOUT[105, 1] * LIGHT_SIDE
     likeness = np.where(above, likeness**4, likeness)
     known = np.clip(likeness * np.clip(seen * 4 - 1, 0, 1) * 2 - 1, 0, 1)
-    known = np.maximum(cv2.erode(known, np.ones((5, 5), np.uint8)), _drawn((_INNER,)))
+    known = np.maximum(cv2.erode(known, np.ones((5, 5), np.uint8)), _certain(likeness))
     known = cv2.GaussianBlur(known, (0, 0), 1.0)
     smile, closed = _fill(flat, small, known), _fill(closed, small, known)
     small = cv2.resize(closed, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
@@ -157,6 +217,23 @@ def _reduced(image: Array, points: Array, ratio: float) -> tuple[Array, Array]:
     height, width = image.shape[:2]
     size = (max(1, round(width / ratio)), max(1, round(height / ratio)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA), points / np.float32(ratio)
+
+
+def _evened(flat: Array) -> Array:
+    """Bring the tint of a photo's skin closer to its surroundings' where it varies more than skin does.
+
+    Coloured light, and highlights blown in one channel, would be stains in another light.
+    """
+    small = cv2.resize(flat, (LIGHT_SIDE, LIGHT_SIDE), interpolation=cv2.INTER_AREA)
+    skin = _skin() * skin_likeness(small, np.ones((LIGHT_SIDE, LIGHT_SIDE), np.float32))
+    logs = np.log(small + _FLOOR)
+    tint = logs - logs.mean(2, keepdims=True)
+    weight = skin * _features()
+    off = _average(tint, weight, _WIDE) - tint
+    usual = np.sqrt((np.ptp(off, axis=2) ** 2 * weight).sum() / max(float(weight.sum()), 1e-6))
+    share = np.float32(max(0.0, 1 - _EVEN / max(float(usual), 1e-6)))
+    gain = np.exp(share * cv2.GaussianBlur(off * skin[..., None], (0, 0), 0.7))
+    return np.asarray(np.clip(flat * cv2.resize(gain, flat.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1))
 
 
 def _complete(flat: Array, points: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
@@ -243,6 +320,22 @@ def _cheeks() -> Array:
 # Around brows, eyes, nose and mouth.
 _INNER = (105, 66, 107, 9, 336, 296, 334, 293, 300, 265, 346, 280, 411, 434, 430, 394, 396, 175, 171, 169, 210, 214,
           187, 50, 117, 35, 70, 63)  # fmt: skip
+
+
+# The same below the brows, point by point.
+_BELOW = {70: 46, 63: 53, 105: 52, 66: 65, 107: 55, 336: 285, 296: 295, 334: 282, 293: 283, 300: 276}
+
+
+def _certain(likeness: Array) -> Array:
+    """What is taken from the photo whatever its colour, float32 [LIGHT_SIDE, LIGHT_SIDE], 0..1.
+
+    Above brows that a fringe hangs over there is only the fringe, or its shadow.
+    """
+    below, whole = _drawn((tuple(_BELOW.get(point, point) for point in _INNER),)), _drawn((_INNER,))
+    top = whole.argmax(0)
+    rows = [np.maximum(top - k, 0) for k in range(_ABOVE[0], _ABOVE[1] + 1)]
+    clear = likeness[rows, np.arange(LIGHT_SIDE)].min(0)
+    return np.asarray(np.maximum(below, whole * np.clip(2 * clear - 1, 0, 1)))
 
 
 @lru_cache(maxsize=1)
@@ -354,7 +447,9 @@ def light_of(texture: Texture, picture: Picture, face: Face) -> Light:
     narrow = _average(step, weight, _NARROW, wide)
     edge = (1 - texture.mask * np.maximum(texture.known, _PLAIN_LIGHT))[..., None]
     gain = np.exp(np.clip(wide + edge * (narrow - wide), -1.6, 1.6))
-    contrast = np.float32(_contrast(target, texture.small, seen * _upper()))
+    least = _contrast(target, texture.small * gain, seen * _upper())
+    # Eyes, brows and lips are the person: they keep more.
+    contrast = (1 - np.float32(0.5 * (1 - least)) * (1 + _skin()))[..., None]
     free = np.clip(2 * cv2.GaussianBlur(np.maximum(skin, _features()), (0, 0), 1.35) - 0.6, 0, 1)
     return Light(gain * contrast, gain * texture.low * (1 - contrast), texture.mask * free)
 
@@ -369,19 +464,20 @@ def _colourful(target: Array, skin: Array) -> Array:
 
 
 def _contrast(target: Array, source: Array, weight: Array) -> float:
-    """How much of the source's detail to keep, 0.7..1: a photo is often harder than video.
+    """How much of the source's detail, lit like the target, to keep, 0.6..1.
 
-    A root of the ratio goes part of the way: people differ too, not only their pictures.
+    What is steeper than the target also changes more from frame to frame.
     """
-    ours, theirs = _band(source), _band(target)
-    ratio = float((theirs * theirs * weight).sum() / max(float((ours * ours * weight).sum()), 1e-9))
-    return float(np.clip(ratio**0.2, 0.7, 1.0))
+    # Features, and skin without them: the softer of the two in the target counts.
+    weights = np.stack([weight, weight * _skin()])
+    ours, theirs = ((_steepness(image) * weights).sum((1, 2)) for image in (source, target))
+    return float(np.clip((theirs / np.maximum(ours, 1e-9)).min() ** _POWER, _LEAST, 1.0))
 
 
-def _band(image: Array) -> Array:
-    """The middle frequencies of an image's logarithm."""
-    value = np.log(image.mean(2) + _FLOOR)
-    return np.asarray(cv2.GaussianBlur(value, (0, 0), 0.8) - cv2.GaussianBlur(value, (0, 0), 0.06 * LIGHT_SIDE))
+def _steepness(image: Array) -> Array:
+    """The length of an image's gradient at each texel, float32 [side, side]."""
+    gray = cv2.GaussianBlur(image.mean(2), (0, 0), 0.8)
+    return np.asarray(cv2.magnitude(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1)))
 
 
 def mouth_of(points: Array) -> npt.NDArray[np.float64]:
@@ -393,12 +489,11 @@ def mouth_of(points: Array) -> npt.NDArray[np.float64]:
     return np.asarray(height / np.maximum(spans, 1e-6))
 
 
-def smile_share(texture: Texture, points: Array) -> float:
-    """How much of the photo's own mouth fits between the target's lips, 0..1: only where they are open alike."""
+def reveal_of(texture: Texture, points: Array) -> float:
+    """How far a mesh's lips are open, as part of the photo's opening; 0 where the photo shows no mouth to use."""
     if texture.mouth[0] < _SPEAKING:
         return 0.0
-    ratio = mouth_of(points) / texture.mouth
-    return float(np.clip((ratio.min() - 0.35) / 0.2, 0, 1) * np.clip((2.6 - ratio[0]) / 1.0, 0, 1))
+    return float(mouth_of(points)[1] / texture.mouth[1])
 
 
 def wide_open(points: Array) -> float:

@@ -17,8 +17,8 @@ from segment_worker.facemesh import Face, FaceFinder
 from segment_worker.paste import Rect, align, code_matrix, cut, lay, shrink
 from segment_worker.picture import Patch, Picture, Plane, YuvLayout
 from segment_worker.select import Box, Largest, Selection, choose
-from segment_worker.shape import pose_of, with_proportions
-from segment_worker.texture import Texture, light_of, make_texture, smile_share, wide_open
+from segment_worker.shape import pose_of, with_lips_met, with_proportions
+from segment_worker.texture import Texture, light_of, make_texture, reveal_of, wide_open
 from segment_worker.warp import PictureMap, look_up, picture_map
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
@@ -32,8 +32,11 @@ _NARROWEST = 16.0
 _SIDEWAYS = 0.4
 # The same of a source photo: beyond, most of one half of the face would have to be made up.
 _FRONTAL = 0.65
-# How far towards the lips' outer rim a mouth that is wide open is the target's own.
-_OWN_LIPS = 0.6
+# How far a mouth that is wide open is the target's own, from the inner rim of the lips (0) to the outer (1) and beyond:
+# the mesh drops the jaw too little.
+_OWN_LIPS = 1.3
+# Openings beyond this many times the photo's are the target's alone: too much of the teeth is missing.
+_FEW_TEETH = 2.5
 # Where highlights begin to be rolled off.
 _KNEE = np.float32(0.92)
 
@@ -195,10 +198,10 @@ def swap_face(picture: Picture, face: Face, texture: Texture) -> Patch | None:
     rect = align(picture, x0, y0, x1, y1)
     if rect is None:
         return None
-    points = with_proportions(face.points, texture.shape, 1 - wide_open(face.points))
+    points = with_lips_met(with_proportions(face.points, texture.shape, 1 - wide_open(face.points)))
     places = picture_map(points, rect)
-    smile = smile_share(texture, face.points)
-    flat = texture.at(places.scale, smile)
+    reveal = reveal_of(texture, points)
+    flat = texture.at(places.scale, reveal)
     eyes = turn_eyes(flat, texture.look, look_of(face))
     light = light_of(texture, picture, face)
     side = flat.shape[1::-1]
@@ -206,22 +209,44 @@ def swap_face(picture: Picture, face: Face, texture: Texture) -> Patch | None:
     cv2.add(flat, cv2.resize(light.lift, side), dst=flat)
     planes = _seen_planes(_within_range(flat), places, picture.layout)
     planes[0] = _with_grain_of(cut(picture, 0, rect), planes[0], places.scale)
-    own = (*(1 - eyes), 1 - smile)
-    for rims, share in zip(_rims(face.points, points), own, strict=True):
+    teeth = _teeth(reveal, wide_open(face.points))
+    # A band too thin to be seen would still soften the lip.
+    own = (*(1 - eyes), min(1.0, 4 * (1 - teeth)))
+    for rims, share in zip(_rims(face.points, points, teeth), own, strict=True):
         _keep_opening(picture, rect, planes, rims, places.scale, share)
     lit = look_up(light.mask, places.places, cv2.INTER_LINEAR, light.mask.shape[0])
     return lay(picture, rect, planes, places.soft(lit * _soft(places)))
 
 
-def _rims(here: Array, there: Array) -> list[tuple[Array, Array]]:
-    """The rims of both eyes and the mouth, in the target's mesh and in the swapped one, each float32 [n, 2]."""
-    lips = list(topology.INNER_LIPS), list(topology.OUTER_LIPS)
+def _teeth(reveal: float, wide: float) -> float:
+    """How much of the mouth's height the photo's teeth take, 0..1; they hang from the upper lip.
+
+    Args:
+        reveal: as in `Texture.at`.
+        wide: how far the mouth is wide open, 0..1: there it is the target's.
+    """
+    if reveal <= 0:
+        return 0.0
+    return min(1.0, 1 / reveal) * (1 - wide) * min(1.0, max(0.0, _FEW_TEETH - reveal))
+
+
+def _rims(here: Array, there: Array, teeth: float) -> list[tuple[Array, Array]]:
+    """What of the target's eyes and mouth may be kept: rims in the target's mesh and in the swapped one.
+
+    Of the mouth it is what lies below the photo's teeth; `teeth` is their share of its height.
+
+    Returns:
+        both eyes and the mouth, each two times float32 [n, 2].
+    """
+    inner, outer = list(topology.INNER_LIPS), list(topology.OUTER_LIPS)
     # With a mouth wide open the lips are the target's own in part.
     outwards = np.float32(_OWN_LIPS * wide_open(here))
     rims = []
     for points in (here, there):
-        inner, outer = (points[ring, :2] for ring in lips)
-        rims.append([*(points[list(ring), :2] for ring in topology.EYES), inner + outwards * (outer - inner)])
+        mouth = points[inner, :2] + outwards * (points[outer, :2] - points[inner, :2])
+        # From each point of the upper lip towards the one of the lower lip below it.
+        mouth[:11] += np.float32(teeth) * (mouth[[0, *range(19, 9, -1)]] - mouth[:11])
+        rims.append([*(points[list(ring), :2] for ring in topology.EYES), mouth])
     return list(zip(*rims, strict=True))
 
 
