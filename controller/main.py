@@ -140,6 +140,7 @@ class Controller:
             project=project_resource,
             index=lambda resource: resource.uid,
             changed=self._queue.add,
+            watch_seconds=self._settings.watch_seconds,
         )
 
     def _job_reflector(self, namespace: str | None) -> Reflector[StageJob]:
@@ -149,6 +150,7 @@ class Controller:
             project=project_job,
             index=lambda job: job.owner,
             changed=self._queue.add,
+            watch_seconds=self._settings.watch_seconds,
             label_selector=f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}",
         )
 

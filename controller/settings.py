@@ -9,6 +9,7 @@ from pathlib import Path
 
 from controller.objects import PodSettings
 from recast.errors import BadConfig
+from recast.kubeapi import WATCH_SECONDS
 from recast.status import Images
 
 
@@ -23,6 +24,7 @@ class Settings:
         leader_election: whether a lease is needed to work.
         health: host and port of /healthz, /readyz and /metrics.
         workers: looks at FaceSwapJobs at once.
+        watch_seconds: after so long a watch is begun anew.
     """
 
     pods: PodSettings
@@ -32,6 +34,7 @@ class Settings:
     leader_election: bool
     health: tuple[str, int]
     workers: int
+    watch_seconds: int
     kubeconfig: Path | None
 
 
@@ -58,6 +61,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--identity", default=env("POD_NAME") or socket.gethostname(), help="name in the lease and in events")
     add("--health", default=env("RECAST_HEALTH", "0.0.0.0:8080"), metavar="HOST:PORT", help="default: %(default)s")
     add("--workers", type=int, default=4, metavar="N", help="looks at jobs at once (default: %(default)s)")
+    add(
+        "--watch-seconds",
+        type=int,
+        default=WATCH_SECONDS,
+        metavar="S",
+        help="a watch is begun anew after so long, and a dead one noticed soon after (default: %(default)s)",
+    )
     add("--kubeconfig", type=Path, help="default: the pod's service account, else $KUBECONFIG, else ~/.kube/config")
     return parser
 
@@ -85,5 +95,6 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
         leader_election=not options.no_leader_election,
         health=(host, int(port)),
         workers=options.workers,
+        watch_seconds=options.watch_seconds,
         kubeconfig=options.kubeconfig,
     )

@@ -32,7 +32,10 @@ PAGE = 500
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 ATTEMPTS = 4
-WATCH_SECONDS = 290
+WATCH_SECONDS = 60
+"""The server ends a watch after so long. Short, so that a dead one is noticed soon."""
+DEAD_SECONDS = 10.0
+"""A watch that goes on for so long after its end is dead."""
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -175,8 +178,7 @@ class KubeApi:
             "timeoutSeconds": str(seconds),
             "labelSelector": label_selector,
         }
-        # The server ends it after `seconds`; a connection that is dead does not.
-        with self._open("GET", path, query=query, read_seconds=seconds + 15.0) as lines:
+        with self._open("GET", path, query=query, read_seconds=seconds + DEAD_SECONDS) as lines:
             for line in lines:
                 event = json.loads(line)
                 if event["type"] == "ERROR":

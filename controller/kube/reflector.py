@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from recast import log
-from recast.kubeapi import KubeApi
+from recast.kubeapi import WATCH_SECONDS, KubeApi
 from recast.kubeerrors import ApiError, Gone
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Reflector(Generic[T]):
         index: Callable[[T], str],
         changed: Callable[[str], None],
         label_selector: str | None = None,
-        watch_seconds: int = 290,
+        watch_seconds: int = WATCH_SECONDS,
     ) -> None:
         self._api, self._path, self._selector = api, path, label_selector
         self._project, self._index, self._changed = project, index, changed
