@@ -161,7 +161,9 @@ def _convert(node: Schema, definitions: dict[str, Schema]) -> Schema:
 
 def _object(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if "properties" not in node:
-        values = node.get("additionalProperties")
+        # Keys with a pattern come as patternProperties, which a structural schema does not have.
+        patterns = list(node.get("patternProperties", {}).values())
+        values = patterns[0] if patterns else node.get("additionalProperties")
         if not isinstance(values, dict):
             return {"x-kubernetes-preserve-unknown-fields": True}
         bound = {"maxProperties": node["maxProperties"]} if "maxProperties" in node else {}
