@@ -6,11 +6,12 @@ why a pod does not start, and what the last one of a finished Job said.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.observed import JOB_NAME_LABEL, Observed, Pod, Resource, StageJob, project_pod
 from recast import kubenames as names
 from recast.kubeapi import KubeApi, collection
+from recast.kubeerrors import Forbidden
 
 LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
 LOOK_SECONDS = 8.0
@@ -25,7 +26,8 @@ class _Look:
     at: float
     succeeded: int
     pods: tuple[Pod, ...]
-    refusals: tuple[str, ...]
+    refusals: tuple[str, ...] = ()
+    namespace_ends: bool = False
 
 
 class Observer:
@@ -55,6 +57,7 @@ class Observer:
             return Observed(resource, jobs)
         pods: list[Pod] = []
         refusals: list[str] = []
+        namespace_ends = False
         for job in self._in_question(resource, jobs):
             if job.complete or job.failed_reason:
                 pods += self._pods(resource, job, live=False)
@@ -62,7 +65,8 @@ class Observer:
                 look = self._look(resource, job)
                 pods += look.pods
                 refusals += look.refusals
-        return Observed(resource, jobs, tuple(pods), tuple(refusals))
+                namespace_ends |= look.namespace_ends
+        return Observed(resource, jobs, tuple(pods), tuple(refusals), namespace_ends)
 
     def forget(self, uid: str) -> None:
         """Drop what was kept of a FaceSwapJob."""
@@ -89,9 +93,29 @@ class Observer:
             if now - last.at < patience:
                 return last
         pods = self._pods(resource, job, live=True)
-        refusals = () if pods or job.suspended else self._refusals(resource, job)
-        self._looks[resource.uid] = look = _Look(job.uid, now, job.succeeded, pods, refusals)
+        look = _Look(job.uid, now, job.succeeded, pods)
+        if last is not None and not pods and not job.suspended:
+            # Still none: somebody refuses them.
+            ends = self._is_ending(resource)
+            look = replace(look, refusals=self._refusals(resource, job), namespace_ends=ends)
+        self._looks[resource.uid] = look
         return look
+
+    def _is_ending(self, resource: Resource) -> bool:
+        """Ask whether the namespace is being deleted, by creating something in it that is not kept.
+
+        No event says so: none can be made there. And the namespace would never go: Kubernetes takes its pods
+        first, and the Job controller keeps a failed pod of an index until it could make another.
+        """
+        event = {
+            "metadata": {"generateName": "recast-"},
+            "involvedObject": {"kind": names.KIND, "name": resource.name, "namespace": resource.namespace},
+        }
+        try:
+            self._api.create(collection("v1", "events", resource.namespace), event, dry_run=True)
+        except Forbidden as error:
+            return error.has_cause("NamespaceTerminating")
+        return False
 
     def _pods(self, resource: Resource, job: StageJob, *, live: bool) -> tuple[Pod, ...]:
         return self._list_pods(resource, f"{JOB_NAME_LABEL}={job.name}", LIVE_PODS if live else None)

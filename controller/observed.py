@@ -126,12 +126,14 @@ class Observed:
 
     Attributes:
         refusals: messages of the events in which the API refused a Job's pods, newest last.
+        namespace_ends: whether the namespace is being deleted.
     """
 
     resource: Resource
     jobs: tuple[StageJob, ...] = ()
     pods: tuple[Pod, ...] = ()
     refusals: tuple[str, ...] = ()
+    namespace_ends: bool = False
 
     def job(self, stage: str, attempt: int) -> StageJob | None:
         """The Job of this attempt at a stage."""

@@ -121,7 +121,7 @@ def _plan_deletion(observed: Observed, settings: PodSettings, since: datetime, n
         removed = cleanup is not None and cleanup.complete
         return Plan(resource.status, (SetFinalizer(False),), () if removed else (kept,))
     actions: list[Action] = [*_stop(observed)]
-    if not stages and not observed.pods_but(kube.CLEANUP):
+    if not any(job.live for job in stages) and not observed.pods_but(kube.CLEANUP):
         actions += _cleanup(observed, settings)
     return Plan(resource.status, tuple(actions), again_seconds=LOOK_AGAIN_SECONDS)
 
@@ -291,6 +291,9 @@ class _Pass:
             wanted = swap_parallelism(self._checked, job.completions)
             if job.parallelism != wanted:
                 self._actions.append(ScaleJob(job.name, wanted))
+        if self._observed.namespace_ends:
+            message = f"namespace {self._resource.namespace} is being deleted: apply the job in another one"
+            return self.fail(names.NAMESPACE_TERMINATING, message, exitcodes.BAD_CONFIG)
         pods = self._observed.pods_of(job)
         hopeless = hopeless_evictions(pods)
         if hopeless:

@@ -123,13 +123,13 @@ class KubeApi:
             if not going_on:
                 return
 
-    def create(self, path: str, body: Object) -> Object:
-        """Create an object in the collection at `path`.
+    def create(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+        """Create an object in the collection at `path`; only see whether that could be done, in a dry run.
 
         Raises:
             AlreadyExists: there is one of this name.
         """
-        return self._json("POST", path, body)
+        return self._json("POST", path, body, query={"dryRun": "All" if dry_run else None})
 
     def replace(self, path: str, body: Object) -> Object:
         """Write an object whole; its resourceVersion must be the present one."""
