@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -15,6 +16,11 @@ EPILOG = """examples:
   recast inspect interview.mp4
   recast preview interview.mp4 preview.png --face ada.png --at 00:01:03
   recast verify interview.mp4 out.mp4
+  recast submit interview.yaml --wait
+  recast submit template.yaml --each s3://studio/in/ --output s3://studio/out/
+  recast explain interview
+
+Each works as `kubectl recast COMMAND`, too.
 
 exit codes: 0 done, 64 usage, 65 unusable input, 66 input not found, 69 storage unavailable, 70 a bug,
 75 try again, 78 configuration, 130 Ctrl-C, 143 SIGTERM. After 69, 70, 75, 130 and 143 the same command goes on
@@ -22,7 +28,15 @@ where it stopped.
 """
 
 
+PLUGIN = "kubectl-recast"
+
+
 class _Parser(argparse.ArgumentParser):
+    def format_help(self) -> str:
+        text = super().format_help()
+        # Examples as they are typed.
+        return text.replace("\n  recast ", f"\n  {program()} ").replace("`recast ", f"`{program()} ")
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see `{self.prog} --help`)")
 
@@ -33,7 +47,17 @@ COMMANDS = {
     "preview": "before and after of a few frames, as a picture",
     "verify": "check an output against its source",
     "clean": "remove leftovers of interrupted runs",
+    "submit": "put jobs on a Kubernetes cluster, and wait for them",
+    "list": "the jobs on a cluster, and how each stands",
+    "explain": "why a job on a cluster does not move, and what to do",
+    "logs": "what the pods of a job printed",
+    "cancel": "stop jobs on a cluster and remove them",
 }
+
+
+def program() -> str:
+    """What was typed: kubectl calls its plugins by their files' names."""
+    return PLUGIN.replace("-", " ") if os.path.basename(sys.argv[0]).removesuffix(".exe") == PLUGIN else "recast"
 
 
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
@@ -44,7 +68,7 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
             so that `recast --help` is there at once.
     """
     parser = _Parser(
-        prog="recast",
+        prog=program(),
         description="Swap faces in video: every frame once, at its exact time, every other track as it was.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

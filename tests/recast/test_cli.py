@@ -33,7 +33,7 @@ def help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_commands_are_those_that_work() -> None:
-    assert COMMANDS == ["clean", "inspect", "preview", "run", "verify"]
+    assert COMMANDS == ["cancel", "clean", "explain", "inspect", "list", "logs", "preview", "run", "submit", "verify"]
 
 
 def test_help_names_every_command_and_every_exit_code_it_may_give(capsys: pytest.CaptureFixture[str]) -> None:
