@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit lint format manifests bench clean
+.PHONY: help install demo test test-unit lint format manifests scale bench clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -35,6 +35,9 @@ manifests: install  ## write the CRD anew from recast/spec.py
 format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+scale: install  ## the controller under many jobs and segments, on fake nodes
+	RECAST_SCALE=full $(RUN) pytest -s tests/cluster/test_scale.py $(ARGS)
 
 bench: install  ## measure everything, as Markdown
 	$(RUN) python -m benchmarks

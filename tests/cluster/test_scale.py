@@ -1,0 +1,129 @@
+"""Many jobs at once and one job of many segments, on fake nodes: the controller stays small and quick.
+
+`make scale` runs the long one too (RECAST_SCALE=full).
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import played
+from tests.cluster.conftest import StartKwok
+from tests.cluster.controlplane import ControlPlane
+from tests.cluster.proxy import ApiProxy
+from tests.cluster.system import (
+    Controller,
+    account_kubeconfig,
+    install,
+    path_of,
+    sample,
+    wait_for_job_phase,
+)
+from tests.cluster.waiting import wait_for
+
+FULL = os.environ.get("RECAST_SCALE") == "full"
+PEAK_MIB = 150
+CPU_SECONDS_A_THOUSAND = 1.0
+
+
+@pytest.fixture
+def fake(control_plane: ControlPlane) -> Iterator[str]:
+    install(control_plane)
+    with control_plane.namespace(on="kwok") as name:
+        yield name
+
+
+@pytest.fixture
+def proxy(control_plane: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
+    with ApiProxy(account_kubeconfig(control_plane), tmp_path) as running:
+        yield running
+
+
+class Cost:
+    """What a process has used since this was made."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._cpu = self._cpu_seconds()
+        self._began = time.monotonic()
+
+    @property
+    def cpu_seconds(self) -> float:
+        return self._cpu_seconds() - self._cpu
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
+    def peak_mib(self) -> float:
+        lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+    def _cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "segments", [1_000, pytest.param(5_000, marks=pytest.mark.skipif(not FULL, reason="make scale"))]
+)
+def test_one_job_of_many_segments(
+    segments: int,
+    control_plane: ControlPlane,
+    fake: str,
+    start_kwok: StartKwok,
+    proxy: ApiProxy,
+    tmp_path: Path,
+) -> None:
+    start_kwok(*played.stages(segments, seconds=1.0), nodes=20, gpus=64)
+    arguments = ("--no-leader-election", "--namespaces", fake)
+    with Controller(control_plane, tmp_path, *arguments, kubeconfig=proxy.kubeconfig) as controller:
+        wait_for(lambda: any("caches are filled" in line for line in controller.lines()), "it is up", seconds=30)
+        assert controller.process is not None
+        cost = Cost(controller.process.pid)
+        job = sample("job", worker={"gpus": 1}, segments={"maxParallelism": 500, "perPod": 1})
+        control_plane.api.create(path_of(fake), job)
+        status = wait_for_job_phase(control_plane, fake, "job", "Succeeded", "Failed", seconds=540)
+        said = (
+            f"{segments} segments: {cost.seconds:.1f} s, {cost.cpu_seconds:.2f} CPU s, "
+            f"{cost.peak_mib:.0f} MiB, {proxy.count()} requests, {proxy.count(writes=True)} of them writes"
+        )
+        peak, cpu = cost.peak_mib, cost.cpu_seconds
+    print(said)
+    assert status["phase"] == "Succeeded" and status["segments"]["succeeded"] == segments
+    assert cpu < CPU_SECONDS_A_THOUSAND * segments / 1000 and peak < PEAK_MIB, said
+
+
+@pytest.mark.timeout(600)
+def test_a_hundred_jobs_at_once(
+    control_plane: ControlPlane, fake: str, start_kwok: StartKwok, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    jobs, segments = 100, 4
+    start_kwok(*played.stages(segments, seconds=0.5), nodes=10, gpus=64)
+    arguments = ("--no-leader-election", "--namespaces", fake)
+    with Controller(control_plane, tmp_path, *arguments, kubeconfig=proxy.kubeconfig) as controller:
+        wait_for(lambda: any("caches are filled" in line for line in controller.lines()), "it is up", seconds=30)
+        assert controller.process is not None
+        cost = Cost(controller.process.pid)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: control_plane.api.create(path_of(fake), sample(f"job-{n}")), range(jobs)))
+
+        def done() -> bool:
+            items = control_plane.api.get(path_of(fake))["items"]
+            phases = [each.get("status", {}).get("phase") for each in items]
+            assert "Failed" not in phases
+            return phases == ["Succeeded"] * jobs
+
+        wait_for(done, "all are done", seconds=300)
+        print(
+            f"{jobs} jobs: {cost.seconds:.1f} s, {cost.cpu_seconds:.2f} CPU s, {cost.peak_mib:.0f} MiB, "
+            f"{proxy.count()} requests"
+        )
+        assert cost.peak_mib < PEAK_MIB
+        assert proxy.count() < 30 * jobs
