@@ -4,6 +4,7 @@
         plan.json            what split found and decided; written last, so its presence commits the split
         plan/000000.json     the segments and their frames, in chunks
         segments/000012.mkv  the packets of a segment
+    normalised/000012-<sha256>.mkv, 000009.json   slices made anew, and the slices of object 9, which commits them
         encoder.json         the first worker's probe encode: everybody else must match it
         parts/000012-<digest>.mkv, .json   an encoded part, then its report, whose presence commits it
         output.json          what mux is about to publish
@@ -74,6 +75,19 @@ class RunLayout:
         """The packets of a segment; virtual segments of one giant GOP share the first one's."""
         return f"{self.prefix}/segments/{index:06d}.mkv"
 
+    def normalised(self, index: int, sha256: str) -> str:
+        """A segment's frames, coded anew without loss: named by its content, since two encoders may differ."""
+        return f"{self.normalised_folder}{index:06d}-{sha256[:16]}.mkv"
+
+    def normalised_record(self, number: int) -> str:
+        """What became of the slices of object `number`; its presence commits them."""
+        return f"{self.normalised_folder}{number:06d}.json"
+
+    @property
+    def normalised_folder(self) -> str:
+        """Where the normalise stage writes."""
+        return f"{self.prefix}/normalised/"
+
     @property
     def encoder(self) -> str:
         """The encoder that all parts are made with."""
@@ -90,7 +104,7 @@ class RunLayout:
     @property
     def folders(self) -> tuple[str, ...]:
         """The folders, each with its slash: what is not in them is a few small objects."""
-        return tuple(f"{self.prefix}/{name}/" for name in ("plan", "segments", "parts"))
+        return tuple(f"{self.prefix}/{name}/" for name in ("plan", "segments", "normalised", "parts"))
 
     @property
     def output_record(self) -> str:

@@ -2,6 +2,7 @@
 
     recast run -> EmbeddedStore
                -> python -m controller.stages.split
+               -> python -m controller.stages.normalise   (where the job asks for it)
                -> python -m segment_worker      (several at once, one JOB_COMPLETION_INDEX each)
                -> python -m controller.stages.mux
 
@@ -23,7 +24,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from recast import exitcodes, names
@@ -39,6 +41,7 @@ from recast.storageconfig import make_storage
 
 NAMESPACE = "local"
 SPLIT = ("-m", "controller.stages.split")
+NORMALISE = ("-m", "controller.stages.normalise")
 SWAP = ("-m", "segment_worker")
 MUX = ("-m", "controller.stages.mux")
 
@@ -53,7 +56,7 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        stage: split, swap or mux.
+        stage: split, normalise, swap or mux.
         frames, total: frames done, and in all; 0 while not known.
     """
 
@@ -135,7 +138,12 @@ class LocalRun:
         self._name = job_name(spec)
         self._log = log
         self._children: set[_Child] = set()
-        self._stages: dict[str, list[StageResult]] = {"split": [], "swap": [], "mux": []}
+        self._stages: dict[str, list[StageResult]] = {
+            "split": [],
+            "normalise": [],
+            "swap": [],
+            "mux": [],
+        }
 
     def run(self) -> RunReport:
         """Run all stages.
@@ -151,6 +159,9 @@ class LocalRun:
             split = self._until_done("split", lambda: self._start(SPLIT, scratch, None, 1))
             run, frames, segments = split.run or "", split.frames or 0, split.segments or 0
             if split.output is None:
+                if self._spec.segments.normalise:
+                    start = partial(self._start, NORMALISE, scratch, run, 1)
+                    self._until_done("normalise", start, Progress("normalise", 0, frames, segments))
                 self._swap(scratch, run, frames, segments)
                 self._progress(Progress("mux", frames, frames, segments))
                 self._until_done("mux", lambda: self._start(MUX, scratch, run, 1))
@@ -190,11 +201,13 @@ class LocalRun:
             self._progress(Progress("swap", sum(done.values()), frames, segments))
             time.sleep(POLL_SECONDS)
 
-    def _until_done(self, stage: str, start: "Callable[[], _Child]") -> StageResult:
+    def _until_done(self, stage: str, start: "Callable[[], _Child]", progress: Progress | None = None) -> StageResult:
         tries = 0
         while True:
             child = start()
             while (result := child.poll()) is None:
+                if progress is not None:
+                    self._progress(replace(progress, frames=sum(child.frames.values())))
                 time.sleep(POLL_SECONDS)
             self._children.discard(child)
             if result.code == exitcodes.OK:

@@ -134,9 +134,28 @@ class Segment(Model):
 
 
 class Chunk(Model):
-    """A run of segments of the plan."""
+    """A run of segments of the plan.
+
+    Attributes:
+        normalise: objects whose segments get packets of their own from the normalise stage.
+    """
 
     segments: tuple[Segment, ...]
+    normalise: tuple[int, ...] = ()
+
+
+class NormalisedSegment(Model):
+    """A segment's frames, and nothing else, coded anew without loss; frame k is packet k."""
+
+    index: int
+    sha256: str
+    size: int
+
+
+class NormalisedObject(Model):
+    """What became of an object's segments."""
+
+    segments: tuple[NormalisedSegment, ...]
 
 
 class Plan(Model):

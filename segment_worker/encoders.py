@@ -14,7 +14,9 @@ from typing import Any
 
 import av
 from av.codec.context import Flags
+from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from recast import names
@@ -127,10 +129,13 @@ class PartWriter:
             container_options={"fflags": "+bitexact", "avoid_negative_ts": "disabled"},
         )
         self._stream = _add_stream(self._container, choice, settings, facts)
+        self._fields = None if facts.field_order == "progressive" else FieldSetter(facts, settings.pix_fmt)
         self._frames = self._packets = 0
 
     def encode(self, frame: VideoFrame) -> None:
         """Add a frame."""
+        if self._fields is not None:
+            frame = self._fields.set(frame)
         frame.pts = self._frames
         frame.time_base = self._stream.codec_context.time_base
         # A decoded frame's own type would force that type on the encoder.
@@ -156,6 +161,26 @@ class PartWriter:
             self._packets += 1
             packet.duration = 1
             self._container.mux_one(packet)
+
+
+class FieldSetter:
+    """Tags frames with the plan's field order.
+
+    x264 and ProRes take a frame's own tag for the order of fields, x264 a few frames too early or late; and a
+    source may have frames without one (PAFF).
+    """
+
+    def __init__(self, facts: VideoFacts, pix_fmt: str) -> None:
+        graph = Graph()
+        layout = VideoFormat(pix_fmt)
+        source = graph.add_buffer(width=facts.width, height=facts.height, format=layout, time_base=facts.time_base)
+        graph.link_nodes(source, graph.add("setfield", facts.field_order), graph.add("buffersink")).configure()
+        self._graph = graph
+
+    def set(self, frame: VideoFrame) -> VideoFrame:
+        """The same frame, tagged."""
+        self._graph.vpush(frame)
+        return self._graph.vpull()
 
 
 def _add_stream(container: Any, choice: EncoderChoice, settings: EncodeSettings, facts: VideoFacts) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -23,7 +23,7 @@ from recast import names
 from recast.errors import BadInput, Corrupt
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.codecs import SAME_SAMPLES
-from recast.media.segments import decode_segment
+from recast.media.segments import decode_segment, kept_frames
 from segment_worker.encoders import PartWriter
 from segment_worker.engines.base import Engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
@@ -153,34 +153,6 @@ def _decode(
             batch = []
     if batch:
         put(batch)
-
-
-def kept_frames(frames: Iterable[VideoFrame], segment: Segment, facts: VideoFacts, name: str) -> Iterator[VideoFrame]:
-    """Of all decoded frames (pts is the stamp), exactly the segment's slice, in order.
-
-    Raises:
-        BadInput: one is missing, out of order, or of another size.
-    """
-    wanted = set(segment.packets)
-    expected = iter(enumerate(segment.packets))
-    left = segment.frames
-    for frame in frames:
-        if frame.pts not in wanted:
-            continue
-        number, stamp = next(expected, (segment.frames, None))
-        if frame.pts != stamp:
-            raise _unusable(name, f"frame {number} does not decode, or comes out of order")
-        if (frame.width, frame.height) != (facts.width, facts.height):
-            raise _unusable(name, f"the picture's size changes at frame {number}")
-        yield frame
-        left -= 1
-        if left == 0:
-            return
-    raise _unusable(name, f"{left} of {segment.frames} frames do not decode")
-
-
-def _unusable(name: str, what: str) -> BadInput:
-    return BadInput(f"{name}: {what}: the source is damaged there: mend or cut it", reason=names.CORRUPT_SOURCE)
 
 
 def _swap(

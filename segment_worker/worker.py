@@ -1,6 +1,6 @@
 """The swap stage: which segments this pod does, and one segment from its object to its committed part.
 
-plan.json, plan/*.json, segments/N.mkv -> pipeline -> parts/N-<digest>.mkv, then its report
+plan.json, plan/*.json, segments/N.mkv or normalised/N-*.mkv -> pipeline -> parts/N-<digest>.mkv, then its report
 """
 
 import hashlib
@@ -16,7 +16,8 @@ from pathlib import Path
 from recast import log, names
 from recast.errors import BadConfig, NotFound, RecastError
 from recast.layout import JsonValue, part_digest
-from recast.manifest import Chunk, EncoderChoice, PartReport, Plan, Segment
+from recast.manifest import EncoderChoice, PartReport, Plan, Segment
+from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION
@@ -88,18 +89,18 @@ class _Pod:
         self._layout = job.layout(run)
         self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
         self._refuse_other_pixels()
-        self._chunks: dict[int, Chunk] = {}
+        self._chunks: dict[int, tuple[PlannedSegment, ...]] = {}
 
-    def segment(self, index: int) -> Segment:
+    def segment(self, index: int) -> PlannedSegment:
         """The plan's entry of a segment."""
         number = self.plan.chunk_of(index)
         if number not in self._chunks:
-            data = self._storage.get(self._layout.chunk(self.plan.first_chunk + number))
-            self._chunks = {number: Chunk.model_validate_json(data)}
-        return self._chunks[number].segments[index - self.plan.chunks[number]]
+            self._chunks = {number: read_segments(self._storage, self._layout, self.plan, number)}
+        return self._chunks[number][index - self.plan.chunks[number]]
 
-    def do(self, segment: Segment) -> int:
+    def do(self, planned: PlannedSegment) -> int:
         """Make and commit a segment's part, unless it is there; returns its frames."""
+        segment = planned.segment
         digest = part_digest(
             segment=segment.model_dump(mode="json"),
             inputs=self.plan.inputs,
@@ -113,7 +114,7 @@ class _Pod:
         with tempfile.TemporaryDirectory(prefix="recast-swap-") as folder:
             packets, part = Path(folder, "packets.mkv"), Path(folder, "part.mkv")
             clock = time.monotonic()
-            self._storage.download(self._layout.segment(segment.object), packets, sha256=segment.sha256)
+            self._storage.download(planned.uri, packets, sha256=segment.sha256)
             download = time.monotonic() - clock
             stats, facts = self._make(segment, packets, part)
             stats.add("download", download)

@@ -8,6 +8,7 @@ from typing import Literal
 from unittest.mock import patch
 
 from controller.stages.mux import mux
+from controller.stages.normalise import normalise as normalise_stage
 from controller.stages.split import split
 from recast.embedded import EmbeddedStore
 from recast.spec import Audio, Consent, Engine, FacePair, JobSpec, Output, Segments, Source, Storage, Video
@@ -30,6 +31,7 @@ def job(
     overwrite: bool = False,
     drop_tracks: Sequence[str] = (),
     retain: Literal["OnFailure", "Always", "Never"] = "Always",
+    normalise: bool = False,
     name: str | None = None,
 ) -> StageInput:
     """A job, ready for split. Sources and outputs are paths or s3:// URIs."""
@@ -42,7 +44,7 @@ def job(
         engine=Engine(name=engine),  # type: ignore[arg-type]
         video=video or Video(quality="Lossless", preset="ultrafast"),
         audio=audio or Audio(),
-        segments=Segments(target_seconds=seconds),
+        segments=Segments(target_seconds=seconds, normalise=normalise),
         storage=Storage(endpoint=store.endpoint, scratch=f"s3://{store.bucket}/scratch", retain=retain),
     )
     return StageInput(namespace=NAMESPACE, name=name or uuid.uuid4().hex[:12], uid="tests", spec=spec)
@@ -58,6 +60,8 @@ def run_job(asked: StageInput, *, order: Sequence[int] | None = None) -> StageRe
     """All stages, the segments in the given order; returns split's result."""
     done = split(asked)
     ready = asked.model_copy(update={"run": done.run})
+    if asked.spec.segments.normalise:
+        normalise_stage(ready)
     for index in order if order is not None else range(done.segments or 0):
         swap(ready, index)
     mux(ready)

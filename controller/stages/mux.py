@@ -20,12 +20,13 @@ from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
-from recast.manifest import Chunk, EncoderChoice, OutputRecord, PartReport, Plan, Segment
+from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan
 from recast.media.mux import MuxFiles, hash_output_tracks
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
+from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
 from recast.storageconfig import make_storage
@@ -203,7 +204,8 @@ class _Mux:
         reports: list[PartReport] = []
         try:
             encoder = EncoderChoice.model_validate_json(self._storage.get(self._layout.encoder))
-            for segment in self._segments():
+            for planned in self._segments():
+                segment = planned.segment
                 digest = part_digest(
                     segment=segment.model_dump(mode="json"),
                     inputs=self._plan.inputs,
@@ -219,11 +221,9 @@ class _Mux:
             ) from error
         return reports
 
-    def _segments(self) -> Iterator[Segment]:
+    def _segments(self) -> Iterator[PlannedSegment]:
         for number in range(len(self._plan.chunks)):
-            yield from Chunk.model_validate_json(
-                self._storage.get(self._layout.chunk(self._plan.first_chunk + number))
-            ).segments
+            yield from read_segments(self._storage, self._layout, self._plan, number)
 
 
 def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256: str, size: int) -> OutputRecord:

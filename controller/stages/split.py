@@ -20,6 +20,8 @@ from recast.errors import BadConfig, BadInput, Bug, NotFound
 from recast.layout import JsonValue, RunLayout, run_id
 from recast.manifest import Chunk, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
+from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
+from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
@@ -80,6 +82,8 @@ def name_run(spec: JobSpec, info: ObjectInfo) -> str:
         "audio": spec.audio.model_dump(mode="json"),
         "engine": spec.engine.name,
     }
+    if spec.segments.normalise:
+        cut["normalise"] = True
     return run_id(source_uri=info.uri, etag=info.etag, size=info.size, cut=cut, splitter_version=SPLITTER_VERSION)
 
 
@@ -141,11 +145,13 @@ class _Split:
         self._inputs = inputs
         self._name = info.uri
         self._run = layout.prefix.rsplit("/", 1)[-1]
+        self._normalises = False
         self._begin(0)
 
     def _begin(self, first_key: int) -> None:
         self._first_key = first_key
         self._pending: list[Segment] = []
+        self._sliced: list[int] = []
         self._chunks: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
         self._upload: Future[bool] | None = None
@@ -154,6 +160,7 @@ class _Split:
         facts, timings = read_timing(self._open, self._name)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
         facts = codecs.encoded_facts(facts, encode)
+        self._normalises = self._spec.segments.normalise and lossless_codec(facts) is not None
         with self._open() as container:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)
@@ -198,7 +205,7 @@ class _Split:
                     timings,
                     target_seconds=self._spec.segments.target_seconds,
                     folder=Path(folder),
-                    virtual=self._spec.engine.name != "Passthrough",
+                    most_slices=self._most_slices(),
                     before_next=self._wait_for_upload,
                     moved=self._moved,
                     name=self._name,
@@ -213,6 +220,12 @@ class _Split:
         finally:
             # Whoever is asked to stop does not wait for a store that may be dead.
             uploads.shutdown(wait=False, cancel_futures=True)
+
+    def _most_slices(self) -> int:
+        """How many slices a giant GOP is cut into at most."""
+        if self._normalises:
+            return MAX_NORMALISED
+        return 1 if self._spec.engine.name == "Passthrough" else MAX_VIRTUAL
 
     @contextmanager
     def _open(self) -> Iterator[InputContainer]:
@@ -245,6 +258,8 @@ class _Split:
             self._pending.append(segment)
             self._segments += 1
             self._frames += segment.frames
+        if self._normalises and len(file.slices) > 1:
+            self._sliced.append(number)
         if self._frames - self._pending[0].first >= CHUNK_FRAMES:
             self._write_chunk()
         self._wait_for_upload()
@@ -264,11 +279,11 @@ class _Split:
     def _write_chunk(self) -> None:
         if not self._pending:
             return
-        chunk = Chunk(segments=tuple(self._pending))
+        chunk = Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced))
         uri = self._layout.chunk(self._first_key + len(self._chunks))
         self._storage.put(uri, chunk.model_dump_json(by_alias=True).encode())
         self._chunks.append(self._pending[0].index)
-        self._pending = []
+        self._pending, self._sliced = [], []
 
 
 if __name__ == "__main__":

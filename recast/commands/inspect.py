@@ -15,7 +15,9 @@ from recast.commands.arguments import Commands, to_uri
 from recast.errors import BadInput, RecastError
 from recast.manifest import Track, VideoFacts
 from recast.media import codecs, source, tracks
-from recast.media.split import split_packets
+from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL, virtual_slices
+from recast.media.lossless import lossless_codec
+from recast.media.split import SegmentFile, split_packets
 from recast.media.timing import read_timing
 from recast.media.truncated import is_truncated
 from recast.spec import Audio, Output, Video
@@ -64,23 +66,25 @@ def inspect(options: argparse.Namespace) -> int:
         kept = {kind: _tracks(container, facts, kind) for kind in ("mp4", "mov", "mkv")}
         duration = float((container.duration or 0) / 1_000_000)
         cuts: list[Cut] = []
+        normalised = 0
         for file_ in split_packets(
             container,
             facts,
             timings,
             target_seconds=options.segment_seconds,
             folder=Path(folder),
-            virtual=True,
+            most_slices=MAX_VIRTUAL,
             before_next=lambda: None,
             moved=lambda: None,
             name=uri,
         ):
             file_.path.unlink()
+            normalised += _normalised(file_, facts, options.segment_seconds)
             for frames in file_.slices:
                 first = cuts[-1].first + cuts[-1].frames if cuts else 0
                 cuts.append(Cut(first, len(frames), frames[0][0] * facts.time_base))
     _print_video(facts, cuts, duration)
-    _print_cuts(cuts)
+    _print_cuts(cuts, normalised)
     _print_outputs(facts, kept, uri)
     return exitcodes.OK
 
@@ -107,8 +111,17 @@ def _print_video(facts: VideoFacts, cuts: list[Cut], duration: float) -> None:
     print("       " + ", ".join(details))
 
 
-def _print_cuts(cuts: list[Cut]) -> None:
-    print(f"cuts: {len(cuts)} segments")
+def _normalised(file: SegmentFile, facts: VideoFacts, target_seconds: float) -> int:
+    """How many segments of a file there would be with --normalise."""
+    if len(file.slices) == 1 or lossless_codec(facts) is None:
+        return len(file.slices)
+    frames = [frame for slice_ in file.slices for frame in slice_]
+    return len(virtual_slices(frames, max(1, round(target_seconds / facts.time_base)), MAX_NORMALISED))
+
+
+def _print_cuts(cuts: list[Cut], normalised: int) -> None:
+    more = f" ({normalised} with --normalise)" if normalised != len(cuts) else ""
+    print(f"cuts: {len(cuts)} segments{more}")
     for number, cut in enumerate(cuts):
         at = float(cut.start - cuts[0].start)
         print(f"  {number:4d}  from {at:10.3f} s  frame {cut.first:7d}  {cut.frames:6d} frames")

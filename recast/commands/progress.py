@@ -27,7 +27,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("{task.description:>6}"),
+        TextColumn("{task.description:>9}"),
         BarColumn(),
         TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[speed]}"),
@@ -57,21 +57,19 @@ class _Plain:
 
     def __init__(self) -> None:
         self._stage = ""
-        self._said = self._swap_began = 0.0
+        self._said = self._began = 0.0
 
     def show(self, progress: Progress) -> None:
         now = time.monotonic()
         if progress.stage != self._stage:
-            self._stage, self._said = progress.stage, now
-            if progress.stage == "swap":
-                self._swap_began = now
+            self._stage, self._said, self._began = progress.stage, now, now
             detail = f": {progress.segments} segments, {progress.total} frames" if progress.stage == "swap" else ""
             print(f"recast: {progress.stage}{detail}", file=sys.stderr, flush=True)
-        elif progress.stage == "swap" and now - self._said >= PLAIN_SECONDS:
+        elif progress.stage in ("normalise", "swap") and now - self._said >= PLAIN_SECONDS:
             self._said = now
             print(f"recast: {self._line(progress, now)}", file=sys.stderr, flush=True)
 
     def _line(self, progress: Progress, now: float) -> str:
-        speed = progress.frames / max(1e-9, now - self._swap_began)
+        speed = progress.frames / max(1e-9, now - self._began)
         left = f", {(progress.total - progress.frames) / speed:.0f} s left" if progress.frames else ""
-        return f"swap: {progress.frames}/{progress.total} frames, {speed:.1f} frames/s{left}"
+        return f"{progress.stage}: {progress.frames}/{progress.total} frames, {speed:.1f} frames/s{left}"

@@ -63,6 +63,11 @@ def add_parser(commands: Commands, text: str) -> None:
         help="least length of a segment (default: %(default)g)",
     )
     parser.add_argument(
+        "--normalise",
+        action="store_true",
+        help="code stretches without keyframes anew first, without loss, so that workers can share them (default: off)",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         default=default_workers(),
@@ -148,7 +153,10 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
             ),
             audio=Audio(codec="Copy" if options.audio == "copy" else "Aac"),
             segments=Segments(
-                target_seconds=options.segment_seconds, max_parallelism=options.workers, retries=options.retries
+                target_seconds=options.segment_seconds,
+                max_parallelism=options.workers,
+                retries=options.retries,
+                normalise=options.normalise,
             ),
             storage=Storage(endpoint=options.endpoint_url, scratch=options.scratch or EMBEDDED_SCRATCH),
         )

@@ -14,6 +14,8 @@ MAX_TAIL_PACKETS = 64
 """Where packets carry no dts: leading packets follow their keyframe within the codecs' reorder depth (16)."""
 MAX_VIRTUAL = 8
 """Slices that one giant GOP is cut into at most: each decodes the GOP from its start."""
+MAX_NORMALISED = 100_000
+"""Slices at most where none decodes the GOP: as many as a Job has pods."""
 
 
 class Cutter:
@@ -100,17 +102,18 @@ class SegmentFrames:
         return [(pts, stamp) for pts, _, stamp in frames[first:end]]
 
 
-def virtual_slices(frames: list[tuple[int, int]], target_pts: int) -> list[list[tuple[int, int]]]:
+def virtual_slices(frames: list[tuple[int, int]], target_pts: int, most: int) -> list[list[tuple[int, int]]]:
     """Cut a segment that is much longer than asked for (one giant GOP) into equal runs of frames.
 
     Args:
         frames: (pts, stamp) in display order.
         target_pts: the wanted length in ticks.
+        most: slices at most.
     """
     if len(frames) < 2:
         return [frames]
     length = frames[-1][0] - frames[0][0]
-    count = min(MAX_VIRTUAL, len(frames), length // max(1, target_pts))
+    count = min(most, len(frames), length // max(1, target_pts))
     # A segment ends at the first keyframe after the target, so up to twice that is no giant GOP.
     if count <= 2:
         return [frames]

@@ -8,7 +8,7 @@ known at once, without waiting for packets that are shown earlier.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from recast import names
 from recast.errors import BadInput
+from recast.manifest import Segment, VideoFacts
 from recast.media import avlog as avlog  # before anything is opened
 
 MILLISECOND = Fraction(1, 1000)
@@ -91,3 +93,31 @@ def decode_segment(path: Path, *, threads: int) -> Iterator[VideoFrame]:
                 packet.pts = round(packet.pts * milliseconds)
             with contextlib.suppress(av.error.FFmpegError):
                 yield from packet.decode()
+
+
+def kept_frames(frames: Iterable[VideoFrame], segment: Segment, facts: VideoFacts, name: str) -> Iterator[VideoFrame]:
+    """Of all decoded frames (pts is the stamp), exactly the segment's slice, in order.
+
+    Raises:
+        BadInput: one is missing, out of order, or of another size.
+    """
+    wanted = set(segment.packets)
+    expected = iter(enumerate(segment.packets))
+    left = segment.frames
+    for frame in frames:
+        if frame.pts not in wanted:
+            continue
+        number, stamp = next(expected, (segment.frames, None))
+        if frame.pts != stamp:
+            raise _unusable(name, f"frame {number} does not decode, or comes out of order")
+        if (frame.width, frame.height) != (facts.width, facts.height):
+            raise _unusable(name, f"the picture's size changes at frame {number}")
+        yield frame
+        left -= 1
+        if left == 0:
+            return
+    raise _unusable(name, f"{left} of {segment.frames} frames do not decode")
+
+
+def _unusable(name: str, what: str) -> BadInput:
+    return BadInput(f"{name}: {what}: the source is damaged there: mend or cut it", reason=names.CORRUPT_SOURCE)

@@ -61,7 +61,7 @@ def split_packets(
     *,
     target_seconds: float,
     folder: Path,
-    virtual: bool,
+    most_slices: int,
     before_next: Callable[[], None],
     moved: Callable[[], None],
     name: str,
@@ -74,7 +74,7 @@ def split_packets(
         timings: how its times are to be read.
         target_seconds: the least length of a segment.
         folder: where files are written; at most two are there at once if the caller takes them away.
-        virtual: slice giant GOPs.
+        most_slices: how many slices a giant GOP is cut into at most.
         before_next: called before a file is begun.
         moved: called with each packet.
         name: how errors call the source.
@@ -85,7 +85,9 @@ def split_packets(
     """
     stream = source.video_stream(container, name)
     source.read_only(container, stream)
-    return _Splitting(stream, facts, timings, target_seconds, folder, virtual, before_next, moved, name).run(container)
+    return _Splitting(stream, facts, timings, target_seconds, folder, most_slices, before_next, moved, name).run(
+        container
+    )
 
 
 class _Splitting:
@@ -96,7 +98,7 @@ class _Splitting:
         timings: Timing,
         target_seconds: float,
         folder: Path,
-        virtual: bool,
+        most_slices: int,
         before_next: Callable[[], None],
         moved: Callable[[], None],
         name: str,
@@ -104,7 +106,7 @@ class _Splitting:
         self._stream, self._timings, self._folder, self._name = stream, timings, folder, name
         self._before_next, self._moved = before_next, moved
         self._target = max(1, round(target_seconds / facts.time_base))
-        self._virtual = virtual
+        self._most_slices = most_slices
         self._cutter = Cutter(self._target)
         self._keyframes = _KeyframeCheck(stream, facts, name)
         self._preroll: list[tuple[Packet[VideoStream], PacketTime]] = []
@@ -185,7 +187,7 @@ class _Splitting:
         frames = done.frames.slice(done.lo, done.hi)
         if self._timings.decoded is None and any(a[0] == b[0] for a, b in pairwise(frames)):
             raise TimesCollide
-        slices = virtual_slices(frames, self._target) if self._virtual else [frames]
+        slices = virtual_slices(frames, self._target, self._most_slices)
         return SegmentFile(done.writer.path, tuple(tuple(part) for part in slices))
 
 

@@ -24,6 +24,11 @@ def test_inspect_says_what_the_file_is_where_it_is_cut_and_what_is_kept(place: P
     assert "to .mp4:" in done.stdout and "cannot hold subtitle track 4 (ass)" in done.stdout
 
 
+def test_inspect_says_what_normalising_would_change(place: Place) -> None:
+    done = place.run("inspect", clips.build("giant_gop"), "--segment-seconds", "0.3")
+    assert "cuts: 8 segments (19 with --normalise)" in done.stdout
+
+
 @pytest.mark.parametrize("name", ["text", "truncated", "truncated_mkv", "audio_only"])
 def test_inspect_refuses_what_split_would(place: Place, name: str) -> None:
     done = place.run("inspect", clips.build(name))

@@ -70,6 +70,27 @@ def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_bytes(place: 
     assert place.processes() == []
 
 
+def test_killed_while_it_normalises_the_same_command_goes_on_to_the_same_bytes(place: Place) -> None:
+    source, undisturbed, output = clips.build("giant_gop"), place.out / "a.mp4", place.out / "b.mp4"
+    asked = (*PASSTHROUGH, "--segment-seconds", "0.3", "--normalise")
+    report = place.out / "a.json"
+    assert place.run("run", source, undisturbed, *asked, "--report", report).returncode == 0
+    said = json.loads(report.read_text())
+    assert said["segments"] == 19 and said["stages"]["normalise"]["processes"] == 1
+    process = place.start("run", source, output, *asked)
+    deadline = time.monotonic() + STOP_SECONDS
+    while not place.processes_of("controller.stages.normalise") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert not output.exists() and len(place.runs()) == 1
+    again = place.run("run", source, output, *asked)
+    assert again.returncode == 0, again.stderr
+    assert "recast: normalise" in again.stderr
+    assert sha256(output) == sha256(undisturbed)
+    assert all(check.ok for check in verify(source, output))
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_it_cleanly_and_says_how_to_go_on(place: Place, number: int, code: int) -> None:
     output = place.out / "out.mp4"

@@ -1,5 +1,7 @@
 """What is asked for is what comes out: codecs, pixel formats, encoded audio, containers made for playing."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import av
@@ -94,3 +96,18 @@ def test_the_index_comes_first_and_hevc_is_tagged_for_players(s3: EmbeddedStore,
     data = output.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
     assert b"hvc1" in data and b"hev1" not in data
+
+
+@pytest.mark.parametrize("name", ["paff_mp4", "ts_paff", "interlaced_bff"])
+def test_every_frame_of_an_interlaced_output_has_the_source_s_order_of_fields(
+    s3: EmbeddedStore, tmp_path: Path, name: str
+) -> None:
+    # A source may have whole frames between its fields (PAFF), which are tagged as neither.
+    output = tmp_path / "out.mkv"
+    done = run_job(job(s3, clips.build(name), output, video=Video(codec="H264")))
+    shown = subprocess.run(
+        [clips.exe(), "-hide_banner", "-i", output, "-vf", "showinfo", "-f", "null", "-"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    order = "B" if name == "interlaced_bff" else "T"
+    assert re.findall(r" i:(.)", shown.stderr) == [order] * (done.frames or 0)

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from recast import names
 from recast.errors import BadInput, Transient
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
+from recast.media.segments import kept_frames
 from recast.stopping import Terminated
 from segment_worker import pipeline
 from segment_worker.engines.base import SwappedFrame
 from segment_worker.engines.passthrough import PassthroughEngine
 from segment_worker.picture import Patch, Picture
-from segment_worker.pipeline import BATCH_FRAMES, QUEUE_BATCHES, SegmentStats, kept_frames, make_part
+from segment_worker.pipeline import BATCH_FRAMES, QUEUE_BATCHES, SegmentStats, make_part
 
 FACTS = VideoFacts(
     stream_index=0, codec="h264", width=32, height=16, pix_fmt="yuv420p", time_base=Fraction(1, 25), rate=Fraction(25),

@@ -15,6 +15,7 @@ from recast.errors import BadConfig, NotFound
 from recast.layout import RunLayout
 from recast.local import segments_per_worker
 from recast.manifest import Chunk, EncodeSettings, Plan, Segment, SourceObject, VideoFacts
+from recast.packets import PlannedSegment
 from recast.spec import Engine, Select
 from recast.stage import StageInput
 from recast.versions import PIXEL_VERSION
@@ -111,7 +112,7 @@ def write(uri: str, text: str) -> None:
 
 def test_every_segment_is_found_in_its_chunk(make_job: MakeJob) -> None:
     pod = worker._Pod(make_job(), "r")
-    assert [pod.segment(k).index for k in (*range(SEGMENTS), 0, 6)] == [*range(SEGMENTS), 0, 6]
+    assert [pod.segment(k).segment.index for k in (*range(SEGMENTS), 0, 6)] == [*range(SEGMENTS), 0, 6]
 
 
 @pytest.mark.parametrize("index", [0, 1, 3, 4])
@@ -120,9 +121,9 @@ def test_a_pod_does_its_own_segments_and_reports_them(
 ) -> None:
     done: list[int] = []
 
-    def do(self: object, segment: Segment) -> int:
-        done.append(segment.index)
-        return segment.frames
+    def do(self: object, planned: PlannedSegment) -> int:
+        done.append(planned.segment.index)
+        return planned.segment.frames
 
     monkeypatch.setattr(worker._Pod, "do", do)
     monkeypatch.setattr(log, "_bound", {})
@@ -134,8 +135,8 @@ def test_a_pod_does_its_own_segments_and_reports_them(
 
 
 def test_an_error_says_which_segment_it_is_about(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    def do(self: object, segment: Segment) -> int:
-        if segment.index == 3:
+    def do(self: object, planned: PlannedSegment) -> int:
+        if planned.segment.index == 3:
             raise NotFound("gone")
         return 1
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.media.cut import MAX_TAIL_PACKETS, MAX_VIRTUAL, Cutter, SegmentFrames, virtual_slices
+from recast.media.cut import MAX_NORMALISED, MAX_TAIL_PACKETS, MAX_VIRTUAL, Cutter, SegmentFrames, virtual_slices
 from recast.media.timing import PacketTime
 
 
@@ -126,7 +126,7 @@ FRAMES = st.lists(st.integers(0, 100_000), max_size=120, unique=True).map(
 
 @given(frames=FRAMES, target=st.integers(0, 20_000))
 def test_virtual_slices_are_a_partition_of_at_most_eight(frames: list[tuple[int, int]], target: int) -> None:
-    parts = virtual_slices(frames, target)
+    parts = virtual_slices(frames, target, MAX_VIRTUAL)
     assert [frame for part in parts for frame in part] == frames
     assert len(parts) <= MAX_VIRTUAL == 8
     if frames:
@@ -138,15 +138,18 @@ def test_virtual_slices_are_a_partition_of_at_most_eight(frames: list[tuple[int,
 @given(frames=FRAMES.filter(bool), target=st.integers(1, 20_000))
 def test_a_segment_of_up_to_twice_the_target_is_not_sliced(frames: list[tuple[int, int]], target: int) -> None:
     length = frames[-1][0] - frames[0][0]
-    sliced = len(virtual_slices(frames, target)) > 1
+    sliced = len(virtual_slices(frames, target, MAX_VIRTUAL)) > 1
     if length < 3 * target:
         assert not sliced
     elif len(frames) > 2:
         assert sliced
 
 
-def test_an_hour_in_one_gop_is_eight_equal_slices() -> None:
-    frames = [(k * 40, k) for k in range(90_000)]
-    parts = virtual_slices(frames, 60_000)
-    assert [len(part) for part in parts] == [11_250] * 8
+@pytest.mark.parametrize(("most", "slices"), [(1, 1), (MAX_VIRTUAL, 8), (MAX_NORMALISED, 60)])
+def test_an_hour_in_one_gop_is_as_many_equal_slices_as_may_be(most: int, slices: int) -> None:
+    frames = [(k * 40, k) for k in range(90_001)]
+    parts = virtual_slices(frames, 60_000, most)
+    assert len(parts) == slices
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert [frame for part in parts for frame in part] == frames
     assert all(a[-1] < b[0] for a, b in pairwise(parts))

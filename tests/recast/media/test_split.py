@@ -192,7 +192,7 @@ def timing_of(packets: list[Fake]) -> Timing:
     return timings
 
 
-def cut(packets: list[Fake], timings: Timing, target: int, *, virtual: bool = False) -> list[split.SegmentFile]:
+def cut(packets: list[Fake], timings: Timing, target: int, *, most_slices: int = 1) -> list[split.SegmentFile]:
     FakeWriter.objects = {}
     return list(
         split.split_packets(
@@ -201,7 +201,7 @@ def cut(packets: list[Fake], timings: Timing, target: int, *, virtual: bool = Fa
             timings,
             target_seconds=float(target * TICK),
             folder=Path("/none"),
-            virtual=virtual,
+            most_slices=most_slices,
             before_next=lambda: None,
             moved=lambda: None,
             name="made up",
@@ -319,7 +319,7 @@ def test_frames_of_the_same_time_need_a_decode_to_tell_their_order() -> None:
 @given(gops=GOPS, steps=STEPS, target=st.integers(1, 400))
 def test_virtual_slices_keep_every_frame_and_share_their_object(gops: list[Gop], steps: list[int], target: int) -> None:
     packets = stream(gops, steps)
-    files = cut(packets, timing_of(packets), target, virtual=True)
+    files = cut(packets, timing_of(packets), target, most_slices=MAX_VIRTUAL)
     check_cut(packets, files, target, own_pts)
     assert all(1 <= len(file.slices) <= MAX_VIRTUAL for file in files)
 

@@ -1,0 +1,114 @@
+"""Normalise: give each slice of a giant GOP packets of its own. Run as `python -m controller.stages.normalise`.
+
+    segments/000009.mkv --decode once--> slice after slice --encode without loss--> normalised/000009-<sha256>.mkv ...
+                                                              and then all of them in normalised/000009.json
+
+It runs between split and swap, where `segments.normalise` is set. What it made of an object is committed by one
+record, written last and only once; the slices are named by their content, so another copy of this stage does no harm.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from av.video.frame import VideoFrame
+
+from recast import log
+from recast.errors import BadConfig, NotFound, RecastError
+from recast.layout import RunLayout
+from recast.manifest import NormalisedObject, NormalisedSegment, Plan, Segment
+from recast.media.lossless import write_slice
+from recast.media.segments import decode_segment, kept_frames
+from recast.packets import read_chunk
+from recast.stage import StageInput, StageResult, end_process, run_stage
+from recast.storage import Storage
+from recast.storageconfig import make_storage
+from recast.watchdog import Watchdog
+
+
+def main() -> int:
+    """Run the stage; returns the exit code."""
+    return run_stage(normalise)
+
+
+def normalise(job: StageInput) -> StageResult:
+    """Normalise what the plan says is to be; what is committed is left as it is."""
+    if job.run is None:
+        raise BadConfig("RECAST_STAGE: run is missing: split reports it")
+    work = _Normalise(job, make_storage(job.spec), job.layout(job.run))
+    frames = segments = 0
+    for number, slices in work.objects():
+        work.do(number, slices)
+        segments += len(slices)
+        frames += sum(segment.frames for segment in slices)
+    return StageResult(run=job.run, segments=segments, frames=frames, message=f"{segments} segments normalised")
+
+
+class _Normalise:
+    def __init__(self, job: StageInput, storage: Storage, layout: RunLayout) -> None:
+        self._stall_seconds = job.spec.worker.stall_seconds
+        self._storage, self._layout = storage, layout
+        self._plan = Plan.model_validate_json(storage.get(layout.plan))
+        self._there = {info.uri for info in storage.list(layout.normalised_folder)}
+
+    def objects(self) -> Iterator[tuple[int, list[Segment]]]:
+        """Each object that is to be normalised, and its segments."""
+        for number in range(len(self._plan.chunks)):
+            chunk = read_chunk(self._storage, self._layout, self._plan, number)
+            for name, segments in groupby(chunk.segments, lambda segment: segment.object):
+                if name in chunk.normalise:
+                    yield name, list(segments)
+
+    def do(self, number: int, segments: list[Segment]) -> None:
+        """Make and commit an object's segments, unless they are there."""
+        if self._is_whole(number):
+            log.info("object is committed", object=number, segments=len(segments))
+            return
+        with tempfile.TemporaryDirectory(prefix="recast-normalise-") as folder:
+            packets = Path(folder, "packets.mkv")
+            self._storage.download(self._layout.segment(number), packets, sha256=segments[0].sha256)
+            frames = decode_segment(packets, threads=self._plan.encode.threads)
+            made = tuple(self._slice(segment, frames, Path(folder, "slice.mkv")) for segment in segments)
+        record = NormalisedObject(segments=made).model_dump_json(by_alias=True).encode()
+        # Of two copies of this stage one's record stays; the other's slices, if they differ, are never read.
+        self._storage.put(self._layout.normalised_record(number), record, if_absent=True)
+        log.info("object committed", object=number, segments=len(made))
+
+    def _slice(self, segment: Segment, frames: Iterator[VideoFrame], path: Path) -> NormalisedSegment:
+        """Make one segment's packets out of the next frames, and store them."""
+        name, plan = f"segment {segment.index}", self._plan
+        dog = Watchdog(self._stall_seconds, lambda: f"normalising {name}")
+        try:
+            kept = kept_frames(frames, segment, plan.video, name)
+            write_slice(path, kept, plan.video, threads=plan.encode.threads, moved=dog.moved, name=name)
+        except RecastError as error:
+            error.segment = segment.index  # type: ignore[attr-defined]  # read by run_stage
+            raise
+        finally:
+            dog.stop()
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        made = NormalisedSegment(index=segment.index, sha256=sha256, size=path.stat().st_size)
+        self._storage.upload(self._layout.normalised(segment.index, sha256), path, if_absent=True)
+        path.unlink()
+        log.info("progress", segment=segment.index, frames=segment.frames, of=segment.frames, bytes=made.size)
+        return made
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether an object's segments are committed, and all there; a record that names lost ones is removed."""
+        uri = self._layout.normalised_record(number)
+        try:
+            record = NormalisedObject.model_validate_json(self._storage.get(uri))
+        except NotFound:
+            return False
+        slices = (self._layout.normalised(made.index, made.sha256) for made in record.segments)
+        if all(slice_ in self._there or self._storage.exists(slice_) for slice_ in slices):
+            return True
+        self._storage.delete(uri)
+        return False
+
+
+if __name__ == "__main__":
+    end_process(main())
