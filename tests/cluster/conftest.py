@@ -1,4 +1,4 @@
-"""The cluster of a test session: a control plane of our own, or the one that RECAST_TEST_KUBECONFIG names."""
+"""The cluster of a test worker: a control plane of its own, or the one that RECAST_TEST_KUBECONFIG names."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -18,12 +18,11 @@ StartKwok = Callable[..., Kwok]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has all tests of this folder, so that there is one control plane; the first may build it."""
-    ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    slow = bool(ours) and not is_built()
-    for item in ours:
-        item.add_marker(pytest.mark.xdist_group("cluster"))
-        if slow:
+    """Where the programs must be built first, any test may be the one that waits for it."""
+    if is_built():
+        return
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(2 * BUILD_SECONDS), append=False)
 
 

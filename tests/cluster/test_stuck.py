@@ -98,9 +98,7 @@ def test_a_pod_that_is_evicted_again_and_again(control_plane: ControlPlane, fake
     start_kwok(played.split(1), played.swap(seconds=None))
     apply(control_plane, fake, sample("job"))
     wait_for_job_phase(control_plane, fake, "job", "Swapping")
-    pod = wait_for(
-        lambda: [each for each in pods_of(control_plane, fake) if "-swap-" in each["metadata"]["name"]], "it"
-    )[0]
+    pod = wait_for(lambda: running(control_plane, fake, SWAP), "it runs")[0]
     # The Job controller counts; ten evictions at ten seconds each are too long for a test.
     annotation = {"batch.kubernetes.io/job-index-ignored-failure-count": "10"}
     control_plane.api.merge(f"{pods_path(fake)}/{pod}", {"metadata": {"annotations": annotation}})
