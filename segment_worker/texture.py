@@ -150,10 +150,10 @@ def _open_mouth(flat: Array, smile: Array, reveal: float) -> None:
 
 
 def _levels(flat: Array) -> tuple[Array, ...]:
-    """The texture at ever smaller widths."""
+    """The texture at ever smaller widths, all even: they are halved for the chroma."""
     out = [flat]
     while out[-1].shape[0] / _STEP >= LIGHT_SIDE / 2:
-        side = round(out[-1].shape[0] / _STEP)
+        side = 2 * round(out[-1].shape[0] / _STEP / 2)
         out.append(np.asarray(cv2.resize(flat, (side, side), interpolation=cv2.INTER_AREA), np.float32))
     return tuple(out)
 
@@ -168,7 +168,7 @@ def make_texture(image: Array, face: Face) -> Texture:
     points = face.points
     shape = topology.LAYOUT * 1.0
     size = np.sqrt(np.ptp(points[:, 0]) * np.ptp(points[:, 1]) / (np.ptp(shape[:, 0]) * np.ptp(shape[:, 1])))
-    side = int(np.clip(size * 1.6, _SMALLEST, _LARGEST))
+    side = 2 * round(float(np.clip(size * 1.6, _SMALLEST, _LARGEST)) / 2)
     image, points = _reduced(image, points, size / side)
     flat = look_up(image, spread(points[:, :2], side, outside=-1), cv2.INTER_CUBIC)
     flat, seen = _complete(flat, points, image.shape)
@@ -364,10 +364,9 @@ def _seen(points: Array, shape: tuple[int, ...]) -> Array:
 def facing_of(points: Array) -> Array:
     """Cosine between each point's normal and the line of sight, float32 [468]; negative is turned away."""
     a, b, c = (points[topology.TRIANGLES[:, k]].astype(np.float64) for k in range(3))
-    normals = np.cross(b - a, c - a)
-    total = np.zeros((len(points), 3))
-    for k in range(3):
-        np.add.at(total, topology.TRIANGLES[:, k], normals)
+    normals = np.repeat(np.cross(b - a, c - a), 3, axis=0)
+    ends = topology.TRIANGLES.ravel()
+    total = np.stack([np.bincount(ends, normals[:, k], len(points)) for k in range(3)], 1)
     return np.asarray(total[:, 2] / np.maximum(np.linalg.norm(total, axis=1), 1e-9), np.float32)
 
 

@@ -266,9 +266,10 @@ def _with_grain_of(target: Plane, luma: Array, scale: float) -> Array:
     middle = slice(height // 3, height * 3 // 4), slice(width // 4, width * 3 // 4)
     own = target[middle].astype(np.float32)
     smooth = cv2.blur(luma, (size, size))
-    # Medians, so that eyes and lips do not count.
-    there = np.median(cv2.absdiff(own, cv2.blur(own, (size, size)))[::2, ::2])
-    here = np.median(cv2.absdiff(luma[middle], smooth[middle])[::2, ::2])
+    # Medians, so that eyes and lips do not count; of some ten thousand samples, however large the face.
+    step = max(2, round(0.005 * scale))
+    there = np.median(cv2.absdiff(own, cv2.blur(own, (size, size)))[::step, ::step])
+    here = np.median(cv2.absdiff(luma[middle], smooth[middle])[::step, ::step])
     share = float(np.clip((there / max(float(here), 1e-3)) ** 0.7, 0.4, 1.0))
     return np.asarray(cv2.addWeighted(luma, share, smooth, 1 - share, 0))
 
@@ -280,10 +281,10 @@ def _seen_planes(lit: Array, places: PictureMap, layout: YuvLayout) -> list[Arra
     if layout.gray:
         return [luma]
     shift = layout.chroma_shift_x, layout.chroma_shift_y
-    chroma = codes[..., 1:]
     if any(shift):
-        # Filtered down by as much as the planes are, or it would alias.
-        chroma = cv2.resize(chroma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        # Filtered down by as much as the planes are, or it would alias. All three: OpenCV is slow with two.
+        codes = cv2.resize(codes, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    chroma = np.ascontiguousarray(codes[..., 1:])
     return [luma, *cv2.split(places.sample(chroma, cv2.INTER_LINEAR, shift))]
 
 

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import yaml
 
@@ -23,6 +23,8 @@ from tests.cluster.api import ApiError, Json
 from tests.cluster.cluster import Cluster
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.waiting import wait_for
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
@@ -232,22 +234,22 @@ def wait_for_stalled(cluster: Cluster, namespace: str, name: str, reason: str, s
 
 
 @contextmanager
-def watched_phases(cluster: Cluster, namespace: str, name: str) -> Iterator[list[str]]:
-    """Collect the phases that a FaceSwapJob goes through, as fast as one can look."""
-    phases: list[str] = []
+def watched(look: Callable[[], T]) -> Iterator[list[T]]:
+    """Collect what a look at the cluster shows, each time that it changes, as fast as one can look."""
+    seen: list[T] = []
     stop = threading.Event()
 
-    def look() -> None:
+    def look_on() -> None:
         while not stop.wait(0.05):
             with suppress(ApiError, OSError):
-                phase = status_of(cluster, namespace, name).get("phase", "")
-                if phase and (not phases or phases[-1] != phase):
-                    phases.append(phase)
+                now = look()
+                if not seen or seen[-1] != now:
+                    seen.append(now)
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=look_on, daemon=True)
     thread.start()
     try:
-        yield phases
+        yield seen
     finally:
         stop.set()
         thread.join()
