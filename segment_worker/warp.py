@@ -233,7 +233,7 @@ def _affine_places(
     parts = np.take(table, np.maximum(numbers, 0).astype(np.intp), axis=1)
     x = np.arange(numbers.shape[1], dtype=np.float32)[None, :] + np.float32(0.5)
     y = np.arange(numbers.shape[0], dtype=np.float32)[:, None] + np.float32(0.5)
-    return cv2.merge([parts[k] * x + parts[k + 2] * y + parts[k + 4] for k in (0, 1)])
+    return np.asarray(cv2.merge([parts[k] * x + parts[k + 2] * y + parts[k + 4] for k in (0, 1)]))
 
 
 def _fixed(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
