@@ -166,7 +166,8 @@ class Controller:
             self._looks[uid] = time.monotonic()
             try:
                 if self._may_write():
-                    self._look(uid)
+                    with log.within(job=self._name(uid)):
+                        self._look(uid)
             finally:
                 self._looks.pop(uid, None)
                 self._queue.done(uid)
@@ -181,15 +182,19 @@ class Controller:
         except LeaseLost as error:
             # Whoever has it now looks at everything.
             result = "lease lost"
-            log.warning("look ended", uid=uid, detail=str(error))
+            log.warning("look ended", detail=str(error))
         except ApiError as error:
             result = "api error"
-            log.warning("look failed", uid=uid, detail=str(error), again_seconds=self._queue.retry(uid))
+            log.warning("look failed", detail=str(error), again_seconds=self._queue.retry(uid))
         except Exception as error:
             result = "error"
-            log.error("look failed", uid=uid, error=error, again_seconds=self._queue.retry(uid))
+            log.error("look failed", error=error, again_seconds=self._queue.retry(uid))
         self._metrics.reconciles.labels(result).inc()
         self._metrics.reconcile_seconds.observe(time.monotonic() - started)
+
+    def _name(self, uid: str) -> str:
+        """Namespace and name of a FaceSwapJob, for the logs; its UID where it is gone."""
+        return next((f"{each.namespace}/{each.name}" for each in self._resources.by_index(uid)), uid)
 
     def _unhealthy(self) -> str | None:
         now = time.monotonic()

@@ -67,4 +67,4 @@ class Reconciler:
         self._written[before.uid] = LastWrite(time.monotonic(), after.segments.succeeded)
         self._metrics.follow(before.status, after)
         if before.status.phase != after.phase:
-            log.info("phase", job=f"{before.namespace}/{before.name}", phase=after.phase, was=before.status.phase)
+            log.info("phase", phase=after.phase, was=before.status.phase)

@@ -7,16 +7,31 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 _started = time.monotonic()
 _bound: dict[str, Any] = {}
+_within: ContextVar[Mapping[str, Any]] = ContextVar("fields of log lines", default=MappingProxyType({}))
 _lock = threading.Lock()
 
 
 def bind(**fields: Any) -> None:
     """Put `fields` on every line from now on."""
     _bound.update(fields)
+
+
+@contextmanager
+def within(**fields: Any) -> Iterator[None]:
+    """Put `fields` on every line of this thread, in the block."""
+    token = _within.set({**_within.get(), **fields})
+    try:
+        yield
+    finally:
+        _within.reset(token)
 
 
 def debug(message: str, /, **fields: Any) -> None:
@@ -57,6 +72,6 @@ def _write(level: str, message: str, fields: dict[str, Any]) -> None:
     elif failure is not None:
         fields["error"] = failure
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() // 1_000_000 % 1000:03d}Z"
-    line = json.dumps({"time": stamp, "level": level, **_bound, "message": message, **fields}, default=str)
+    line = {"time": stamp, "level": level, **_bound, **_within.get(), "message": message, **fields}
     with _lock:
-        print(line, file=sys.stderr, flush=True)
+        print(json.dumps(line, default=str), file=sys.stderr, flush=True)
