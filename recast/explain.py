@@ -96,8 +96,9 @@ def _headline(view: _View) -> str:
     job, status = view.job, view.job.status
     pods = [pod for pod in view.pods if is_open(pod)]
     running = sum(_is_running(pod) for pod in pods)
+    waiting = len(pods) - running
     counts = [f"{_count(running, 'pod')} running"] if running else []
-    counts += [f"{len(pods) - running} not yet"] if len(pods) > running else []
+    counts += [f"{waiting if running else _count(waiting, 'pod')} not running yet"] if waiting else []
     phase = "Suspended" if job.spec.get("suspend") else status.phase
     how = progress(status.model_copy(update={"phase": phase}), view.now)
     return f"{job.name}: {how}; {' and '.join(counts) or 'no pods'}; {span(view.now - job.created)} old."

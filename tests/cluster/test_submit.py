@@ -391,7 +391,7 @@ def test_explain_says_why_no_node_takes_a_pod(cli: Cli) -> None:
     cli.report(phase="Splitting")
     owned(cli, "interview-split-0", pod_spec(["true"]) | {"nodeSelector": {"no": "such-node"}})
     out = explained(cli, "No node takes pod interview-split-0-")
-    assert out.startswith("interview: Splitting; 1 not yet; ")
+    assert out.startswith("interview: Splitting; 1 pod not running yet; ")
 
 
 def test_explain_says_what_the_cluster_has_against_the_pods(cli: Cli) -> None:

@@ -172,7 +172,7 @@ def test_how_a_running_job_stands() -> None:
     made = job(frames={"perSecond": 96}, estimatedCompletionTime=(NOW + timedelta(minutes=5)).isoformat())
     pods = [worker(), worker("w-1", status=waiting("ContainerCreating"))]
     assert said(made, jobs=[stage()], pods=pods)[0] == (
-        "interview: Swapping 12/40 segments, 96 fps, 5m left; 1 pod running and 1 not yet; 10m old."
+        "interview: Swapping 12/40 segments, 96 fps, 5m left; 1 pod running and 1 not running yet; 10m old."
     )
 
 
