@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit lint format manifests scale bench clean
+.PHONY: help install demo test test-unit lint format manifests cluster scale bench clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -36,6 +36,9 @@ format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
+cluster: install  ## a Kubernetes to try it on, with pods as processes
+	$(RUN) python -m tests.cluster
+
 scale: install  ## the controller under many jobs and segments, on fake nodes
 	RECAST_SCALE=full $(RUN) pytest -s tests/cluster/test_scale.py $(ARGS)
 
@@ -43,7 +46,7 @@ bench: install  ## measure everything, as Markdown
 	$(RUN) python -m benchmarks
 
 clean:  ## remove what make made
-	rm -rf .venv .uv demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv demo-out cluster-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.installed: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --frozen --extra cpu --extra local --extra kubernetes
