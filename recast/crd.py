@@ -97,6 +97,10 @@ def _rules() -> list[Schema]:
             "rule": "self.output.uri.lowerAscii().matches('[.](mp4|mov|mkv)$')",
             "message": "output.uri: must end in .mp4, .mov or .mkv",
         },
+        {
+            "rule": "self.output.uri != self.source.uri",
+            "message": "output.uri: is the source: it would be lost; choose another",
+        },
     ]
 
 

@@ -276,6 +276,12 @@ class JobSpec(Model):
     )
 
     @model_validator(mode="after")
+    def _source_is_kept(self) -> Self:
+        if self.output.uri == self.source.uri:
+            raise ValueError("output.uri: is the source: it would be lost; choose another")
+        return self
+
+    @model_validator(mode="after")
     def _faces_have_consent(self) -> Self:
         if self.engine.name == "Passthrough":
             return self

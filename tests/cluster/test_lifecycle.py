@@ -166,6 +166,8 @@ def test_what_cannot_be_done_is_refused_by_the_server_or_fails_with_its_field(
     bad["spec"]["engine"] = {"name": "Mesh"}
     with pytest.raises(ApiError, match="faces: at least one is needed"):
         control_plane.api.create(path_of(fake), bad)
+    with pytest.raises(ApiError, match=r"output\.uri: is the source"):
+        control_plane.api.create(path_of(fake), sample("same", output={"uri": "s3://studio/in/same.mov"}))
 
 
 def test_scratch_is_removed_with_the_job_where_that_was_asked_for(

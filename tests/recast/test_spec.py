@@ -87,6 +87,10 @@ def refused(data: dict[str, Any]) -> str:
     return ".".join(map(str, first["loc"])) + ": " + first["msg"]
 
 
+def test_the_output_is_not_the_source() -> None:
+    assert "output.uri: is the source" in refused(job(output={"uri": FULL["source"]["uri"][:-3] + "mov"}))
+
+
 def test_a_face_is_changed_only_with_consent() -> None:
     assert "consent: required" in refused({key: value for key, value in FULL.items() if key != "consent"})
     assert "consent: required" in refused(job(consent=None))
