@@ -29,6 +29,7 @@ from controller.progress import with_swap_progress
 from controller.stuck import HOPELESS_EVICTIONS, find_stuck, hopeless_evictions
 from recast import exitcodes, names
 from recast import kubenames as kube
+from recast.layout import job_folder
 from recast.spec import JobSpec
 from recast.stage import StageResult
 from recast.status import Failure, FrameCounts, JobStatus, OutputStatus, Phase, SegmentCounts
@@ -108,22 +109,31 @@ def _plan_deletion(observed: Observed, settings: PodSettings, since: datetime, n
         return Plan(resource.status)
     stages = [job for job in observed.jobs if job.stage != kube.CLEANUP]
     cleanup = observed.job(kube.CLEANUP, 0)
-    over = now - since > CLEANUP_GIVES_UP
-    if resource.status.run is None and not stages:
+    if resource.status.start_time is None and not stages:
         return Plan(resource.status, (SetFinalizer(False),))
-    if (cleanup and (cleanup.complete or cleanup.failed_reason)) or over:
-        kept = Event(
-            "Warning",
-            names.SCRATCH_KEPT,
-            f"scratch was not removed: {cleanup.failed_message if cleanup else 'no time'}: "
-            f"remove {resource.spec['storage']['scratch']}/{resource.namespace}/{resource.name}/ by hand",
+    if cleanup is not None and cleanup.complete:
+        return Plan(resource.status, (SetFinalizer(False),))
+    if why := _hopeless_cleanup(observed, cleanup, since, now):
+        scratch = job_folder(
+            scratch=resource.spec["storage"]["scratch"], namespace=resource.namespace, name=resource.name
         )
-        removed = cleanup is not None and cleanup.complete
-        return Plan(resource.status, (SetFinalizer(False),), () if removed else (kept,))
+        kept = Event("Warning", names.SCRATCH_KEPT, f"scratch was not removed: {why}: remove {scratch} by hand")
+        return Plan(resource.status, (SetFinalizer(False),), (kept,))
     actions: list[Action] = [*_stop(observed)]
     if not any(job.live for job in stages) and not observed.pods_but(kube.CLEANUP):
         actions += _cleanup(observed, settings)
     return Plan(resource.status, tuple(actions), again_seconds=LOOK_AGAIN_SECONDS)
+
+
+def _hopeless_cleanup(observed: Observed, cleanup: StageJob | None, since: datetime, now: datetime) -> str | None:
+    """Why scratch will not be removed: a job that cannot even start may be deleted at once all the same."""
+    if cleanup is not None:
+        if cleanup.failed_reason:
+            return cleanup.failed_message or cleanup.failed_reason
+        stuck = find_stuck(cleanup, observed.pods_of(cleanup), observed.refusals, now)
+        if stuck is not None:
+            return stuck.message
+    return "it took too long" if now - since > CLEANUP_GIVES_UP else None
 
 
 def _removes_scratch(spec: Any) -> bool:
@@ -132,7 +142,7 @@ def _removes_scratch(spec: Any) -> bool:
 
 def _cleanup(observed: Observed, settings: PodSettings) -> list[Action]:
     resource = observed.resource
-    if observed.job(kube.CLEANUP, 0) is not None or resource.status.run is None:
+    if observed.job(kube.CLEANUP, 0) is not None or resource.status.start_time is None:
         return []
     spec = JobSpec.model_validate(dict(resource.spec))
     pinned = _pinned(settings, resource.status)
@@ -163,7 +173,8 @@ class _Pass:
 
     def run(self) -> Plan:
         spec = self._checked
-        self._begin()
+        if not spec.suspend:
+            self._begin()
         if self._overdue(spec):
             seconds = spec.deadline_seconds
             return self.fail(
@@ -172,11 +183,11 @@ class _Pass:
                 "apply it again with a longer deadline, or more workers",
                 exitcodes.TRY_AGAIN,
             )
+        if spec.suspend:
+            return self._suspend()
         if spec.storage.retain == "Never" and kube.FINALIZER not in self._resource.finalizers:
             # Before the first object is written.
             self._actions.append(SetFinalizer(True))
-        if spec.suspend:
-            return self._suspend()
         self._resume()
         return self._stage()
 

@@ -51,6 +51,11 @@ def part_digest(
     return sha256_hex(canonical_json(key))[:16]
 
 
+def job_folder(*, scratch: str, namespace: str, name: str) -> str:
+    """Where all runs of job `namespace`/`name` are, under the `scratch` URI; ends with a slash."""
+    return f"{scratch.rstrip('/')}/{namespace}/{name}/"
+
+
 @dataclass(frozen=True)
 class RunLayout:
     """The keys of one run of one job, as URIs."""
@@ -60,7 +65,7 @@ class RunLayout:
     @classmethod
     def of(cls, *, scratch: str, namespace: str, name: str, run: str) -> "RunLayout":
         """Lay out `run` of job `namespace`/`name` under the `scratch` URI."""
-        return cls(f"{scratch.rstrip('/')}/{namespace}/{name}/{run}")
+        return cls(f"{job_folder(scratch=scratch, namespace=namespace, name=name)}{run}")
 
     @property
     def plan(self) -> str:

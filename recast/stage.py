@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from recast import exitcodes, log, names
 from recast.errors import BadConfig, RecastError
-from recast.layout import RunLayout
+from recast.layout import RunLayout, job_folder
 from recast.spec import JobSpec, Model
 from recast.stopping import Terminated, terminated_by_signals
 
@@ -35,6 +35,11 @@ class StageInput(Model):
     run: str | None = None
     spec: JobSpec
     segments_per_pod: int = 1
+
+    @property
+    def folder(self) -> str:
+        """Where all of this job's runs are; ends with a slash."""
+        return job_folder(scratch=self.spec.storage.scratch, namespace=self.namespace, name=self.name)
 
     def layout(self, run: str) -> RunLayout:
         """The keys of this job's `run`."""

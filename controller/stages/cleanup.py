@@ -1,8 +1,7 @@
 """Cleanup: remove what a deleted or failed job left in scratch. Run as `python -m controller.stages.cleanup`."""
 
-from controller.stages.scratch import remove_run
+from controller.stages.scratch import remove_run, remove_runs
 from recast import log
-from recast.errors import BadConfig
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storageconfig import make_storage
 
@@ -13,13 +12,17 @@ def main() -> int:
 
 
 def cleanup(job: StageInput) -> StageResult:
-    """Remove the run's folder; one that is not there is as good."""
+    """Remove the run's folder, or all of the job's where split was stopped before it said which; none is as good."""
+    storage = make_storage(job.spec)
     if job.run is None:
-        raise BadConfig("RECAST_STAGE: run is missing: split reports it")
-    layout = job.layout(job.run)
-    remove_run(make_storage(job.spec), layout)
-    log.info("scratch removed", uri=layout.prefix)
-    return StageResult(run=job.run, message=f"{layout.prefix}/ is removed")
+        uri = job.folder
+        remove_runs(storage, uri)
+    else:
+        layout = job.layout(job.run)
+        uri = f"{layout.prefix}/"
+        remove_run(storage, layout)
+    log.info("scratch removed", uri=uri)
+    return StageResult(run=job.run, message=f"{uri} is removed")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,20 @@
 from recast.layout import RunLayout
 from recast.storage import Storage
 
+PLAN = "/plan.json"
+
 
 def remove_run(storage: Storage, layout: RunLayout) -> None:
     """Remove everything of a run."""
     storage.delete(layout.plan)
     storage.delete_prefix(f"{layout.prefix}/")
+
+
+def remove_runs(storage: Storage, folder: str) -> None:
+    """Remove every run under a job's folder."""
+    for prefix in {info.uri[: -len(PLAN)] for info in storage.list(folder) if info.uri.endswith(PLAN)}:
+        remove_run(storage, RunLayout(prefix))
+    storage.delete_prefix(folder)
 
 
 def remove_work(storage: Storage, layout: RunLayout) -> None:

@@ -1,0 +1,154 @@
+"""FaceSwapJobs, Jobs and pods as the planner sees them, in few words."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from controller.actions import CreateJob, Plan
+from controller.objects import PodSettings, stage_name
+from controller.observed import Observed, Pod, Resource, StageJob
+from controller.plan import plan
+from recast import kubenames as kube
+from recast.stage import StageResult
+from recast.status import Condition, FrameCounts, Images, JobStatus, SegmentCounts
+
+NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+BEGAN = NOW - timedelta(minutes=5)
+UID = "3bb15e98-5f3a-4c8e-9f0a-1c2d3e4f5a6b"
+RUN = "0123456789ab"
+SEGMENTS, FRAMES = 6, 150
+IMAGES = Images(controller="recast/controller:1", segment_worker="recast/worker:1")
+SETTINGS = PodSettings(IMAGES)
+
+
+def spec(**changes: Any) -> dict[str, Any]:
+    """A spec that changes nothing in the video, with these fields."""
+    fields: dict[str, Any] = {
+        "source": {"uri": "s3://studio/in/interview.mov"},
+        "output": {"uri": "s3://studio/out/interview.mp4"},
+        "engine": {"name": "Passthrough"},
+        "storage": {"endpoint": "http://s3:8333", "scratch": "s3://scratch/recast"},
+    }
+    return fields | changes
+
+
+def resource(status: JobStatus | None = None, *, labels: dict[str, str] | None = None, **changes: Any) -> Resource:
+    """A FaceSwapJob, its status, and the fields of its spec that matter."""
+    return Resource(
+        namespace="studio",
+        name="interview",
+        uid=UID,
+        created=BEGAN,
+        labels=labels or {},
+        spec=spec(**changes),
+        status=status or JobStatus(),
+    )
+
+
+def begun(**changes: Any) -> JobStatus:
+    """The status of a job whose split runs."""
+    status = JobStatus(observed_generation=1, phase="Splitting", start_time=BEGAN, images=IMAGES)
+    return status.model_copy(update=changes)
+
+
+def fact(type_: str, status: str = "True", reason: str = "StageComplete", message: str = "") -> Condition:
+    """A condition."""
+    return Condition.model_validate(
+        {
+            "type": type_,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "last_transition_time": BEGAN,
+            "observed_generation": 1,
+        }
+    )
+
+
+def was_split(*more: Condition, **changes: Any) -> JobStatus:
+    """The status of a job whose swap runs."""
+    known = fact(kube.SPLIT_COMPLETE, message=f"{SEGMENTS} segments, {FRAMES} frames")
+    return begun(
+        phase="Swapping",
+        run=RUN,
+        segments=SegmentCounts(total=SEGMENTS),
+        frames=FrameCounts(total=FRAMES),
+        progress=f"0/{SEGMENTS}",
+        conditions=tuple(sorted((known, *more), key=lambda each: each.type)),
+    ).model_copy(update=changes)
+
+
+def was_swapped(*more: Condition, **changes: Any) -> JobStatus:
+    """The status of a job whose mux runs."""
+    return was_split(
+        fact(kube.SWAP_COMPLETE, message=f"all {SEGMENTS} segments are done"),
+        *more,
+        phase="Muxing",
+        segments=SegmentCounts(total=SEGMENTS, succeeded=SEGMENTS),
+        frames=FrameCounts(total=FRAMES, done=FRAMES),
+        progress=f"{SEGMENTS}/{SEGMENTS}",
+    ).model_copy(update=changes)
+
+
+BEFORE = {kube.SPLIT: begun, kube.SWAP: was_split, kube.MUX: was_swapped}
+"""The status in which a stage runs."""
+
+
+def job(stage: str, attempt: int = 0, **changes: Any) -> StageJob:
+    """A stage's Job."""
+    made = StageJob(
+        name=stage_name(resource(), stage, attempt),
+        uid=f"{stage}-{attempt}",
+        owner=UID,
+        stage=stage,
+        attempt=attempt,
+        created=BEGAN,
+        started=BEGAN,
+        completions=SEGMENTS if stage == kube.SWAP else 1,
+        parallelism=SEGMENTS if stage == kube.SWAP else 1,
+        active=SEGMENTS if stage == kube.SWAP else 1,
+    )
+    return replace(made, **changes)
+
+
+def pod(of: StageJob, index: int = 0, **changes: Any) -> Pod:
+    """A pod of a Job, that runs."""
+    made = Pod(
+        name=f"{of.name}-{index}",
+        owner=UID,
+        job=of.name,
+        stage=of.stage,
+        index=index,
+        phase="Running",
+        node="node-1",
+        created=BEGAN,
+        started=BEGAN,
+    )
+    return replace(made, **changes)
+
+
+def ended(of: StageJob, code: int = 0, index: int = 0, **said: Any) -> Pod:
+    """A pod of a Job that has ended, with what it said."""
+    result = StageResult(code=code, **said) if said else None
+    phase = "Failed" if code else "Succeeded"
+    return pod(of, index, phase=phase, finished=NOW, exit_code=code, result=result)
+
+
+def decide(observed: Observed, now: datetime = NOW) -> Plan:
+    """What the planner says."""
+    return plan(observed, SETTINGS, now)
+
+
+def created(planned: Plan) -> list[str]:
+    """The Jobs that a plan creates, `stage-attempt`."""
+    manifests = [action.manifest for action in planned.actions if isinstance(action, CreateJob)]
+    return [
+        f"{each['metadata']['labels'][kube.LABEL_STAGE]}-{each['metadata']['labels'][kube.LABEL_ATTEMPT]}"
+        for each in manifests
+    ]
+
+
+def said(planned: Plan, type_: str) -> tuple[str, str] | None:
+    """Status and reason of a condition that a plan leaves."""
+    found = planned.status.condition(type_)
+    return (found.status, found.reason) if found else None
