@@ -1,0 +1,45 @@
+from datetime import timedelta
+
+from controller.conditions import with_condition, without_condition
+from recast import kubenames as kube
+from recast.status import MESSAGE_LIMIT, JobStatus
+from tests.controller.builders import BEGAN, NOW, begun, fact
+
+
+def set_stalled(status: JobStatus, value: str = "True", message: str = "wait") -> JobStatus:
+    return with_condition(status, kube.STALLED, value, "Unschedulable", message, generation=1, now=NOW)  # type: ignore[arg-type]
+
+
+def test_a_condition_that_says_the_same_changes_nothing() -> None:
+    status = set_stalled(begun())
+    later = with_condition(
+        status, kube.STALLED, "True", "Unschedulable", "wait", generation=1, now=NOW + timedelta(hours=1)
+    )
+    assert later is status
+
+
+def test_its_time_is_that_of_its_status_not_of_its_message() -> None:
+    status = begun(conditions=(fact(kube.STALLED),))
+    found = set_stalled(status, message="still").condition(kube.STALLED)
+    assert found is not None and (found.last_transition_time, found.message) == (BEGAN, "still")
+    found = set_stalled(status, "False").condition(kube.STALLED)
+    assert found is not None and found.last_transition_time == NOW
+
+
+def test_conditions_stand_in_one_order_and_once_each() -> None:
+    status = set_stalled(set_stalled(begun(conditions=(fact(kube.SPLIT_COMPLETE),))), "False")
+    assert [each.type for each in status.conditions] == [kube.SPLIT_COMPLETE, kube.STALLED]
+    other = with_condition(begun(), kube.STALLED, "True", "X", "x", generation=1, now=NOW)
+    other = with_condition(other, kube.SPLIT_COMPLETE, "True", "X", "x", generation=1, now=NOW)
+    assert [each.type for each in other.conditions] == [kube.SPLIT_COMPLETE, kube.STALLED]
+
+
+def test_a_long_message_is_cut() -> None:
+    found = set_stalled(begun(), message="x" * 10_000).condition(kube.STALLED)
+    assert found is not None and len(found.message) == MESSAGE_LIMIT
+
+
+def test_a_condition_that_is_not_there_is_removed_for_nothing() -> None:
+    status = begun()
+    assert without_condition(status, kube.STALLED) is status
+    assert without_condition(set_stalled(status), kube.STALLED) == status

@@ -1,0 +1,54 @@
+from datetime import timedelta
+
+from controller.progress import with_swap_progress
+from recast import kubenames as kube
+from recast.status import Attempts, FrameCounts, GpuSeconds, SegmentCounts
+from tests.controller.builders import BEGAN, NOW, ended, job, pod, was_split
+
+SWAP = job(kube.SWAP)
+
+
+def test_a_pod_that_is_done_counts_for_all_its_segments() -> None:
+    # Four pods for fourteen segments; the last has two.
+    status = was_split(segments=SegmentCounts(total=14), frames=FrameCounts(total=140))
+    swap = job(kube.SWAP, segments_per_pod=4, completions=4, completed_indexes="0,3", active=2)
+    after = with_swap_progress(status, swap, (), NOW)
+    assert after.segments == SegmentCounts(total=14, succeeded=6, active=8)
+    assert (after.progress, after.frames.done) == ("6/14", 60)
+
+
+def test_a_second_job_that_has_done_less_does_not_set_it_back() -> None:
+    status = was_split(segments=SegmentCounts(total=6, succeeded=5), frames=FrameCounts(total=150, done=125))
+    after = with_swap_progress(status, job(kube.SWAP, 1, completed_indexes="0"), (), NOW)
+    assert (after.segments.succeeded, after.frames.done) == (5, 125)
+
+
+def test_speed_and_end_are_estimated_from_what_this_job_did() -> None:
+    swap = job(kube.SWAP, completed_indexes="0-2")
+    after = with_swap_progress(was_split(), swap, (), BEGAN + timedelta(seconds=25))
+    assert after.frames == FrameCounts(total=150, done=75, per_second=3)
+    assert after.estimated_completion_time == BEGAN + timedelta(seconds=50)
+
+
+def test_a_second_attempt_is_not_praised_for_the_first_ones_work() -> None:
+    status = was_split(
+        attempts=Attempts(swap=1),
+        segments=SegmentCounts(total=6, succeeded=4),
+        frames=FrameCounts(total=150, done=100),
+    )
+    after = with_swap_progress(status, job(kube.SWAP, 1, completed_indexes="0-4"), (), BEGAN + timedelta(seconds=25))
+    assert after.frames.per_second == 1
+
+
+def test_times_are_not_made_anew_where_nothing_was_finished() -> None:
+    status = with_swap_progress(was_split(), job(kube.SWAP, completed_indexes="0-2"), (), NOW)
+    later = with_swap_progress(status, job(kube.SWAP, completed_indexes="0-2"), (), NOW + timedelta(minutes=9))
+    assert later == status
+
+
+def test_gpu_time_is_counted_by_how_it_ended_and_never_goes_back() -> None:
+    good = [ended(SWAP), ended(SWAP, 143, 1), pod(SWAP, 2)]
+    pods = [each.__class__(**{**each.__dict__, "gpus": 2}) for each in good]
+    after = with_swap_progress(was_split(), SWAP, pods, NOW)
+    assert after.gpu_seconds == GpuSeconds(spent=600, lost=600)
+    assert with_swap_progress(after, SWAP, (), NOW).gpu_seconds == after.gpu_seconds

@@ -1,0 +1,63 @@
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controller.stuck import find_stuck, hopeless_evictions
+from recast import kubenames as kube
+from recast import names
+from tests.controller.builders import BEGAN, NOW, job, pod
+
+SWAP = job(kube.SWAP)
+PENDING = {"phase": "Pending", "started": None, "node": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "tells"),
+    [
+        ({"waiting_reason": "ImagePullBackOff", "waiting_message": "no such tag"}, names.IMAGE_PULL_FAILED, "no such"),
+        ({"waiting_reason": "InvalidImageName"}, names.IMAGE_PULL_FAILED, "registry"),
+        (
+            {"waiting_reason": "CreateContainerConfigError", "waiting_message": 'secret "a" not found'},
+            names.CONTAINER_CONFIG,
+            "storage.credentialsSecret",
+        ),
+        ({"unschedulable": "0/3 nodes: nvidia.com/gpu"}, names.UNSCHEDULABLE, "worker.gpus"),
+        ({"gone_at": NOW - timedelta(seconds=6), "node": "node-7"}, names.NODE_LOST, "kubectl delete node node-7"),
+        ({"node": "node-1"}, names.STARTING_SLOWLY, "5 minutes"),
+        ({"phase": "Running", "ignored_failures": 10}, names.EVICTED_REPEATEDLY, "evicted 10 times"),
+    ],
+)
+def test_each_has_its_name_and_what_to_do(changes: dict[str, Any], reason: str, tells: str) -> None:
+    found = find_stuck(SWAP, [pod(SWAP), pod(SWAP, 1, **{**PENDING, **changes})], (), NOW)
+    assert found is not None and found.reason == reason
+    assert tells in found.message and f"{SWAP.name}-1" in found.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"phase": "Running", "node": "node-1"},
+        {"waiting_reason": "ContainerCreating", "node": "node-1", "created": NOW},
+        {"unschedulable": "no node", "created": NOW - timedelta(seconds=9)},
+        {"gone_at": NOW + timedelta(seconds=20), "phase": "Running", "node": "node-1"},
+        {"phase": "Running", "node": "node-1", "ignored_failures": 9},
+        {"phase": "Failed", "waiting_reason": "ImagePullBackOff"},
+    ],
+)
+def test_what_may_pass_by_itself_has_no_name(changes: dict[str, Any]) -> None:
+    assert find_stuck(SWAP, [pod(SWAP, **{**PENDING, **changes})], (), NOW) is None
+
+
+def test_pods_that_are_refused_are_told_by_the_last_event() -> None:
+    waiting = replace(SWAP, created=BEGAN)
+    found = find_stuck(waiting, (), ("first", "exceeded quota: pods=0"), NOW)
+    assert found is not None and found.reason == names.PODS_REFUSED and "exceeded quota" in found.message
+    assert find_stuck(replace(waiting, suspended=True), (), ("x",), NOW) is None
+    assert find_stuck(replace(waiting, created=NOW), (), ("x",), NOW) is None
+
+
+def test_thirty_evictions_are_hopeless() -> None:
+    assert hopeless_evictions([pod(SWAP, ignored_failures=29)]) is None
+    assert hopeless_evictions([pod(SWAP), pod(SWAP, 2, ignored_failures=30)]) is not None
