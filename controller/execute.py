@@ -4,7 +4,7 @@ Killed between any two of these, the next look finds what was done and goes on: 
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,11 +61,14 @@ class Executor:
         Returns:
             The FaceSwapJob as it now stands, and the Jobs that were created.
         """
+        changes = plan.status != resource.status
+        if not changes:
+            # What they tell may be the last there is: the actions may let the FaceSwapJob go.
+            self._send_all(resource, plan.events)
         created = [job for action in plan.actions if (job := self._do(resource, action))]
-        if write_status and plan.status != resource.status:
+        if changes and write_status:
             resource = self._write_status(resource, plan.status)
-            for event in plan.events:
-                self._send(resource, event)
+            self._send_all(resource, plan.events)
         return resource, created
 
     def _check(self) -> None:
@@ -126,6 +129,11 @@ class Executor:
         }
         written = self._api.apply(self._path(resource) + "/status", body, manager=names.FIELD_MANAGER, force=True)
         return project_resource(written)
+
+    def _send_all(self, resource: Resource, events: Iterable[Event]) -> None:
+        for event in events:
+            self._check()
+            self._send(resource, event)
 
     def _send(self, resource: Resource, event: Event) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from pydantic import ValidationError
 
 from recast import kubenames as names
@@ -142,10 +141,7 @@ class Cluster:
             if error.name is None or not error.name.startswith("kubernetes"):
                 raise
             raise BadConfig("the Kubernetes client is not installed: install recast[kubernetes]") from error
-        try:
-            api = KubeApi.connect(kubeconfig, context)
-        except yaml.YAMLError as error:
-            raise BadConfig(f"{kubeconfig or '$KUBECONFIG or ~/.kube/config'}: not YAML: {error}") from error
+        api = KubeApi.connect(kubeconfig, context)
         return cls(api, namespace or api.namespace)
 
     def find(self, name: str, namespace: str | None = None) -> Job | None:

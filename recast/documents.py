@@ -27,6 +27,7 @@ ANNOTATION_LIMIT = 262_144
 ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
 OBJECT_WANTED = "write s3://bucket/key"
 # What --each puts in place of them.
+SOURCE_STAND_IN = "s3://stand-in/source"
 STAND_IN = "s3://stand-in/a.mkv"
 
 
@@ -134,9 +135,9 @@ def _parse(document: YamlDocument, name: str, template: bool, problems: list[str
 
 
 def _stand_in(spec: Json) -> None:
-    for name in ("source", "output"):
+    for name, uri in (("source", SOURCE_STAND_IN), ("output", STAND_IN)):
         if isinstance(spec.setdefault(name, {}), dict):
-            spec[name].setdefault("uri", STAND_IN)
+            spec[name].setdefault("uri", uri)
 
 
 def _envelope_faults(value: Any) -> Iterator[tuple[Path, str]]:

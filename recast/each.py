@@ -59,6 +59,9 @@ def expand(template: JobDocument, objects: Iterable[str], sources: str, outputs:
             expanded.others += 1
             continue
         output = f"{outputs}{relative.with_suffix(_container(template, relative.suffix.lower()))}"
+        if output == uri:
+            expanded.problems.append(f"{uri}: its output would take its place: give another --output")
+            continue
         first = taken.setdefault(output, uri)
         if first != uri:
             expanded.problems.append(f"{uri}: its output would be {output}, as that of {first}: rename one of them")

@@ -13,6 +13,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import urllib3
+import yaml
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
 from kubernetes.config import ConfigException, list_kube_config_contexts, load_incluster_config, load_kube_config
@@ -99,7 +100,7 @@ class KubeApi:
         try:
             load_kube_config(file, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
             contexts, current = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError, ValueError) as error:
+        except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
             place = file or "$KUBECONFIG or ~/.kube/config"
             raise BadConfig(f"{place}: no cluster to talk to: {error}; give --kubeconfig") from error
         chosen = next((each for each in contexts if each["name"] == context), current)

@@ -138,6 +138,8 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
     source, output = to_uri(options.source), to_uri(options.output)
     if options.scratch is None and (source + output).count("s3://"):
         raise UsageError("s3:// URIs need --scratch s3://bucket/prefix, and --endpoint-url unless it is AWS")
+    if source == output:
+        raise UsageError(f"{options.output}: SOURCE and OUTPUT are the same file")
     try:
         return JobSpec(
             source=Source(uri=source),
@@ -186,7 +188,7 @@ def _check_output(spec: JobSpec, folder: Path) -> None:
     """Refuse early what would be refused late; a run that was cut short may have published already."""
     path = Path(spec.output.uri.removeprefix("file://"))
     source = Path(spec.source.uri.removeprefix("file://"))
-    if path == source or (path.exists() and source.exists() and path.samefile(source)):
+    if path.exists() and source.exists() and path.samefile(source):
         raise UsageError(f"{path}: SOURCE and OUTPUT are the same file")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder: give a file name in it")

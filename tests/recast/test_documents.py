@@ -207,5 +207,12 @@ def test_two_sources_of_one_output_and_names_that_are_no_addresses_are_refused()
     ]  # fmt: skip
 
 
+def test_a_source_is_not_its_own_output() -> None:
+    (template,) = parse_jobs(WITH_OUTPUT, "t.yaml", template=True).jobs
+    found = expand(template, ["s3://studio/a/c.mov", "s3://studio/a/d.mp4"], "s3://studio/a/", "s3://studio/a/")
+    assert found.problems == ["s3://studio/a/c.mov: its output would take its place: give another --output"]
+    assert [job.spec.output.uri for job in found.jobs] == ["s3://studio/a/d.mov"]
+
+
 def test_a_prefix_is_a_folder() -> None:
     assert folder("s3://in") == "s3://in/" and folder("s3://studio/a/") == "s3://studio/a/"

@@ -78,3 +78,15 @@ def test_cleanup_removes_the_run_and_may_come_twice(s3: EmbeddedStore, storage: 
     cleanup(ready)
     assert left(s3, storage, asked) == []
     assert left(s3, storage, other) != []
+
+
+def test_cleanup_of_a_job_whose_split_was_stopped_removes_all_that_is_its_own(
+    s3: EmbeddedStore, storage: Storage, tmp_path: Path
+) -> None:
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", retain="Never")
+    other = job(s3, clips.build("cfr"), tmp_path / "other.mp4", name=asked.name + "0")
+    split(asked)
+    split(other)
+    cleanup(asked)
+    assert left(s3, storage, asked) == []
+    assert left(s3, storage, other) != []

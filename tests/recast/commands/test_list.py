@@ -63,7 +63,7 @@ CONTEXT = "contexts: [{name: a, context: {cluster: a, user: a}}]"
     ("text", "code", "said"),
     [
         (None, 78, "no cluster to talk to"),
-        ("a: [", 78, "not YAML"),
+        ("a: [", 78, "no cluster to talk to"),
         (f"{CLUSTER}\n{CONTEXT}\nusers: []\ncurrent-context: b", 78, "no cluster to talk to"),
         (f"{CLUSTER}\n{CONTEXT}\nusers: [{{name: a, user: {{}}}}]\ncurrent-context: a", 69, "does not answer"),
     ],

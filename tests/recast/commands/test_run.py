@@ -129,9 +129,8 @@ def place(tmp_path: Path) -> Path:
 def test_an_output_that_would_fail_late_is_refused_early(
     place: Path, output: str, error: type[RecastError], what: str
 ) -> None:
-    job = spec(*FACE, source=str(place / "a.mov"), output=str(place / output))
     with pytest.raises(error, match=what):
-        run._check_output(job, place / "no-run")
+        run._check_output(spec(*FACE, source=str(place / "a.mov"), output=str(place / output)), place / "no-run")
 
 
 def test_an_output_that_exists_is_taken_where_that_was_asked_for_or_a_run_was_cut_short(place: Path) -> None:
@@ -145,9 +144,10 @@ def test_an_output_that_exists_is_taken_where_that_was_asked_for_or_a_run_was_cu
 def test_a_source_under_another_name_is_still_the_file_that_would_be_overwritten(place: Path, name: str) -> None:
     (place / "link.mov").symlink_to(place / "a.mov")
     (place / "linked").symlink_to(place)
-    job = spec(*FACE, "--overwrite", source=str(place / name), output=str(place / "a.mov"))
     with pytest.raises(UsageError, match="same file"):
-        run._check_output(job, place / "no-run")
+        run._check_output(
+            spec(*FACE, "--overwrite", source=str(place / name), output=str(place / "a.mov")), place / "no-run"
+        )
 
 
 @pytest.mark.parametrize(

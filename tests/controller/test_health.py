@@ -1,0 +1,65 @@
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from controller.health import HealthServer
+from controller.metrics import JobsByPhase, Metrics
+from recast.status import FrameCounts, GpuSeconds, SegmentCounts
+from tests.controller.builders import was_split
+
+
+class State:
+    healthy: str | None = None
+    ready: str | None = "the caches are not filled yet"
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[HealthServer, State, Metrics]]:
+    state, metrics = State(), Metrics(CollectorRegistry())
+    running = HealthServer(("127.0.0.1", 0), lambda: state.healthy, lambda: state.ready, metrics.registry)
+    running.start()
+    yield running, state, metrics
+    running.stop()
+
+
+def get(server: HealthServer, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_health_and_readiness_say_what_is_wrong(server: tuple[HealthServer, State, Metrics]) -> None:
+    running, state, _ = server
+    assert get(running, "/healthz") == (200, "ok\n")
+    assert get(running, "/readyz?verbose") == (503, "the caches are not filled yet\n")
+    state.ready, state.healthy = None, "a look hangs"
+    assert get(running, "/readyz") == (200, "ok\n")
+    assert get(running, "/healthz") == (503, "a look hangs\n")
+    assert get(running, "/else")[0] == 404
+
+
+def test_metrics_count_what_a_status_says_is_new(server: tuple[HealthServer, State, Metrics]) -> None:
+    running, _, metrics = server
+    metrics.registry.register(JobsByPhase(lambda: ["Swapping", "Swapping", "Failed"]))
+    after = was_split(
+        segments=SegmentCounts(total=6, succeeded=4),
+        frames=FrameCounts(total=150, done=100),
+        gpu_seconds=GpuSeconds(spent=30, lost=2),
+    )
+    metrics.follow(was_split(), after)
+    metrics.follow(after, was_split())
+    text = get(running, "/metrics")[1]
+    for line in (
+        "recast_segments_done_total 4.0",
+        "recast_frames_done_total 100.0",
+        'recast_gpu_seconds_total{result="spent"} 30.0',
+        'recast_gpu_seconds_total{result="lost"} 2.0',
+        'recast_jobs{phase="Swapping"} 2.0',
+        'recast_jobs{phase="Muxing"} 0.0',
+    ):
+        assert line in text, line

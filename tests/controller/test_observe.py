@@ -1,0 +1,113 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.observe import LOOK_SECONDS, SLOW_LOOK_SECONDS, Observer
+from controller.observed import JOB_NAME_LABEL
+from recast import kubenames as kube
+from recast.kubeapi import Page
+from recast.kubeerrors import Forbidden
+from tests.controller.builders import NOW, job, resource, was_split, was_swapped
+
+SWAP = job(kube.SWAP)
+TIME = "2026-01-15T12:00:00Z"
+
+
+class Api:
+    """Has some pods, and some events of refusal."""
+
+    def __init__(self, pods: int = 1) -> None:
+        self.asked: list[dict[str, str | None]] = []
+        self.pods, self.events = pods, [{"message": "later", "lastTimestamp": "2"}, {"message": "quota"}]
+        self.ends = False
+
+    def list(self, path: str, **query: str | None) -> Iterator[Page]:
+        self.asked.append({"path": path.rpartition("/")[2], **query})
+        found: list[dict[str, Any]] = [
+            {
+                "metadata": {"name": f"p{k}", "labels": {JOB_NAME_LABEL: SWAP.name}, "creationTimestamp": TIME},
+                "spec": {},
+            }
+            for k in range(self.pods)
+        ]
+        yield Page(found if path.endswith("pods") else list(self.events), "1")
+
+    def create(self, path: str, body: dict[str, Any], *, dry_run: bool) -> None:
+        assert dry_run, "nothing is kept"
+        if self.ends:
+            raise Forbidden("no", details={"causes": [{"reason": "NamespaceTerminating"}]})
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def observer(api: Api, clock: Clock) -> Observer:
+    return Observer(api, clock)  # type: ignore[arg-type]
+
+
+def test_live_pods_are_listed_now_and_then(observer: Observer, api: Api, clock: Clock) -> None:
+    seen = resource(was_split())
+    assert len(observer.observe(seen, (SWAP,)).pods) == 1
+    clock.now = LOOK_SECONDS - 1
+    assert len(observer.observe(seen, (SWAP,)).pods) == 1
+    assert len(api.asked) == 1
+    clock.now = LOOK_SECONDS + 1
+    observer.observe(seen, (SWAP,))
+    assert len(api.asked) == 2
+    assert "status.phase!=Succeeded" in str(api.asked[0]["field_selector"])
+
+
+def test_a_job_that_moves_is_looked_at_more_rarely(observer: Observer, api: Api, clock: Clock) -> None:
+    seen = resource(was_split())
+    for succeeded, now in ((0, 0.0), (1, LOOK_SECONDS + 1), (2, SLOW_LOOK_SECONDS - 1)):
+        clock.now = now
+        observer.observe(seen, (replace(SWAP, succeeded=succeeded),))
+    assert len(api.asked) == 1
+
+
+def test_of_a_job_that_has_ended_all_pods_are_read_each_time(observer: Observer, api: Api) -> None:
+    done = replace(SWAP, complete=True)
+    for _ in range(2):
+        observer.observe(resource(was_split()), (done,))
+    assert [asked["field_selector"] for asked in api.asked] == [None, None]
+
+
+def test_stages_that_are_done_cost_nothing(observer: Observer, api: Api) -> None:
+    finished = resource(was_swapped(completion_time=NOW))
+    observer.observe(finished, (SWAP, job(kube.MUX)))
+    observer.observe(resource(was_swapped()), (SWAP, job(kube.SPLIT)))
+    assert api.asked == []
+
+
+def test_where_there_are_still_no_pods_it_asks_why(observer: Observer, api: Api, clock: Clock) -> None:
+    api.pods = 0
+    assert observer.observe(resource(was_split()), (SWAP,)).refusals == ()
+    clock.now = LOOK_SECONDS + 1
+    found = observer.observe(resource(was_split()), (SWAP,))
+    assert found.refusals == ("quota", "later") and not found.namespace_ends
+    api.ends = True
+    clock.now = 3 * LOOK_SECONDS
+    assert observer.observe(resource(was_split()), (SWAP,)).namespace_ends
+
+
+def test_a_deleted_job_is_looked_at_only_while_it_is_held(observer: Observer, api: Api) -> None:
+    gone = replace(resource(was_split()), deleted=NOW)
+    assert observer.observe(gone, (SWAP,)).pods == () and not api.asked
+    assert observer.observe(replace(gone, finalizers=(kube.FINALIZER,)), (SWAP,)).pods
