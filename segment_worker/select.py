@@ -46,7 +46,18 @@ class Index:
             raise ValueError(f"face index {self.place}: must be 0 or more")
 
 
-Selection = Largest | All | Leftmost | Rightmost | Index
+@dataclass(frozen=True)
+class Reference:
+    """The face that is nearest to a reference, if it is near enough.
+
+    Attributes:
+        farthest: the largest distance, in the engine's own unit.
+    """
+
+    farthest: float
+
+
+Selection = Largest | All | Leftmost | Rightmost | Index | Reference
 
 
 def order(boxes: Sequence[Box]) -> list[int]:
@@ -54,8 +65,14 @@ def order(boxes: Sequence[Box]) -> list[int]:
     return sorted(range(len(boxes)), key=lambda k: (boxes[k][0] + boxes[k][2], boxes[k][1] + boxes[k][3], k))
 
 
-def choose(boxes: Sequence[Box], selection: Selection) -> list[int]:
-    """Places in `boxes` of the faces to swap, in order from left to right."""
+def choose(boxes: Sequence[Box], selection: Selection, distances: Sequence[float] | None = None) -> list[int]:
+    """Places in `boxes` of the faces to swap, in order from left to right.
+
+    Args:
+        boxes: the faces.
+        selection: which are meant.
+        distances: how far each is from the reference, where `selection` is one.
+    """
     ordered = order(boxes)
     if not ordered:
         return []
@@ -70,6 +87,10 @@ def choose(boxes: Sequence[Box], selection: Selection) -> list[int]:
             return ordered[-1:]
         case Index(place):
             return ordered[place : place + 1]
+        case Reference(farthest):
+            assert distances is not None
+            nearest = min(ordered, key=lambda k: distances[k])
+            return [nearest] if distances[nearest] <= farthest else []
 
 
 def _area(box: Box) -> float:

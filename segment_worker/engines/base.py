@@ -22,6 +22,23 @@ class SwappedFrame:
     faces_swapped: int = 0
 
 
+@dataclass(frozen=True)
+class FaceSeen:
+    """A face as `recast preview` tells of it.
+
+    Attributes:
+        box: x0, y0, x1, y1 in luma pixels.
+        score: 0..1, certainty that it is a face.
+        chosen: whether it is swapped.
+        why: one phrase: why it is, or is not.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    chosen: bool
+    why: str
+
+
 class Engine(Protocol):
     """A face-swap engine, set up with the job's faces.
 

@@ -1,7 +1,6 @@
 """The embedded engine: the source's face, laid over the target's mesh, lit like it and blended into it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,12 +10,12 @@ import numpy.typing as npt
 from recast import names
 from recast.errors import BadInput
 from segment_worker import mesh_topology as topology
-from segment_worker.engines.base import SwappedFrame
+from segment_worker.engines.base import FaceSeen, SwappedFrame
 from segment_worker.eyes import look_of, turn_eyes
 from segment_worker.facemesh import Face, FaceFinder
 from segment_worker.paste import Rect, align, code_matrix, cut, lay, shrink
 from segment_worker.picture import Patch, Picture, Plane, YuvLayout
-from segment_worker.select import Box, Largest, Selection, choose
+from segment_worker.select import Largest, Selection, choose
 from segment_worker.shape import pose_of, with_lips_met, with_proportions
 from segment_worker.texture import Texture, light_of, make_texture, reveal_of, wide_open
 from segment_worker.warp import PictureMap, look_up, picture_map
@@ -39,23 +38,6 @@ _OWN_LIPS = 1.3
 _FEW_TEETH = 2.5
 # Where highlights begin to be rolled off.
 _KNEE = np.float32(0.92)
-
-
-@dataclass(frozen=True)
-class FaceSeen:
-    """A face as `recast preview` tells of it.
-
-    Attributes:
-        box: x0, y0, x1, y1 in luma pixels.
-        score: 0..1, certainty that it is a face.
-        chosen: whether it is swapped.
-        why: one phrase: why it is, or is not.
-    """
-
-    box: Box
-    score: float
-    chosen: bool
-    why: str
 
 
 class MeshEngine:

@@ -1,0 +1,170 @@
+"""InsightFace's inswapper: detection, the source's embedding, swap, and paste of the region alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from recast import names
+from recast.errors import BadInput
+from segment_worker.engines.base import FaceSeen, SwappedFrame
+from segment_worker.insight.alignment import Array64, crop_matrix
+from segment_worker.insight.arcface import Recogniser, average, distance, normed
+from segment_worker.insight.crop import Mask, crop_of, mask_of, paste
+from segment_worker.insight.scrfd import Detection, Detector
+from segment_worker.insight.swapper import SIDE, Swapper
+from segment_worker.picture import Patch, Picture
+from segment_worker.select import Largest, Reference, Selection, choose
+
+Array = npt.NDArray[Any]
+Image = npt.NDArray[np.uint8]
+
+# Faces narrower than this (luma pixels) hold nothing to swap, and InsightFace's mask is empty.
+_NARROWEST = 10.0
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of the engine."""
+
+    detector: Detector
+    recogniser: Recogniser
+    swapper: Swapper
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Whose face takes whose place.
+
+    Attributes:
+        sources: (name for messages, image uint8 [height, width, 3] BGR) of the person to put in, averaged.
+        select: which faces of a frame are replaced.
+        reference: a picture of the person to replace, where `select` is Reference.
+    """
+
+    sources: Sequence[tuple[str, Image]]
+    select: Selection
+    reference: tuple[str, Image] | None = None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One face of one picture: what is swapped, and where it goes back."""
+
+    picture: int
+    matrix: Array64
+    latent: Array
+    mask: Mask
+
+
+@dataclass(frozen=True)
+class _Person:
+    """A pair, as it is compared and put in."""
+
+    latent: Array
+    select: Selection
+    wanted: Array | None = field(default=None)
+
+
+class InSwapperEngine:
+    """Swaps faces by inswapper_128.
+
+    Args:
+        models: what runs.
+        pairs: whose face takes whose place; a face that an earlier one takes is left to it.
+        boost: width of the crops, 128, 256 or 512.
+
+    Raises:
+        BadInput: a source or reference image shows no face.
+    """
+
+    name = "inswapper"
+
+    def __init__(self, models: Models, pairs: Sequence[Pair], *, boost: int = SIDE) -> None:
+        cv2.setNumThreads(1)
+        self._models, self._side = models, boost
+        self._people = [self._person(pair) for pair in pairs]
+
+    def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
+        """Give each picture's changed regions, in the order of `pictures`; all their faces go as one batch."""
+        found = [self._models.detector.find(picture) for picture in pictures]
+        jobs = [job for number, picture in enumerate(pictures) for job in self._jobs(number, picture, found[number])]
+        crops = [crop_of(pictures[job.picture], job.matrix, self._side) for job in jobs]
+        swapped = self._models.swapper.swap(crops, [job.latent for job in jobs])
+        patches: list[list[Patch]] = [[] for _ in pictures]
+        for job, crop in zip(jobs, swapped, strict=True):
+            patches[job.picture].append(paste(pictures[job.picture], job.mask, job.matrix, crop))
+        return [SwappedFrame(tuple(mine), len(faces), len(mine)) for mine, faces in zip(patches, found, strict=True)]
+
+    def inspect(self, picture: Picture) -> list[FaceSeen]:
+        """The faces of a picture, the most certain first, and whether and why each is swapped."""
+        faces = self._models.detector.find(picture)
+        chosen = {place for place, _ in self._chosen(picture, faces)}
+        seen = []
+        for place, face in enumerate(faces):
+            fault = unfit(face)
+            why = fault or ("selected" if place in chosen else "not the one selected")
+            seen.append(FaceSeen(face.box, face.score, place in chosen and not fault, why + self._far(picture, face)))
+        return seen
+
+    def _far(self, picture: Picture, face: Detection) -> str:
+        """How far a face is from each reference, for people."""
+        wanted = [person.wanted for person in self._people if person.wanted is not None]
+        if not wanted:
+            return ""
+        own = normed(self._models.recogniser.of_picture(picture, face.landmarks))
+        return ", distance " + ", ".join(f"{distance(own, other):.3f}" for other in wanted)
+
+    def _jobs(self, number: int, picture: Picture, faces: Sequence[Detection]) -> list[_Job]:
+        jobs = []
+        for place, person in self._chosen(picture, faces):
+            if unfit(faces[place]):
+                continue
+            matrix = crop_matrix(faces[place].landmarks, self._side)
+            mask = mask_of(picture, matrix, self._side)
+            if mask is not None:
+                jobs.append(_Job(number, matrix, person.latent, mask))
+        return jobs
+
+    def _chosen(self, picture: Picture, faces: Sequence[Detection]) -> list[tuple[int, _Person]]:
+        """Places in `faces`, and who goes there."""
+        taken: dict[int, _Person] = {}
+        own: dict[int, Array] = {}
+
+        def embedding(place: int) -> Array:
+            if place not in own:
+                own[place] = normed(self._models.recogniser.of_picture(picture, faces[place].landmarks))
+            return own[place]
+
+        for person in self._people:
+            free = [place for place in range(len(faces)) if place not in taken]
+            wanted = person.wanted
+            far = [distance(embedding(place), wanted) for place in free] if wanted is not None else None
+            for place in choose([faces[place].box for place in free], person.select, far):
+                taken[free[place]] = person
+        return list(taken.items())
+
+    def _person(self, pair: Pair) -> _Person:
+        person = average([self._embedding(name, image) for name, image in pair.sources])
+        wanted = None
+        if isinstance(pair.select, Reference) and pair.reference is not None:
+            wanted = normed(self._embedding(*pair.reference))
+        return _Person(self._models.swapper.latent(person), pair.select, wanted)
+
+    def _embedding(self, name: str, image: Image) -> Array:
+        faces = self._models.detector.find_in_image(image)
+        if not faces:
+            raise BadInput(f"{name}: no face found; give a photo that shows the person's face", reason=names.NO_FACE)
+        place = choose([face.box for face in faces], Largest())[0]
+        return self._models.recogniser.of_image(image, faces[place].landmarks)
+
+
+def unfit(face: Detection) -> str:
+    """Why a face cannot be swapped; empty where it can."""
+    x0, y0, x1, y1 = face.box
+    if min(x1 - x0, y1 - y0) < _NARROWEST:
+        return f"too small: less than {_NARROWEST:.0f} pixels"
+    return ""
