@@ -92,7 +92,7 @@ def test_its_health_and_metrics_are_shown(
     control_plane: ControlPlane, fake: str, start_kwok: StartKwok, tmp_path: Path
 ) -> None:
     start_kwok(*played.stages(4))
-    with Controller(control_plane, tmp_path, "--no-leader-election") as controller:
+    with Controller(control_plane, tmp_path, "--no-leader-election", "--namespaces", fake) as controller:
         wait_for(lambda: any("caches are filled" in line for line in controller.lines()), "it is up", seconds=30)
         assert (controller.get("/healthz"), controller.get("/readyz")) == ("ok\n", "ok\n")
         apply(control_plane, fake, sample("job"))
