@@ -1,0 +1,65 @@
+"""`recast models`: InSwapper's models in S3, known by their content."""
+
+import argparse
+from pathlib import Path
+
+from recast import exitcodes, modelstore
+from recast.commands.arguments import Commands, to_uri
+from recast.storage import Storage, StorageSettings
+
+EPILOG = """examples:
+  recast models push ~/.insightface/models/buffalo_l s3://studio/models --licence "InsightFace, non-commercial"
+  recast models push swapper/ s3://studio/models --licence "bought 2026-03-01, order 4711"
+  recast models check s3://studio/models
+
+FOLDER holds a detector (det_10g.onnx), a recogniser (w600k_r50.onnx) and inswapper_128.onnx or its fp16 form, in one or
+in several pushes. recast brings no weights: whether you may use yours is between you and their owner, and --licence
+keeps what you know of it beside the files. STORE may be a local folder, for `recast run`.
+"""
+
+
+def add_parser(commands: Commands, text: str) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "models",
+        help=text,
+        description="Keep the models of the InSwapper engine in S3, each known by its sha256.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True, help="what to do")
+    push = actions.add_parser("push", help="put the .onnx files of a folder into a store")
+    push.add_argument("folder", metavar="FOLDER", type=Path)
+    push.add_argument("store", metavar="STORE", help="s3:// URI or path")
+    push.add_argument("--licence", required=True, metavar="TEXT", help="under what you may use these files")
+    push.set_defaults(body=push_models)
+    check = actions.add_parser("check", help="read every file of a store and compare its sha256")
+    check.add_argument("store", metavar="STORE", help="s3:// URI or path")
+    check.set_defaults(body=check_models)
+    for action in (push, check):
+        action.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint (default: AWS)")
+
+
+def push_models(options: argparse.Namespace) -> int:
+    """Carry `push` out."""
+    store = _store(options)
+    for file, sent in modelstore.push(_storage(options), options.folder, store, options.licence):
+        print(f"{file.name}: {file.size / 1e6:.1f} MB, sha256 {file.sha256}{'' if sent else ', was there already'}")
+    return exitcodes.OK
+
+
+def check_models(options: argparse.Namespace) -> int:
+    """Carry `check` out."""
+    code = exitcodes.OK
+    for file, fault in modelstore.check(_storage(options), _store(options)):
+        print(f"{'bad ' if fault else 'ok  '} {file.name}: {fault or f'{file.size / 1e6:.1f} MB, {file.licence}'}")
+        code = exitcodes.BAD_CONFIG if fault else code
+    return code
+
+
+def _store(options: argparse.Namespace) -> str:
+    return to_uri(options.store)
+
+
+def _storage(options: argparse.Namespace) -> Storage:
+    return Storage(StorageSettings(endpoint=options.endpoint_url))

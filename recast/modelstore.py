@@ -1,0 +1,212 @@
+"""A folder of models in S3, `recast models push` fills it: each file by its sha256, and a manifest that names them.
+
+    <prefix>/models.json              names, sizes, sha256 and licences; written last
+    <prefix>/files/<sha256>.onnx      the files
+
+A node keeps what it has downloaded by the same hash, for all pods that share the folder.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from recast import log, names
+from recast.errors import BadConfig, Corrupt, NotFound
+from recast.spec import Model
+from recast.storage import Storage
+
+Role = Literal["detector", "recogniser", "swapper"]
+
+MANIFEST = "models.json"
+SUFFIX = ".onnx"
+CACHE_VARIABLE = "RECAST_MODEL_CACHE"
+# How InsightFace and its users call them.
+_NAMES: dict[Role, tuple[str, ...]] = {
+    "detector": ("det_10g.onnx", "det_2.5g.onnx", "det_500m.onnx", "scrfd_10g_bnkps.onnx", "scrfd_2.5g_bnkps.onnx"),
+    "recogniser": ("w600k_r50.onnx", "w600k_mbf.onnx", "glintr100.onnx"),
+    "swapper": ("inswapper_128.onnx",),
+}
+_HALF_SWAPPER = ("inswapper_128_fp16.onnx",)
+
+
+class ModelFile(Model):
+    """One file of a store.
+
+    Attributes:
+        name: as its users know it.
+        licence: under what its owner may use it, in their words.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    licence: str
+
+
+class ModelManifest(Model):
+    """What a store holds."""
+
+    version: Literal[1] = 1
+    files: tuple[ModelFile, ...] = ()
+
+
+def folder_of(uri: str) -> str:
+    """A store's URI with its slash."""
+    return uri if uri.endswith("/") else f"{uri}/"
+
+
+def file_uri(store: str, sha256: str) -> str:
+    """Where a store keeps a file."""
+    return f"{folder_of(store)}files/{sha256}{SUFFIX}"
+
+
+def read_manifest(storage: Storage, store: str) -> ModelManifest:
+    """Read what a store holds.
+
+    Raises:
+        BadConfig: there is no store, or its manifest is none.
+    """
+    uri = folder_of(store) + MANIFEST
+    try:
+        return ModelManifest.model_validate_json(storage.get(uri))
+    except NotFound as error:
+        raise BadConfig(
+            f"{store}: no model store: fill it by `recast models push FOLDER {store} --licence TEXT`",
+            reason=names.MISSING_MODEL,
+        ) from error
+    except ValueError as error:
+        raise BadConfig(f"{uri}: not a model store's manifest: push the models anew", reason=names.MISSING_MODEL) from (
+            error
+        )
+
+
+def chosen_files(manifest: ModelManifest, store: str, *, half: bool) -> dict[Role, ModelFile]:
+    """The files that the InSwapper engine runs.
+
+    Args:
+        manifest: of the store.
+        store: for messages.
+        half: the swapper in half precision.
+
+    Raises:
+        BadConfig: one is missing.
+    """
+    there = {file.name: file for file in manifest.files}
+    found: dict[Role, ModelFile] = {}
+    for role, known in _NAMES.items():
+        wanted = _HALF_SWAPPER if role == "swapper" and half else known
+        file = next((there[name] for name in wanted if name in there), None)
+        if file is None:
+            has = ", ".join(sorted(there)) or "nothing"
+            raise BadConfig(
+                f"{store}: no {role} in it: push {' or '.join(wanted)} (it has {has})",
+                reason=names.MISSING_MODEL,
+            )
+        found[role] = file
+    return found
+
+
+def push(storage: Storage, folder: Path, store: str, licence: str) -> list[tuple[ModelFile, bool]]:
+    """Put the models of a folder into a store; what is there already is not sent again.
+
+    Args:
+        storage: where the store is.
+        folder: whose .onnx files are sent.
+        store: the store's URI.
+        licence: of these files.
+
+    Returns:
+        each file, and whether it was sent.
+
+    Raises:
+        BadConfig: there is no .onnx file in the folder.
+    """
+    paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file())
+    if not paths:
+        raise BadConfig(f"{folder}: no {SUFFIX} file in it")
+    if store.startswith("file://"):
+        Path(folder_of(store).removeprefix("file://"), "files").mkdir(parents=True, exist_ok=True)
+    done = []
+    for path in paths:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        entry = ModelFile(name=path.name, sha256=sha256, size=path.stat().st_size, licence=licence)
+        uri = file_uri(store, sha256)
+        absent = not storage.exists(uri)
+        if absent:
+            storage.upload(uri, path)
+        done.append((entry, absent))
+    try:
+        before = read_manifest(storage, store).files
+    except BadConfig:
+        before = ()
+    mine = {entry.name: entry for entry, _ in done}
+    kept = [file for file in before if file.name not in mine]
+    manifest = ModelManifest(files=tuple(sorted((*kept, *mine.values()), key=lambda file: file.name)))
+    storage.put(folder_of(store) + MANIFEST, manifest.model_dump_json(by_alias=True, indent=1).encode())
+    return done
+
+
+def check(storage: Storage, store: str) -> Iterator[tuple[ModelFile, str]]:
+    """Read every file of a store; gives each, and what is wrong with it, empty where nothing is."""
+    for file in read_manifest(storage, store).files:
+        digest = hashlib.sha256()
+        try:
+            with storage.open(file_uri(store, file.sha256)) as source:
+                while piece := source.read(1 << 20):
+                    digest.update(piece)
+        except NotFound:
+            yield file, "is not there: push it again"
+            continue
+        right = digest.hexdigest() == file.sha256
+        yield file, "" if right else f"its content has sha256 {digest.hexdigest()}: delete it and push it again"
+
+
+def cached(storage: Storage, store: str, name: str, sha256: str, folder: Path) -> Path:
+    """A file of a store on this node; downloaded once for all that share `folder`, and checked each time.
+
+    Raises:
+        BadConfig: it is not in the store, or its content is not what the job was begun with.
+    """
+    path = folder / f"{sha256}{SUFFIX}"
+    with _alone(folder / f"{sha256}.lock"):
+        if path.exists():
+            if _sha256(path) == sha256:
+                return path
+            log.warning("model on this node is damaged: downloaded again", model=name, path=str(path))
+            path.unlink()
+        uri = file_uri(store, sha256)
+        try:
+            storage.download(uri, path, sha256=sha256)
+        except NotFound as error:
+            raise BadConfig(f"{uri}: {name} is not there: push it again", reason=names.MISSING_MODEL) from error
+        except Corrupt as error:
+            raise BadConfig(f"{name}: {error}", reason=names.MISSING_MODEL) from error
+    log.info("model downloaded", model=name, bytes=path.stat().st_size)
+    return path
+
+
+def cache_folder(otherwise: Path) -> Path:
+    """Where this node keeps models: what RECAST_MODEL_CACHE names, else `otherwise`."""
+    folder = Path(os.environ.get(CACHE_VARIABLE) or otherwise)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadConfig(f"{folder}: models cannot be kept there: {error}") from error
+    return folder
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

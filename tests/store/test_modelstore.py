@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+
+from recast import names
+from recast.errors import BadConfig
+from recast.modelstore import (
+    ModelFile,
+    ModelManifest,
+    cached,
+    check,
+    chosen_files,
+    file_uri,
+    folder_of,
+    push,
+    read_manifest,
+)
+from recast.storage import Storage
+
+
+def folder_with(folder: Path, **files: bytes) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (folder / f"{name}.onnx").write_bytes(data)
+    return folder
+
+
+def test_what_is_pushed_is_named_by_its_content_and_found_again(storage: Storage, prefix: str, tmp_path: Path) -> None:
+    done = push(storage, folder_with(tmp_path / "a", det_10g=b"1", inswapper_128=b"2"), prefix, "bought")
+    assert [(file.name, sent) for file, sent in done] == [("det_10g.onnx", True), ("inswapper_128.onnx", True)]
+    manifest = read_manifest(storage, prefix)
+    assert [(file.name, file.size, file.licence) for file in manifest.files] == [
+        ("det_10g.onnx", 1, "bought"),
+        ("inswapper_128.onnx", 1, "bought"),
+    ]
+    assert all(fault == "" for _, fault in check(storage, prefix))
+
+
+def test_a_second_push_adds_replaces_and_sends_nothing_twice(storage: Storage, prefix: str, tmp_path: Path) -> None:
+    push(storage, folder_with(tmp_path / "a", det_10g=b"1", other=b"2"), prefix, "old")
+    done = push(storage, folder_with(tmp_path / "b", det_10g=b"1", inswapper_128=b"3"), prefix.rstrip("/"), "new")
+    assert [sent for _, sent in done] == [False, True]
+    found = {file.name: file.licence for file in read_manifest(storage, prefix).files}
+    assert found == {"det_10g.onnx": "new", "inswapper_128.onnx": "new", "other.onnx": "old"}
+
+
+def test_a_folder_may_be_a_store(storage: Storage, tmp_path: Path) -> None:
+    store = f"file://{tmp_path}/store"
+    push(storage, folder_with(tmp_path / "a", det_10g=b"1"), store, "own")
+    assert [file.name for file in read_manifest(storage, store).files] == ["det_10g.onnx"]
+
+
+def test_an_empty_folder_is_refused(storage: Storage, prefix: str, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"no \.onnx file"):
+        push(storage, tmp_path, prefix, "own")
+
+
+@pytest.mark.parametrize("text", [None, b"{", b'{"version": 2}'])
+def test_what_is_no_store_is_said_to_be_none(storage: Storage, prefix: str, text: bytes | None) -> None:
+    if text is not None:
+        storage.put(f"{prefix}models.json", text)
+    with pytest.raises(BadConfig, match="push") as refused:
+        read_manifest(storage, prefix)
+    assert refused.value.reason == names.MISSING_MODEL
+
+
+def test_damage_is_found(storage: Storage, prefix: str, tmp_path: Path) -> None:
+    (one, _), (two, _), _ = push(storage, folder_with(tmp_path / "a", a=b"1", b=b"2", c=b"3"), prefix, "own")
+    storage.put(file_uri(prefix, one.sha256), b"x")
+    storage.delete(file_uri(prefix, two.sha256))
+    faults = [fault for _, fault in check(storage, prefix)]
+    assert "its content has sha256" in faults[0] and "not there" in faults[1] and faults[2] == ""
+
+
+def manifest(*found: str) -> ModelManifest:
+    return ModelManifest(files=tuple(ModelFile(name=name, sha256=name, size=1, licence="own") for name in found))
+
+
+def test_files_are_chosen_by_their_names() -> None:
+    every = ("det_10g.onnx", "w600k_r50.onnx", "inswapper_128.onnx", "inswapper_128_fp16.onnx", "genderage.onnx")
+    names_of = {role: file.name for role, file in chosen_files(manifest(*every), "s3://m", half=False).items()}
+    assert names_of == {
+        "detector": "det_10g.onnx",
+        "recogniser": "w600k_r50.onnx",
+        "swapper": "inswapper_128.onnx",
+    }
+    assert chosen_files(manifest(*every), "s3://m", half=True)["swapper"].name == "inswapper_128_fp16.onnx"
+    with pytest.raises(BadConfig, match=r"push inswapper_128_fp16\.onnx"):
+        chosen_files(manifest(*every[:3]), "s3://m", half=True)
+
+
+def test_a_node_keeps_what_it_has(storage: Storage, prefix: str, tmp_path: Path) -> None:
+    ((file, _),) = push(storage, folder_with(tmp_path / "a", det_10g=b"weights"), prefix, "own")
+    path = cached(storage, prefix, file.name, file.sha256, tmp_path)
+    assert path.read_bytes() == b"weights"
+    storage.delete(file_uri(prefix, file.sha256))
+    assert cached(storage, prefix, file.name, file.sha256, tmp_path) == path
+    path.write_bytes(b"damaged")
+    with pytest.raises(BadConfig, match="push it again"):
+        cached(storage, prefix, file.name, file.sha256, tmp_path)
+
+
+def test_a_folder_of_a_store_ends_with_a_slash() -> None:
+    assert folder_of("s3://a/b") == folder_of("s3://a/b/") == "s3://a/b/"
