@@ -10,25 +10,20 @@ the face's box, mean |frame k - frame k-1|, as swapped over original.
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import av
-import cv2
-import dlib
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker.engines.mesh import load_image, picture_of_image
 from segment_worker.facemesh import FaceFinder
+from segment_worker.identity import Identity
+from segment_worker.images import load_image, picture_of_image
 from segment_worker.paste import Rect, read_bgr
 from segment_worker.picture import Matrix, Picture, YuvLayout
 from segment_worker.select import Box, Largest, choose
 
 Image = npt.NDArray[np.uint8]
-
-# Width to which a face is enlarged before dlib looks at it.
-_FACE_PIXELS = 200
 
 
 @dataclass(frozen=True)
@@ -50,40 +45,6 @@ class Result:
     change: float
 
 
-class Recogniser:
-    """dlib's descriptors; the model files are found without importing the package that carries them."""
-
-    def __init__(self) -> None:
-        spec = find_spec("face_recognition_models")
-        if spec is None or not spec.submodule_search_locations:
-            raise SystemExit("identity: install face-recognition-models and dlib-bin (the dev environment has them)")
-        folder = Path(spec.submodule_search_locations[0]) / "models"
-        self._points = dlib.shape_predictor(str(folder / "shape_predictor_5_face_landmarks.dat"))
-        self._net = dlib.face_recognition_model_v1(str(folder / "dlib_face_recognition_resnet_model_v1.dat"))
-        self._detect = dlib.get_frontal_face_detector()
-
-    def describe(self, image: Image, box: Box) -> npt.NDArray[np.float64]:
-        """Descriptor, float64 [128], of the face in `box` (x0, y0, x1, y1) of a BGR image."""
-        x0, y0, x1, y1 = box
-        scale = max(1.0, _FACE_PIXELS / (x1 - x0))
-        around = 0.6 * max(x1 - x0, y1 - y0)
-        left, top = max(0, int(x0 - around)), max(0, int(y0 - around))
-        part = image[top : int(y1 + around), left : int(x1 + around), ::-1]
-        size = (round(part.shape[1] * scale), round(part.shape[0] * scale))
-        part = cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)
-        x, y = ((x0 + x1) / 2 - left) * scale, ((y0 + y1) / 2 - top) * scale
-        chip = self._points(part, self._rectangle(part, x, y, (x1 - x0) * scale))
-        return np.array(self._net.compute_face_descriptor(part, chip))
-
-    def _rectangle(self, image: Image, x: float, y: float, width: float) -> dlib.rectangle:
-        """Give dlib's own rectangle for the face at x, y, or one like it where dlib sees none."""
-        for found in self._detect(image, 0):
-            if abs(found.center().x - x) < 0.3 * width and abs(found.center().y - y) < 0.3 * width:
-                return found
-        y += 0.06 * width
-        return dlib.rectangle(int(x - width / 2), int(y - width / 2), int(x + width / 2), int(y + width / 2))
-
-
 def measure(face: Image, pairs: Sequence[tuple[Picture, Picture]], every: int = 4) -> Result:
     """Measure original and swapped pictures against a source person's image.
 
@@ -92,12 +53,12 @@ def measure(face: Image, pairs: Sequence[tuple[Picture, Picture]], every: int = 
         pairs: original and swapped picture of every frame, in order.
         every: distances are taken of every so many frames.
     """
-    finder, recogniser = FaceFinder(), Recogniser()
-    source = recogniser.describe(face, _largest(finder, picture_of_image(face)) or (0, 0, *face.shape[1::-1]))
+    finder, recogniser = FaceFinder(), Identity()
+    source = recogniser.of_image(face, _largest(finder, picture_of_image(face)) or (0, 0, *face.shape[1::-1]))
     boxes = [_largest(finder, original) for original, _ in pairs]
     seen = [k for k, box in enumerate(boxes) if box is not None and _inside(box, pairs[k][0])]
-    before = np.array([recogniser.describe(bgr_of(pairs[k][0]), boxes[k] or (0, 0, 1, 1)) for k in seen[::every]])
-    after = np.array([recogniser.describe(bgr_of(pairs[k][1]), boxes[k] or (0, 0, 1, 1)) for k in seen[::every]])
+    before = np.array([recogniser.of_image(bgr_of(pairs[k][0]), boxes[k] or (0, 0, 1, 1)) for k in seen[::every]])
+    after = np.array([recogniser.of_image(bgr_of(pairs[k][1]), boxes[k] or (0, 0, 1, 1)) for k in seen[::every]])
 
     def far(some: npt.NDArray[np.float64], person: npt.NDArray[np.float64]) -> float:
         return float(np.median(np.linalg.norm(some - person, axis=1)))

@@ -13,8 +13,10 @@ import numpy as np
 from benchmarks.stills import THIRD
 from demo.material import package_file
 from segment_worker.engines import mesh
+from segment_worker.engines.base import Pair
 from segment_worker.engines.mesh import MeshEngine
 from segment_worker.facemesh import FaceFinder
+from segment_worker.images import picture_of_image
 from segment_worker.paste import code_matrix
 from segment_worker.picture import Picture, YuvLayout
 from segment_worker.select import All, Largest
@@ -52,7 +54,7 @@ def main() -> None:
     finder = FaceFinder()
     source = make_texture(
         astronaut.astype(np.float32) / 255,
-        finder.with_eyes(mesh.picture_of_image(astronaut), finder.find(mesh.picture_of_image(astronaut))[0]),
+        finder.with_eyes(picture_of_image(astronaut), finder.find(picture_of_image(astronaut))[0]),
     )
     photo = THIRD.photo()
     print("| stage | ms |\n|---|---|")
@@ -71,11 +73,11 @@ def main() -> None:
         row(f"face {width} px: light", best(partial(light_of, source, picture, face)))
         row(f"face {width} px: map", best(partial(picture_map, face.points, rect)))
         row(f"face {width} px: light, map, warp, paste", best(partial(mesh.swap_face, picture, face, source)))
-        engine = MeshEngine([("astronaut", astronaut)], Largest())
+        engine = MeshEngine([Pair([("astronaut", astronaut)], Largest())])
         row(f"face {width} px: **everything, select Largest**", best(partial(engine.swap, [picture])))
     group = np.asarray(cv2.imread(str(package_file("insightface", "data/images/t1.jpg"))), np.uint8)
     wide = cv2.copyMakeBorder(group, 97, 97, 320, 320, cv2.BORDER_REPLICATE)[:1080, :1920]
-    picture, engine = picture_of(wide), MeshEngine([("astronaut", astronaut)], All())
+    picture, engine = picture_of(wide), MeshEngine([Pair([("astronaut", astronaut)], All())])
     count = engine.swap([picture])[0].faces_swapped
     row(f"**{count} faces, select All: a face**", best(partial(engine.swap, [picture])) / max(1, count))
 

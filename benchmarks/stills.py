@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from benchmarks.identity import bgr_of, measure, pictures
 from demo.material import package_file
+from segment_worker.engines.base import Pair
 from segment_worker.engines.mesh import MeshEngine
 from segment_worker.picture import patched
 from segment_worker.select import Largest
@@ -93,7 +94,7 @@ def _moved(photo: Image, t: float) -> Image:
 def run(source: Person, target: str, clip: Path, keep: Path | None, *, whole: bool = False) -> str:
     """Swap one clip and measure it: a row of the table."""
     face = np.asarray(cv2.imread(str(package_file(source.package, source.path))), np.uint8) if whole else source.photo()
-    engine = MeshEngine([(source.name, face)], Largest())
+    engine = MeshEngine([Pair([(source.name, face)], Largest())])
     pairs = []
     for original in pictures(clip):
         (answer,) = engine.swap([original])

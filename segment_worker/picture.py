@@ -76,6 +76,19 @@ def patched(picture: Picture, patches: Iterable[Patch]) -> Picture:
     return Picture(tuple(planes), picture.layout)
 
 
+def under(picture: Picture, patches: Sequence[Patch], x: int, y: int, width: int, height: int) -> Picture:
+    """What lies below a rectangle once these patches are put in: the picture itself where none of them reaches it."""
+    near = [
+        patch
+        for patch in patches
+        if patch.x < x + width
+        and x < patch.x + patch.planes[0].shape[1]
+        and patch.y < y + height
+        and y < patch.y + patch.planes[0].shape[0]
+    ]
+    return patched(picture, near) if near else picture
+
+
 def write_patches(planes: Sequence[Plane], patches: Iterable[Patch], layout: YuvLayout) -> None:
     """Write patches into planes, which are changed."""
     for patch in patches:

@@ -4,10 +4,13 @@ Order and size come from the faces' boxes (x0, y0, x1, y1 in luma pixels). Faces
 by the middle of the box, those exactly above each other from top to bottom.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 Box = tuple[float, float, float, float]
+P = TypeVar("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,42 @@ def choose(boxes: Sequence[Box], selection: Selection, distances: Sequence[float
             assert distances is not None
             nearest = min(ordered, key=lambda k: distances[k])
             return [nearest] if distances[nearest] <= farthest else []
+
+
+@dataclass(frozen=True)
+class Wish(Generic[P, R]):
+    """One person to put in.
+
+    Attributes:
+        person: who.
+        select: in which face's place.
+        wanted: what a face is compared with, where `select` is Reference.
+    """
+
+    person: P
+    select: Selection
+    wanted: R | None
+
+
+def assign(boxes: Sequence[Box], wishes: Sequence[Wish[P, R]], far: Callable[[int, R], float]) -> dict[int, P]:
+    """Say who goes in whose place; a face that an earlier wish took is not there for a later one.
+
+    Args:
+        boxes: the faces.
+        wishes: in order.
+        far: the distance of a face, by its place, from what is wanted.
+
+    Returns:
+        persons by their faces' places.
+    """
+    taken: dict[int, P] = {}
+    for wish in wishes:
+        free = [place for place in range(len(boxes)) if place not in taken]
+        wanted = wish.wanted
+        distances = None if wanted is None else [far(place, wanted) for place in free]
+        for place in choose([boxes[place] for place in free], wish.select, distances):
+            taken[free[place]] = wish.person
+    return taken
 
 
 def _area(box: Box) -> float:

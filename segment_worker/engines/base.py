@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from segment_worker.picture import Patch, Picture
+from segment_worker.select import Selection
+
+Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,21 @@ class SwappedFrame:
     patches: tuple[Patch, ...] = ()
     faces_found: int = 0
     faces_swapped: int = 0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Whose face takes whose place.
+
+    Attributes:
+        sources: (name for messages, image uint8 [height, width, 3] BGR): pictures of the person to put in.
+        select: which faces of a frame are replaced.
+        reference: a picture of the person to replace, where `select` is Reference.
+    """
+
+    sources: Sequence[tuple[str, Image]]
+    select: Selection
+    reference: tuple[str, Image] | None = None
 
 
 @dataclass(frozen=True)

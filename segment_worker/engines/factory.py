@@ -1,32 +1,88 @@
 """Makes an engine by its name. Each engine's libraries are imported only where it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from recast.errors import BadConfig
-from segment_worker.engines.base import Engine
-from segment_worker.select import Selection
+from recast import spec
+from recast.modelstore import Role
+from segment_worker.engines.base import Engine, Pair
+from segment_worker.select import All, Index, Largest, Leftmost, Reference, Rightmost, Selection
+
+# Where the spec leaves `maxDistance` out, in the engines' own units.
+FARTHEST = {"InSwapper": 0.3, "Mesh": 0.6}
+
+Labelled = tuple[str, bytes]
+"""A name for messages, and an image file's bytes."""
 
 
-def make_engine(name: str, face_images: Sequence[tuple[str, bytes]], select: Selection) -> Engine:
+@dataclass(frozen=True)
+class PairFiles:
+    """A pair of the job, its images as they were read.
+
+    Attributes:
+        sources: pictures of the person to put in.
+        target: whose place it takes.
+        reference: the picture of the person to replace, where `target` asks for one.
+    """
+
+    sources: Sequence[Labelled]
+    target: spec.Target
+    reference: Labelled | None = None
+
+
+def make_engine(
+    engine: spec.Engine, pairs: Sequence[PairFiles], models: Callable[[], Mapping[Role, Path]] = dict
+) -> Engine:
     """Set an engine up with the job's faces.
 
     Args:
-        name: "mesh" or "passthrough", in any case.
-        face_images: (name for messages, the file's bytes) of the source person's pictures; the first that
-            shows a face is used. Passthrough looks at none.
-        select: which faces of a frame are swapped.
+        engine: which, and how.
+        pairs: whose face takes whose place; Passthrough looks at none.
+        models: fetches the files of an engine that needs some, by what they are for.
 
     Raises:
-        BadConfig: no such engine, or its models or runtime are missing.
+        BadConfig: the engine's models or runtime are missing.
         BadInput: an image cannot be read, or none shows a face.
     """
-    match name.lower():
-        case "passthrough":
+    match engine.name:
+        case "Passthrough":
             from segment_worker.engines.passthrough import PassthroughEngine
 
             return PassthroughEngine()
-        case "mesh":
-            from segment_worker.engines.mesh import MeshEngine, load_image
+        case "Mesh":
+            from segment_worker.engines.mesh import MeshEngine
 
-            return MeshEngine([(label, load_image(label, data)) for label, data in face_images], select)
-    raise BadConfig(f"engine {name!r}: unknown; use mesh or passthrough")
+            return MeshEngine([_read(pair, engine) for pair in pairs])
+        case "InSwapper":
+            from segment_worker.engines.inswapper import InSwapperEngine
+            from segment_worker.insight.load import load_models
+
+            return InSwapperEngine(
+                load_models(engine, models()), [_read(pair, engine) for pair in pairs], boost=engine.pixel_boost
+            )
+
+
+def selection_of(target: spec.Target, engine: str) -> Selection:
+    """Which faces a target means."""
+    match target.select:
+        case "Largest":
+            return Largest()
+        case "All":
+            return All()
+        case "Leftmost":
+            return Leftmost()
+        case "Rightmost":
+            return Rightmost()
+        case "Index":
+            return Index(target.index or 0)
+        case "Reference":
+            return Reference(target.max_distance or FARTHEST.get(engine, 1.0))
+
+
+def _read(pair: PairFiles, engine: spec.Engine) -> Pair:
+    from segment_worker.images import load_image
+
+    sources = [(label, load_image(label, data)) for label, data in pair.sources]
+    reference = (pair.reference[0], load_image(*pair.reference)) if pair.reference else None
+    return Pair(sources, selection_of(pair.target, engine.name), reference)

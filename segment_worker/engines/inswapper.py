@@ -5,22 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
-import numpy as np
 import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadInput
-from segment_worker.engines.base import FaceSeen, SwappedFrame
+from segment_worker.engines.base import FaceSeen, Image, Pair, SwappedFrame
 from segment_worker.insight.alignment import Array64, crop_matrix
 from segment_worker.insight.arcface import Recogniser, average, distance, normed
 from segment_worker.insight.crop import Mask, crop_of, mask_of, paste
 from segment_worker.insight.scrfd import Detection, Detector
 from segment_worker.insight.swapper import SIDE, Swapper
-from segment_worker.picture import Patch, Picture
-from segment_worker.select import Largest, Reference, Selection, choose
+from segment_worker.picture import Patch, Picture, under
+from segment_worker.select import Largest, Selection, Wish, assign, choose
 
 Array = npt.NDArray[Any]
-Image = npt.NDArray[np.uint8]
 
 # Faces narrower than this (luma pixels) hold nothing to swap, and InsightFace's mask is empty.
 _NARROWEST = 10.0
@@ -33,21 +31,6 @@ class Models:
     detector: Detector
     recogniser: Recogniser
     swapper: Swapper
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Whose face takes whose place.
-
-    Attributes:
-        sources: (name for messages, image uint8 [height, width, 3] BGR) of the person to put in, averaged.
-        select: which faces of a frame are replaced.
-        reference: a picture of the person to replace, where `select` is Reference.
-    """
-
-    sources: Sequence[tuple[str, Image]]
-    select: Selection
-    reference: tuple[str, Image] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,13 +79,15 @@ class InSwapperEngine:
         swapped = self._models.swapper.swap(crops, [job.latent for job in jobs])
         patches: list[list[Patch]] = [[] for _ in pictures]
         for job, crop in zip(jobs, swapped, strict=True):
-            patches[job.picture].append(paste(pictures[job.picture], job.mask, job.matrix, crop))
+            mine, rect = patches[job.picture], job.mask.rect
+            below = under(pictures[job.picture], mine, rect.x, rect.y, rect.width, rect.height)
+            mine.append(paste(below, job.mask, job.matrix, crop))
         return [SwappedFrame(tuple(mine), len(faces), len(mine)) for mine, faces in zip(patches, found, strict=True)]
 
     def inspect(self, picture: Picture) -> list[FaceSeen]:
         """The faces of a picture, the most certain first, and whether and why each is swapped."""
         faces = self._models.detector.find(picture)
-        chosen = {place for place, _ in self._chosen(picture, faces)}
+        chosen = self._chosen(picture, faces)
         seen = []
         for place, face in enumerate(faces):
             fault = unfit(face)
@@ -120,7 +105,7 @@ class InSwapperEngine:
 
     def _jobs(self, number: int, picture: Picture, faces: Sequence[Detection]) -> list[_Job]:
         jobs = []
-        for place, person in self._chosen(picture, faces):
+        for place, person in self._chosen(picture, faces).items():
             if unfit(faces[place]):
                 continue
             matrix = crop_matrix(faces[place].landmarks, self._side)
@@ -129,29 +114,21 @@ class InSwapperEngine:
                 jobs.append(_Job(number, matrix, person.latent, mask))
         return jobs
 
-    def _chosen(self, picture: Picture, faces: Sequence[Detection]) -> list[tuple[int, _Person]]:
+    def _chosen(self, picture: Picture, faces: Sequence[Detection]) -> dict[int, _Person]:
         """Places in `faces`, and who goes there."""
-        taken: dict[int, _Person] = {}
         own: dict[int, Array] = {}
 
-        def embedding(place: int) -> Array:
+        def far(place: int, wanted: Array) -> float:
             if place not in own:
                 own[place] = normed(self._models.recogniser.of_picture(picture, faces[place].landmarks))
-            return own[place]
+            return distance(own[place], wanted)
 
-        for person in self._people:
-            free = [place for place in range(len(faces)) if place not in taken]
-            wanted = person.wanted
-            far = [distance(embedding(place), wanted) for place in free] if wanted is not None else None
-            for place in choose([faces[place].box for place in free], person.select, far):
-                taken[free[place]] = person
-        return list(taken.items())
+        wishes = [Wish(person, person.select, person.wanted) for person in self._people]
+        return assign([face.box for face in faces], wishes, far)
 
     def _person(self, pair: Pair) -> _Person:
         person = average([self._embedding(name, image) for name, image in pair.sources])
-        wanted = None
-        if isinstance(pair.select, Reference) and pair.reference is not None:
-            wanted = normed(self._embedding(*pair.reference))
+        wanted = normed(self._embedding(*pair.reference)) if pair.reference is not None else None
         return _Person(self._models.swapper.latent(person), pair.select, wanted)
 
     def _embedding(self, name: str, image: Image) -> Array:

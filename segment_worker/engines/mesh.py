@@ -1,6 +1,8 @@
 """The embedded engine: the source's face, laid over the target's mesh, lit like it and blended into it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -10,21 +12,21 @@ import numpy.typing as npt
 from recast import names
 from recast.errors import BadInput
 from segment_worker import mesh_topology as topology
-from segment_worker.engines.base import FaceSeen, SwappedFrame
+from segment_worker.engines.base import FaceSeen, Image, Pair, SwappedFrame
 from segment_worker.eyes import look_of, turn_eyes
 from segment_worker.facemesh import Face, FaceFinder
+from segment_worker.identity import Descriptor, Identity, distance
+from segment_worker.images import picture_of_image
 from segment_worker.paste import Rect, align, code_matrix, cut, lay, shrink
-from segment_worker.picture import Patch, Picture, Plane, YuvLayout
-from segment_worker.select import Largest, Selection, choose
+from segment_worker.picture import Patch, Picture, Plane, YuvLayout, under
+from segment_worker.select import Largest, Selection, Wish, assign, choose
 from segment_worker.shape import pose_of, with_lips_met, with_proportions
 from segment_worker.texture import Texture, light_of, make_texture, reveal_of, wide_open
 from segment_worker.warp import PictureMap, look_up, picture_map
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
 Array = npt.NDArray[Any]
-Image = npt.NDArray[np.uint8]
 
-_MEGAPIXELS = 64
 # Faces narrower than this (luma pixels) hold nothing to swap.
 _NARROWEST = 16.0
 # Cosine of the farthest turn at which there is still a face to see.
@@ -40,27 +42,34 @@ _FEW_TEETH = 2.5
 _KNEE = np.float32(0.92)
 
 
+@dataclass(frozen=True)
+class _Person:
+    """A pair, as it is put in and compared."""
+
+    texture: Texture
+    select: Selection
+    wanted: Descriptor | None
+
+
 class MeshEngine:
     """Swaps faces by warping a photo over the target's face mesh.
 
     Args:
-        sources: (name for messages, image uint8 [height, width, 3] BGR) of the source person; the first that
-            shows a face from the front is used, and in it the largest face.
-        select: which faces of a frame are swapped.
+        pairs: whose face takes whose place; a face that an earlier one takes is left to it. Of a person's
+            pictures the first that shows a face from the front is used, and in it the largest face.
 
     Raises:
         BadConfig: weights or runtime are missing.
-        BadInput: no source image shows a face from the front.
+        BadInput: no source image shows a face from the front, or a reference shows none.
     """
 
     name = "mesh"
 
-    def __init__(self, sources: Sequence[tuple[str, Image]], select: Selection) -> None:
+    def __init__(self, pairs: Sequence[Pair]) -> None:
         # Results must not depend on the machine's threads; the pipeline has its own.
         cv2.setNumThreads(1)
         self._finder = FaceFinder()
-        self._select = select
-        self._texture = self._source_texture(sources)
+        self._people = [_Person(self._source_texture(pair.sources), pair.select, self._wanted(pair)) for pair in pairs]
 
     def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
         """Give each picture's changed regions, in the order of `pictures`."""
@@ -69,12 +78,21 @@ class MeshEngine:
     def inspect(self, picture: Picture) -> list[FaceSeen]:
         """The faces of a picture, as `swap` sees them, left to right, and whether and why each is swapped."""
         faces = self._find(picture)
-        chosen = choose([face.box for face in faces], self._select)
+        chosen = self._chosen(picture, faces)
         seen = []
         for place, face in enumerate(faces):
             why = unfit(face, picture) or ("" if place in chosen else "not the one selected")
-            seen.append(FaceSeen(face.box, face.score, not why, why or "selected"))
+            said = (why or "selected") + self._far(picture, face)
+            seen.append(FaceSeen(face.box, face.score, not why, said))
         return seen
+
+    def _far(self, picture: Picture, face: Face) -> str:
+        """How far a face is from each reference, for people."""
+        wanted = [person.wanted for person in self._people if person.wanted is not None]
+        if not wanted:
+            return ""
+        own = self._identity.of_picture(picture, face.box)
+        return ", distance " + ", ".join(f"{distance(own, other):.3f}" for other in wanted)
 
     def _source_texture(self, sources: Sequence[tuple[str, Image]]) -> Texture:
         """The texture of the first source image with a face seen from the front."""
@@ -96,68 +114,43 @@ class MeshEngine:
 
     def _find(self, picture: Picture) -> list[Face]:
         """The faces to choose from."""
-        return self._finder.find(picture, largest=isinstance(self._select, Largest))
+        only = len(self._people) == 1 and isinstance(self._people[0].select, Largest)
+        return self._finder.find(picture, largest=only)
 
     def _swap_one(self, picture: Picture) -> SwappedFrame:
         """One picture's changed regions."""
         faces = self._find(picture)
-        patches = []
-        for place in choose([face.box for face in faces], self._select):
+        patches: list[Patch] = []
+        for place, person in self._chosen(picture, faces).items():
             if unfit(faces[place], picture):
                 continue
-            patch = swap_face(picture, self._finder.with_eyes(picture, faces[place]), self._texture)
+            patch = swap_face(picture, self._finder.with_eyes(picture, faces[place]), person.texture, patches)
             if patch is not None:
                 patches.append(patch)
         return SwappedFrame(tuple(patches), len(faces), len(patches))
 
+    def _chosen(self, picture: Picture, faces: Sequence[Face]) -> dict[int, _Person]:
+        """Places in `faces`, and who goes there."""
 
-def load_image(name: str, data: bytes) -> Image:
-    """Decode an image file, upright by its EXIF orientation.
+        def far(place: int, wanted: Descriptor) -> float:
+            return distance(self._identity.of_picture(picture, faces[place].box), wanted)
 
-    Args:
-        name: for messages.
-        data: the file's bytes.
+        wishes = [Wish(person, person.select, person.wanted) for person in self._people]
+        return assign([face.box for face in faces], wishes, far)
 
-    Returns:
-        uint8 [height, width, 3], BGR; alpha is dropped, 16 bits are cut to 8.
+    @cached_property
+    def _identity(self) -> Identity:
+        # Loaded only where a reference asks for it: it takes a second.
+        return Identity()
 
-    Raises:
-        BadInput: not an image that can be decoded, or one of more than 64 megapixels.
-    """
-    width, height = declared_size(data)
-    if width * height > _MEGAPIXELS * 1_000_000:
-        raise BadInput(f"{name}: {width} x {height} is more than {_MEGAPIXELS} megapixels; give a smaller image")
-    try:
-        # IMREAD_COLOR applies the EXIF orientation.
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise BadInput(f"{name}: not an image that can be read; give a PNG or JPEG file")
-    if image.shape[0] * image.shape[1] > _MEGAPIXELS * 1_000_000:
-        raise BadInput(f"{name}: more than {_MEGAPIXELS} megapixels; give a smaller image")
-    return image.astype(np.uint8, copy=False)
-
-
-def declared_size(data: bytes) -> tuple[int, int]:
-    """Width and height in a PNG's or JPEG's header, before anything is decoded; 0, 0 where there is none."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    at = 2
-    while data[:2] == b"\xff\xd8" and at + 9 <= len(data) and data[at] == 0xFF:
-        # The frame headers SOF0..SOF15, but for the tables DHT (C4), JPG (C8) and DAC (CC) among them.
-        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return 0, 0
-
-
-def picture_of_image(image: Image) -> Picture:
-    """An image (uint8 BGR) as a full-range 4:4:4 picture, for the face finder."""
-    layout = YuvLayout(8, 0, 0, "bt709", True)
-    codes = cv2.transform(image.astype(np.float32) / np.float32(255), code_matrix(layout))
-    whole = np.clip(np.rint(codes), 0, 255).astype(np.uint8)
-    return Picture(tuple(np.ascontiguousarray(whole[..., k]) for k in range(3)), layout)
+    def _wanted(self, pair: Pair) -> Descriptor | None:
+        if pair.reference is None:
+            return None
+        name, image = pair.reference
+        faces = self._finder.find(picture_of_image(image), settle=6)
+        if not faces:
+            raise BadInput(f"{name}: no face found; give a photo of the person to replace", reason=names.NO_FACE)
+        return self._identity.of_image(image, faces[choose([face.box for face in faces], Largest())[0]].box)
 
 
 def unfit(face: Face, picture: Picture) -> str:
@@ -174,8 +167,15 @@ def unfit(face: Face, picture: Picture) -> str:
     return ""
 
 
-def swap_face(picture: Picture, face: Face, texture: Texture) -> Patch | None:
-    """New pixels for one face; None where nothing of it is in the picture."""
+def swap_face(picture: Picture, face: Face, texture: Texture, before: Sequence[Patch] = ()) -> Patch | None:
+    """New pixels for one face; None where nothing of it is in the picture.
+
+    Args:
+        picture: the target's.
+        face: the target's, with its eyes.
+        texture: the source's.
+        before: the picture's other faces so far: where they overlap, this one lies above them.
+    """
     x0, y0, x1, y1 = face.box
     rect = align(picture, x0, y0, x1, y1)
     if rect is None:
@@ -197,7 +197,8 @@ def swap_face(picture: Picture, face: Face, texture: Texture) -> Patch | None:
     for rims, share in zip(_rims(face.points, points, teeth), own, strict=True):
         _keep_opening(picture, rect, planes, rims, places.scale, share)
     lit = look_up(light.mask, places.places, cv2.INTER_LINEAR, light.mask.shape[0])
-    return lay(picture, rect, planes, places.soft(lit * _soft(places)))
+    below = under(picture, before, rect.x, rect.y, rect.width, rect.height)
+    return lay(below, rect, planes, places.soft(lit * _soft(places)))
 
 
 def _teeth(reveal: float, wide: float) -> float:

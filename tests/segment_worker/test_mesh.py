@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 from recast import names
-from recast.errors import BadConfig, BadInput
+from recast.errors import BadInput
+from recast.spec import Engine, Target
 from segment_worker.engines import mesh
-from segment_worker.engines.factory import make_engine
-from segment_worker.engines.mesh import MeshEngine, load_image
+from segment_worker.engines.base import Pair
+from segment_worker.engines.factory import PairFiles, make_engine
+from segment_worker.engines.mesh import MeshEngine
+from segment_worker.images import declared_size, load_image
 from segment_worker.paste import Rect, read_bgr
-from segment_worker.picture import YuvLayout, patched
-from segment_worker.select import All, Index, Largest, Leftmost
+from segment_worker.picture import Patch, YuvLayout, patched
+from segment_worker.select import All, Index, Largest, Leftmost, Reference
 from tests.segment_worker.faces import SD, astronaut, group, turned, yuv
 
 
@@ -23,7 +26,7 @@ def encoded(image, kind=".png"):
 
 @pytest.fixture(scope="module")
 def engine():
-    return MeshEngine([("astronaut.png", astronaut())], All())
+    return MeshEngine([Pair([("astronaut.png", astronaut())], All())])
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def test_the_answer_does_not_depend_on_batch_or_order(engine, six):
     backwards = engine.swap(pictures[::-1])[::-1]
     assert all(map(same, together, alone))
     assert all(map(same, together, backwards))
-    assert all(map(same, together, MeshEngine([("a", astronaut())], All()).swap(pictures)))
+    assert all(map(same, together, MeshEngine([Pair([("a", astronaut())], All())]).swap(pictures)))
 
 
 def test_the_light_is_the_targets(engine):
@@ -122,32 +125,32 @@ def test_no_face(engine):
     ("select", "chosen"), [(Leftmost(), [0]), (Index(3), [3]), (Index(9), []), (All(), list(range(6)))]
 )
 def test_inspect_tells_which_and_why(six, select, chosen):
-    seen = MeshEngine([("a", astronaut())], select).inspect(six)
+    seen = MeshEngine([Pair([("a", astronaut())], select)]).inspect(six)
     assert [k for k, face in enumerate(seen) if face.chosen] == chosen
     assert all(face.why == ("selected" if face.chosen else "not the one selected") for face in seen)
 
 
 def test_largest_takes_one(six):
-    (answer,) = MeshEngine([("a", astronaut())], Largest()).swap([six])
+    (answer,) = MeshEngine([Pair([("a", astronaut())], Largest())]).swap([six])
     assert len(answer.patches) == 1
 
 
 def test_a_source_without_a_face_is_named():
     blank = np.full((200, 200, 3), 99, np.uint8)
     with pytest.raises(BadInput, match=r"wall\.png"):
-        MeshEngine([("wall.png", blank)], Largest())
-    MeshEngine([("wall.png", blank), ("astronaut.png", astronaut())], Largest())
+        MeshEngine([Pair([("wall.png", blank)], Largest())])
+    MeshEngine([Pair([("wall.png", blank), ("astronaut.png", astronaut())], Largest())])
 
 
 def test_a_source_turned_away_is_refused_by_name(monkeypatch):
     monkeypatch.setattr(mesh, "_FRONTAL", 1.01)
     with pytest.raises(BadInput, match=r"side\.png: the face is turned too far away") as caught:
-        MeshEngine([("wall.png", np.full((200, 200, 3), 99, np.uint8)), ("side.png", astronaut())], Largest())
+        MeshEngine([Pair([("wall.png", np.full((200, 200, 3), 99, np.uint8)), ("side.png", astronaut())], Largest())])
     assert caught.value.reason == names.NO_FACE
 
 
 def test_a_source_with_several_faces_gives_the_largest():
-    MeshEngine([("group.jpg", group())], Largest())
+    MeshEngine([Pair([("group.jpg", group())], Largest())])
 
 
 def test_images_are_read_upright():
@@ -170,7 +173,7 @@ def test_undecodable_images_are_named(data):
 
 @pytest.mark.parametrize("kind", [".png", ".jpg"])
 def test_sizes_are_read_from_the_header(kind):
-    assert mesh.declared_size(encoded(astronaut()[:100, :60], kind)) == (60, 100)
+    assert declared_size(encoded(astronaut()[:100, :60], kind)) == (60, 100)
 
 
 def test_too_many_pixels_are_refused_before_decoding():
@@ -186,17 +189,58 @@ def test_gray_and_alpha_images(image):
 
 
 def test_the_factory():
-    images = [("a.png", encoded(astronaut()))]
-    assert make_engine("mesh", images, Largest()).name == "mesh"
-    passthrough = make_engine("Passthrough", [], All())
+    pair = PairFiles([("a.png", encoded(astronaut()))], Target())
+    assert make_engine(Engine(name="Mesh"), [pair]).name == "mesh"
+    passthrough = make_engine(Engine(name="Passthrough"), [])
     assert passthrough.swap([yuv(astronaut(), SD)])[0].patches == ()
-    with pytest.raises(BadConfig, match="nosuch"):
-        make_engine("nosuch", images, Largest())
 
 
 def test_passthrough_needs_no_vision_libraries():
     code = (
-        "import sys; from segment_worker.engines.factory import make_engine; from segment_worker.select import All;"
-        "make_engine('passthrough', [], All()); sys.exit('cv2' in sys.modules or 'ai_edge_litert' in sys.modules)"
+        "import sys; from segment_worker.engines.factory import make_engine; from recast.spec import Engine;"
+        "make_engine(Engine(name='Passthrough'), []);"
+        "sys.exit(any(name in sys.modules for name in ('cv2', 'ai_edge_litert', 'onnxruntime')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_reference_says_who_is_replaced(six):
+    person = group()[200:480, 380:660]
+    far = MeshEngine([Pair([("a", astronaut())], Reference(0.6), ("third.png", person))])
+    seen = far.inspect(six)
+    chosen = [face for face in seen if face.chosen]
+    assert len(chosen) == 1 and "distance 0." in chosen[0].why
+    distances = [float(face.why.rsplit(" ", 1)[1]) for face in seen]
+    assert chosen[0] is seen[int(np.argmin(distances))] and min(distances) < 0.4 < sorted(distances)[1]
+    (answer,) = far.swap([six])
+    assert answer.faces_swapped == 1
+    stranger = MeshEngine([Pair([("a", astronaut())], Reference(0.2), ("astronaut.png", astronaut()))])
+    assert stranger.swap([six])[0].faces_swapped == 0
+
+
+def test_each_goes_in_the_place_that_an_earlier_one_left(six):
+    people = [Pair([("a", astronaut())], Leftmost()), Pair([("b", astronaut()[:, ::-1].copy())], All())]
+    (answer,) = MeshEngine(people).swap([six])
+    (alone,) = MeshEngine(people[:1]).swap([six])
+    assert answer.faces_swapped == 6 and alone.faces_swapped == 1
+    assert all(np.array_equal(a, b) for a, b in zip(answer.patches[0].planes, alone.patches[0].planes, strict=True))
+
+
+def test_a_face_lies_above_those_before_it(engine, six):
+    alone = engine.swap([six])[0].patches[0]
+    # Another face's pixels all over this one's region.
+    planes = tuple(np.full_like(plane, 7) for plane in alone.planes)
+    before = [Patch(alone.x, alone.y, planes)]
+    finder, texture = engine._finder, engine._people[0].texture
+    face = finder.with_eyes(six, sorted(finder.find(six), key=lambda one: one.box)[0])
+    over = mesh.swap_face(six, face, texture, before)
+    plain = mesh.swap_face(six, face, texture)
+    assert over.planes[0][0, 0] == 7, "where the mask is 0 lies what came before"
+    middle = tuple(side // 2 for side in plain.planes[0].shape)
+    assert over.planes[0][middle] == plain.planes[0][middle], "where it is 1 nothing of that shows"
+
+
+def test_a_reference_without_a_face_is_named():
+    wall = np.full((200, 200, 3), 99, np.uint8)
+    with pytest.raises(BadInput, match=r"wall\.png: no face found"):
+        MeshEngine([Pair([("a", astronaut())], Reference(0.6), ("wall.png", wall))])

@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks.stills import THIRD
 from segment_worker import mesh_topology as topology
-from segment_worker.engines.mesh import picture_of_image, swap_face
+from segment_worker.engines.mesh import swap_face
 from segment_worker.facemesh import FaceFinder
+from segment_worker.images import picture_of_image
 from segment_worker.paste import Rect, read_bgr
 from segment_worker.picture import patched
 from segment_worker.shape import with_lips_met

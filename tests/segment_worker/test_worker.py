@@ -16,11 +16,12 @@ from recast.layout import RunLayout
 from recast.local import segments_per_worker
 from recast.manifest import Chunk, EncodeSettings, Plan, Segment, SourceObject, VideoFacts
 from recast.packets import PlannedSegment
-from recast.spec import Engine, Select
+from recast.spec import Engine, Select, Target
 from recast.stage import StageInput
 from recast.versions import PIXEL_VERSION
 from segment_worker import worker
-from segment_worker.worker import SELECTIONS, completion_index, segments_of_pod, work
+from segment_worker.engines.factory import selection_of
+from segment_worker.worker import completion_index, segments_of_pod, work
 
 
 @settings(deadline=None)
@@ -57,7 +58,9 @@ def test_a_pod_without_a_number_is_configured_wrongly(text: str | None, monkeypa
 
 
 def test_every_way_to_select_faces_and_every_engine_is_known_here() -> None:
-    assert set(SELECTIONS) == set(Select.__args__)  # type: ignore[attr-defined]
+    for select in Select.__args__:  # type: ignore[attr-defined]
+        target = Target.model_construct(select=select, index=2, max_distance=None)
+        assert type(selection_of(target, "Mesh")).__name__ == select
     assert set(PIXEL_VERSION) == set(Engine.model_fields["name"].annotation.__args__)  # type: ignore[union-attr]
 
 

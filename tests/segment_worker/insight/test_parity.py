@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from segment_worker.engines.inswapper import InSwapperEngine, Models, Pair
-from segment_worker.engines.mesh import picture_of_image
+from segment_worker.images import picture_of_image
 from segment_worker.insight.alignment import crop_matrix
 from segment_worker.insight.arcface import Recogniser, normed
 from segment_worker.insight.crop import codes_of, crop_of, mask_of
@@ -57,7 +57,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("models")
     return SimpleNamespace(
         scrfd=stubmodels.scrfd(folder / "det_10g.onnx"),
-        batched=stubmodels.scrfd(folder / "det_batched.onnx", batched=True),
+        every=stubmodels.scrfd(folder / "det_every.onnx", levels=(0, 1, 2)),
+        batched=stubmodels.scrfd(folder / "det_batched.onnx", batched=True, levels=(0, 1, 2)),
         arcface=stubmodels.arcface(folder / "w600k_r50.onnx"),
         mxnet=stubmodels.arcface(folder / "arcface_mxnet.onnx", mxnet=True),
         inswapper=stubmodels.inswapper(folder / "inswapper_128.onnx"),
@@ -65,7 +66,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     )
 
 
-@pytest.mark.parametrize("kind", ["scrfd", "batched"])
+@pytest.mark.parametrize("kind", ["every", "batched"])
 @pytest.mark.parametrize(
     ("size", "faces"),
     [
