@@ -33,6 +33,8 @@ GRACE_SECONDS = 20
 TERMINATION_LOG = "/dev/termination-log"
 WORK_FOLDER = "/tmp"
 CA_FOLDER = "/etc/recast/ca"
+MODELS_FOLDER = "/var/cache/recast/models"
+CACHE_VARIABLE = "RECAST_MODEL_CACHE"
 MOST_SEGMENTS_PER_POD = 32
 
 
@@ -69,8 +71,10 @@ def segments_per_pod(spec: JobSpec, segments: int) -> int:
 
 
 def worker_gpus(spec: JobSpec) -> int:
-    """GPUs of one worker."""
-    return spec.worker.gpus or 0
+    """GPUs of one worker; where the spec leaves it open, one for an engine that runs on it."""
+    if spec.worker.gpus is not None:
+        return spec.worker.gpus
+    return int(spec.engine.name == "InSwapper" and spec.engine.provider != "Cpu")
 
 
 def swap_parallelism(spec: JobSpec, completions: int) -> int:
@@ -245,13 +249,15 @@ def _container(spec: JobSpec, stage: str, stage_input: StageInput, settings: Pod
     mounts: list[Manifest] = [{"name": "work", "mountPath": WORK_FOLDER}]
     if spec.storage.ca_bundle:
         mounts.append({"name": "ca", "mountPath": CA_FOLDER, "readOnly": True})
+    if _caches_models(spec, stage):
+        mounts.append({"name": "models", "mountPath": MODELS_FOLDER})
     images = settings.images
     return {
         "name": names.CONTAINER,
         "image": images.segment_worker if stage == names.SWAP else images.controller,
         "imagePullPolicy": settings.image_pull_policy,
         "command": COMMANDS[stage],
-        "env": _environment(spec, stage_input),
+        "env": _environment(spec, stage, stage_input),
         "resources": _resources(spec, stage),
         "terminationMessagePath": TERMINATION_LOG,
         "terminationMessagePolicy": "File",
@@ -264,7 +270,7 @@ def _container(spec: JobSpec, stage: str, stage_input: StageInput, settings: Pod
     }
 
 
-def _environment(spec: JobSpec, stage_input: StageInput) -> list[Manifest]:
+def _environment(spec: JobSpec, stage: str, stage_input: StageInput) -> list[Manifest]:
     wanted = json.loads(stage_input.model_dump_json(by_alias=True, exclude_none=True))
     env: list[Manifest] = [
         {"name": "RECAST_STAGE", "value": json.dumps(wanted, separators=(",", ":"), sort_keys=True)},
@@ -272,6 +278,8 @@ def _environment(spec: JobSpec, stage_input: StageInput) -> list[Manifest]:
         {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "HOME", "value": WORK_FOLDER},
     ]
+    if _caches_models(spec, stage):
+        env.append({"name": CACHE_VARIABLE, "value": MODELS_FOLDER})
     if spec.storage.ca_bundle:
         env.append({"name": "AWS_CA_BUNDLE", "value": f"{CA_FOLDER}/ca.crt"})
     if spec.storage.credentials_secret:
@@ -313,7 +321,18 @@ def _volumes(spec: JobSpec, stage: str) -> list[Manifest]:
     if bundle:
         items = [{"key": bundle.key, "path": "ca.crt"}]
         volumes.append({"name": "ca", "configMap": {"name": bundle.config_map, "items": items}})
+    cache = spec.worker.model_cache
+    if cache is not None and _caches_models(spec, stage):
+        if cache.claim_name is not None:
+            volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": cache.claim_name}})
+        else:
+            volumes.append({"name": "models", "hostPath": {"path": cache.host_path, "type": "DirectoryOrCreate"}})
     return volumes
+
+
+def _caches_models(spec: JobSpec, stage: str) -> bool:
+    cache = spec.worker.model_cache
+    return stage == names.SWAP and cache is not None and bool(cache.claim_name or cache.host_path)
 
 
 def _work_volume(volume: Volume) -> Manifest:

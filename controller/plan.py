@@ -72,9 +72,10 @@ def _refuse_files(spec: JobSpec) -> None:
         spec.source.uri,
         spec.output.uri,
         spec.storage.scratch,
-        *(uri for pair in spec.faces for uri in pair.source),
+        *(uri for pair in spec.faces for uri in (*pair.source, pair.target.reference)),
+        spec.engine.models,
     ]
-    for uri in uris:
+    for uri in filter(None, uris):
         if not uri.startswith("s3://"):
             raise ValueError(f"{uri}: a FaceSwapJob takes s3://bucket/key only")
 

@@ -47,6 +47,7 @@ COMMANDS = {
     "preview": "before and after of a few frames, as a picture",
     "verify": "check an output against its source",
     "clean": "remove leftovers of interrupted runs",
+    "models": "keep the InSwapper engine's models in S3",
     "submit": "put jobs on a Kubernetes cluster, and wait for them",
     "list": "the jobs on a cluster, and how each stands",
     "explain": "why a job on a cluster does not move, and what to do",

@@ -98,6 +98,29 @@ def _rules() -> list[Schema]:
             "message": "output.uri: must end in .mp4, .mov or .mkv",
         },
         {
+            "rule": "(self.engine.name == 'InSwapper') == has(self.engine.models)",
+            "message": "engine.models: goes with engine InSwapper, and is needed there",
+        },
+        {
+            "rule": "!has(self.faces) || self.faces.all(f, (f.target.select == 'Index') == has(f.target.index))",
+            "message": "faces.target.index: goes with select Index, and is needed there",
+        },
+        {
+            "rule": "!has(self.faces) || self.faces.all(f, (f.target.select == 'Reference') == "
+            "has(f.target.reference))",
+            "message": "faces.target.reference: goes with select Reference, and is needed there",
+        },
+        {
+            "rule": "!has(self.faces) || self.faces.all(f, f.target.select == 'Reference' || "
+            "!has(f.target.maxDistance))",
+            "message": "faces.target.maxDistance: goes with select Reference",
+        },
+        {
+            "rule": "!has(self.worker.modelCache) || "
+            "!(has(self.worker.modelCache.claimName) && has(self.worker.modelCache.hostPath))",
+            "message": "worker.modelCache: give claimName or hostPath, not both",
+        },
+        {
             "rule": "self.output.uri != self.source.uri",
             "message": "output.uri: is the source: it would be lost; choose another",
         },

@@ -58,13 +58,36 @@ class Output(Model):
         return self
 
 
-Select = Literal["Largest", "All", "Leftmost", "Rightmost"]
+Select = Literal["Largest", "All", "Leftmost", "Rightmost", "Index", "Reference"]
 
 
 class Target(Model):
     """Which of the faces in the video are changed."""
 
-    select: Select = Field("Largest", description="Largest, All, Leftmost or Rightmost face of each frame.")
+    select: Select = Field(
+        "Largest",
+        description="Largest, All, Leftmost or Rightmost face of each frame; Index: that many from the left; "
+        "Reference: the nearest to the person in `reference`.",
+    )
+    index: int | None = Field(None, ge=0, le=255, description="Of select Index: 0 is the leftmost face.")
+    reference: Uri | None = Field(None, description="Of select Reference: a photo of the person to replace.")
+    max_distance: float | None = Field(
+        None,
+        gt=0,
+        le=2,
+        description="Of select Reference: how unlike the photo a face may be. InSwapper: (1 - cosine) / 2 of ArcFace "
+        "embeddings, 0.3 where left out; Mesh: Euclidean distance of dlib's descriptors, 0.6 where left out.",
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit_the_selection(self) -> Self:
+        if (self.select == "Index") != (self.index is not None):
+            raise ValueError("index: goes with select Index, and is needed there")
+        if (self.select == "Reference") != (self.reference is not None):
+            raise ValueError("reference: goes with select Reference, and is needed there")
+        if self.max_distance is not None and self.select != "Reference":
+            raise ValueError("maxDistance: goes with select Reference")
+        return self
 
 
 class FacePair(Model):
@@ -84,9 +107,31 @@ class Consent(Model):
 class Engine(Model):
     """What changes the pixels."""
 
-    name: Literal["Mesh", "Passthrough"] = Field(
-        "Mesh", description="Mesh: built-in face mesh. Passthrough changes nothing: it proves a pipeline."
+    name: Literal["Mesh", "InSwapper", "Passthrough"] = Field(
+        "Mesh",
+        description="Mesh: built-in face mesh, on CPUs. InSwapper: InsightFace's inswapper_128, on GPUs, by models of "
+        "your own. Passthrough changes nothing: it proves a pipeline.",
     )
+    models: Uri | None = Field(
+        None, description="Of InSwapper: the folder that `recast models push` filled. Its end may be a slash."
+    )
+    provider: Literal["Cuda", "TensorRt", "Cpu"] = Field(
+        "Cuda",
+        description="Of InSwapper: what runs the models. Nothing falls back to the CPU by itself: it would take hours.",
+    )
+    precision: Literal["Fp32", "Fp16"] = Field(
+        "Fp32", description="Of InSwapper: inswapper_128.onnx, or inswapper_128_fp16.onnx."
+    )
+    pixel_boost: Literal[128, 256, 512] = Field(
+        128, description="Of InSwapper: width of the face that is swapped; 256 costs 4 times as much, 512 16 times."
+    )
+    batch: int = Field(8, ge=1, le=64, description="Of InSwapper: faces that go through the GPU at once.")
+
+    @model_validator(mode="after")
+    def _models_are_given(self) -> Self:
+        if (self.name == "InSwapper") != (self.models is not None):
+            raise ValueError("models: goes with engine InSwapper, and is needed there")
+        return self
 
 
 class Video(Model):
@@ -199,6 +244,24 @@ class LocalObject(Model):
     name: ObjectName = Field(description="Its name.")
 
 
+class ModelCache(Model):
+    """Where workers keep models between pods; the worker's own disk where neither is given."""
+
+    claim_name: ObjectName | None = Field(None, description="PersistentVolumeClaim that the workers share.")
+    host_path: str | None = Field(
+        None,
+        pattern=r"^/[^\x00:]*$",
+        max_length=1024,
+        description="Folder of the node, that its pods share; not allowed where Pod Security is restricted.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.claim_name is not None and self.host_path is not None:
+            raise ValueError("modelCache: give claimName or hostPath, not both")
+        return self
+
+
 class Worker(Model):
     """The segment workers."""
 
@@ -220,6 +283,9 @@ class Worker(Model):
     runtime_class_name: ObjectName | None = Field(None, description="As in a pod's spec: nvidia, on many clusters.")
     priority_class_name: ObjectName | None = Field(None, description="As in a pod's spec.")
     image_pull_secrets: tuple[LocalObject, ...] = Field((), max_length=8, description="Of all of the job's pods.")
+    model_cache: ModelCache | None = Field(
+        None, description="Where workers keep models between pods; their own disk where left out."
+    )
     stall_seconds: float = Field(
         300, gt=0, description="A stage in which no frame has moved for so long ends and is tried again."
     )
@@ -257,7 +323,7 @@ class JobSpec(Model):
     source: Source = Field(description="The video to work on.")
     output: Output = Field(description="Where the result goes.")
     faces: tuple[FacePair, ...] = Field(
-        (), max_length=1, description="Whose face takes whose place; needed unless engine.name is Passthrough."
+        (), max_length=16, description="Whose face takes whose place; needed unless engine.name is Passthrough."
     )
     consent: Consent | None = Field(None, description="Required wherever a face is changed.")
     engine: Engine = Field(default_factory=Engine, description="What changes the pixels.")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,10 +21,11 @@ from recast.manifest import VideoFacts
 from recast.media import source
 from recast.media.codecs import SAME_SAMPLES
 from recast.media.sheet import Pair, contact_sheet, write_png
+from recast.modelstore import Role, cache_folder, cached, chosen_files, read_manifest
+from recast.spec import Engine, FacePair, Model
 from recast.storage import Storage, StorageSettings
-from segment_worker.engines.factory import make_engine
+from segment_worker.engines.factory import PairFiles, make_engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
-from segment_worker.worker import SELECTIONS
 
 DEFAULT_FRAMES = 4
 MAX_FRAMES = 12
@@ -34,23 +34,21 @@ CHOSEN, LEFT = (80, 220, 90), (230, 70, 60)
 Image = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Model):
     """What `recast preview` asks for, by way of the environment."""
 
     source: str
     output: str
-    engine: str
-    select: str
-    faces: Sequence[str]
-    at: Sequence[float]
+    engine: Engine
+    faces: tuple[FacePair, ...]
+    at: tuple[float, ...]
     endpoint: str | None
 
 
 def main() -> int:
     """Carry the request out; returns the exit code."""
     try:
-        preview(Request(**json.loads(os.environ["RECAST_PREVIEW"])))
+        preview(Request.model_validate_json(os.environ["RECAST_PREVIEW"]))
     except RecastError as error:
         print(f"recast: {error}", file=sys.stderr)
         return error.exit_code
@@ -62,8 +60,9 @@ def main() -> int:
 def preview(request: Request) -> None:
     """Swap the frames asked for and write the picture; say which faces were found."""
     storage = Storage(StorageSettings(endpoint=request.endpoint))
-    images = [(uri, storage.get(uri)) for uri in request.faces]
-    engine = make_engine(request.engine, images, SELECTIONS[request.select])
+    engine = make_engine(
+        request.engine, [_files(storage, pair) for pair in request.faces], lambda: _models(storage, request)
+    )
     pairs = []
     with (
         storage.open(request.source) as file,
@@ -86,6 +85,22 @@ def preview(request: Request) -> None:
             pairs.append(Pair(_as_shown(before, facts), _as_shown(after, facts)))
     write_png(contact_sheet(pairs), Path(request.output))
     print(f"{request.output}: source above, swapped below")
+
+
+def _files(storage: Storage, pair: FacePair) -> PairFiles:
+    reference = pair.target.reference
+    return PairFiles(
+        [(uri, storage.get(uri)) for uri in pair.source],
+        pair.target,
+        (reference, storage.get(reference)) if reference else None,
+    )
+
+
+def _models(storage: Storage, request: Request) -> dict[Role, Path]:
+    store = request.engine.models or ""
+    files = chosen_files(read_manifest(storage, store), store, half=request.engine.precision == "Fp16")
+    folder = cache_folder(Path(tempfile.gettempdir(), "recast-models"))
+    return {role: cached(storage, store, file.name, file.sha256, folder) for role, file in files.items()}
 
 
 def _frames_at(

@@ -12,11 +12,13 @@ import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 from recast import log, names
 from recast.errors import BadConfig, NotFound, RecastError
 from recast.layout import JsonValue, part_digest
 from recast.manifest import EncoderChoice, PartReport, Plan, Segment
+from recast.modelstore import Role, cache_folder, cached
 from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
@@ -24,17 +26,10 @@ from recast.versions import PIXEL_VERSION
 from recast.watchdog import Watchdog
 from segment_worker.encoders import choose_encoder
 from segment_worker.engines.base import Engine
-from segment_worker.engines.factory import make_engine
+from segment_worker.engines.factory import Labelled, PairFiles, make_engine
 from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_part
-from segment_worker.select import All, Largest, Leftmost, Rightmost, Selection
 
 PROGRESS_SECONDS = 0.5
-SELECTIONS: dict[str, Selection] = {
-    "Largest": Largest(),
-    "All": All(),
-    "Leftmost": Leftmost(),
-    "Rightmost": Rightmost(),
-}
 
 
 def main() -> int:
@@ -202,19 +197,29 @@ class _Pod:
 
     @cached_property
     def _engine(self) -> Engine:
-        images: list[tuple[str, bytes]] = []
-        pinned = self.plan.inputs["faces"]
-        for pair, hashes in zip(self._spec.faces, pinned, strict=True):  # type: ignore[call-overload]
-            for uri, sha256 in zip(pair.source, hashes, strict=True):
-                data = self._storage.get(uri)
-                if hashlib.sha256(data).hexdigest() != sha256:
-                    raise BadConfig(
-                        f"{uri}: changed since the job began: give the job another name",
-                        reason=names.INPUTS_CHANGED,
-                    )
-                images.append((uri, data))
-        select = self._spec.faces[0].target.select if self._spec.faces else "Largest"
-        return make_engine(self._spec.engine.name, images, SELECTIONS[select])
+        inputs: dict[str, Any] = self.plan.inputs
+        references = iter(inputs.get("references", ()))
+        pairs = []
+        for pair, hashes in zip(self._spec.faces, inputs["faces"], strict=True):
+            sources = [self._pinned(uri, sha256) for uri, sha256 in zip(pair.source, hashes, strict=True)]
+            wanted = pair.target.reference
+            pairs.append(PairFiles(sources, pair.target, self._pinned(wanted, next(references)) if wanted else None))
+        return make_engine(self._spec.engine, pairs, self._models)
+
+    def _pinned(self, uri: str, sha256: str) -> Labelled:
+        """An image that the job began with."""
+        data = self._storage.get(uri)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise BadConfig(
+                f"{uri}: changed since the job began: give the job another name", reason=names.INPUTS_CHANGED
+            )
+        return uri, data
+
+    def _models(self) -> dict[Role, Path]:
+        """The engine's models on this node, as the job began with them."""
+        folder = cache_folder(Path(tempfile.gettempdir(), "recast-models"))
+        store, models = self._spec.engine.models or "", cast(dict[Role, str], self.plan.inputs["models"])
+        return {role: cached(self._storage, store, role, sha256, folder) for role, sha256 in models.items()}
 
     def _refuse_other_pixels(self) -> None:
         engine = self._spec.engine.name

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -22,6 +23,7 @@ class Answer:
         body: an object, sent as JSON; text, sent as it is; or the events of a watch, a line each.
         cut: whether the connection breaks before the answer's end.
         silent_seconds: how long nothing is said.
+        held_seconds: how long a connection that is cut stays open before, without a word.
     """
 
     body: Any = field(default_factory=dict)
@@ -29,6 +31,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
     silent_seconds: float = 0.0
+    held_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class FakeApi:
     def __init__(self, *answers: Answer) -> None:
         self.asked: list[Asked] = []
         self._answers: Sequence[Answer] = answers or (Answer(),)
+        self._over = threading.Event()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -82,6 +86,7 @@ class FakeApi:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -98,18 +103,30 @@ class FakeApi:
             Asked(handler.command, url.path, dict(parse_qsl(url.query)), dict(handler.headers.items()), said)
         )
         answer = self._answers[min(len(self.asked), len(self._answers)) - 1]
-        threading.Event().wait(answer.silent_seconds)
-        if isinstance(answer.body, str):
-            data = answer.body.encode()
-        elif isinstance(answer.body, list):
-            data = b"".join(json.dumps(line).encode() + b"\n" for line in answer.body)
-        else:
-            data = json.dumps(answer.body).encode()
+        # The client may have hung up by now.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._say(handler, answer)
+
+    def _say(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+        handler.close_connection = answer.cut
+        if self._over.wait(answer.silent_seconds):
+            handler.close_connection = True
+            return
         handler.send_response(answer.status)
         for name, value in answer.headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(data) + 10 * answer.cut))
+        if isinstance(answer.body, list):
+            # As API servers send a watch: each line is there at once.
+            handler.send_header("Transfer-Encoding", "chunked")
+            pieces = [json.dumps(line).encode() + b"\n" for line in answer.body]
+            pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+            pieces += [] if answer.cut else [b"0\r\n\r\n"]
+        else:
+            data = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()
+            handler.send_header("Content-Length", str(len(data) + 10 * answer.cut))
+            pieces = [data]
         handler.end_headers()
-        handler.wfile.write(data)
+        for piece in pieces:
+            handler.wfile.write(piece)
         if answer.cut:
-            handler.close_connection = True
+            self._over.wait(answer.held_seconds)

@@ -24,8 +24,9 @@ def job(
     output: Path | str,
     *,
     seconds: float = 1,
-    engine: str = "Passthrough",
+    engine: str | Engine = "Passthrough",
     faces: Sequence[Path] = (),
+    pairs: Sequence[FacePair] = (),
     video: Video | None = None,
     audio: Audio | None = None,
     overwrite: bool = False,
@@ -35,13 +36,13 @@ def job(
     name: str | None = None,
 ) -> StageInput:
     """A job, ready for split. Sources and outputs are paths or s3:// URIs."""
-    pairs = (FacePair(source=tuple(_uri(face) for face in faces)),) if faces else ()
+    pairs = tuple(pairs) or ((FacePair(source=tuple(_uri(face) for face in faces)),) if faces else ())
     spec = JobSpec(
         source=Source(uri=_uri(source)),
         output=Output(uri=_uri(output), overwrite=overwrite, drop_tracks=tuple(drop_tracks)),  # type: ignore[arg-type]
         faces=pairs,
         consent=Consent(reference="a test") if pairs else None,
-        engine=Engine(name=engine),  # type: ignore[arg-type]
+        engine=Engine(name=engine) if isinstance(engine, str) else engine,  # type: ignore[arg-type]
         video=video or Video(quality="Lossless", preset="ultrafast"),
         audio=audio or Audio(),
         segments=Segments(target_seconds=seconds, normalise=normalise),

@@ -20,8 +20,14 @@ OPSET = 13
 LANDMARKS = ((-0.35, -0.25), (0.35, -0.3), (0.02, 0.05), (-0.28, 0.42), (0.3, 0.4))
 
 
-def scrfd(path: Path, *, batched: bool = False) -> Path:
-    """A detector: nine outputs, two anchors a cell, for pictures of any size that is a multiple of 32."""
+def scrfd(path: Path, *, batched: bool = False, levels: tuple[int, ...] = (1,)) -> Path:
+    """A detector: nine outputs, two anchors a cell, for pictures of any size that is a multiple of 32.
+
+    Args:
+        path: of the file.
+        batched: whether its outputs have a batch of one in front.
+        levels: which strides see a face; with several, a patch is several faces.
+    """
     rng = np.random.default_rng(1)
     nodes, weights, outputs = [], [], []
     for level, stride in enumerate((8, 16, 32)):
@@ -32,7 +38,7 @@ def scrfd(path: Path, *, batched: bool = False) -> Path:
         )
         half = (4.0, 5.0, 6.0)[level]
         kinds: list[tuple[str, Array, Array]] = [
-            ("score", *_score(level)),
+            ("score", *_score(level, level in levels)),
             ("box", _rows(rng, 8), np.full(8, half, np.float32)),
             (
                 "points",
@@ -123,10 +129,11 @@ def inswapper(path: Path, *, half: bool = False, free: bool = True) -> Path:
     return _save(path, nodes, entries, [out], weights)
 
 
-def _score(level: int) -> tuple[Array, Array]:
+def _score(level: int, sees: bool) -> tuple[Array, Array]:
     """Red minus the rest, above a limit; the second anchor a little less sure."""
+    limit = np.array([-1.3, -1.4], np.float32) - (0 if sees else 9)
     row = np.array([2.2, -1.2, -1.0], np.float32) * (1.0, 0.97, 0.9)[level]
-    return np.stack([row, row * np.float32(0.95)])[..., None, None], np.array([-1.3, -1.4], np.float32)
+    return np.stack([row, row * np.float32(0.95)])[..., None, None], limit.astype(np.float32)
 
 
 def _rows(rng: np.random.Generator, count: int) -> Array:

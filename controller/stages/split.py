@@ -25,7 +25,8 @@ from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
-from recast.spec import JobSpec
+from recast.modelstore import chosen_files, read_manifest
+from recast.spec import Engine, JobSpec
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
@@ -107,11 +108,29 @@ def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -
 def pin_inputs(storage: Storage, spec: JobSpec) -> dict[str, JsonValue]:
     """Everything besides the segments that the pixels depend on, by sha256 and version."""
     faces = [[_sha256(storage, uri) for uri in pair.source] for pair in spec.faces]
-    return {
+    inputs: dict[str, JsonValue] = {
         "engine": spec.engine.name,
         "pixelVersion": PIXEL_VERSION[spec.engine.name],
         "faces": faces,
-        "targets": [pair.target.model_dump(mode="json") for pair in spec.faces],
+        "targets": [pair.target.model_dump(mode="json", exclude_none=True) for pair in spec.faces],
+    }
+    references = [_sha256(storage, pair.target.reference) for pair in spec.faces if pair.target.reference]
+    if references:
+        inputs["references"] = references
+    if spec.engine.models is not None:
+        inputs |= pin_models(storage, spec.engine)
+    return inputs
+
+
+def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
+    """What the pixels of an engine with models depend on."""
+    store = engine.models or ""
+    files = chosen_files(read_manifest(storage, store), store, half=engine.precision == "Fp16")
+    return {
+        "models": {role: file.sha256 for role, file in files.items()},
+        "pixelBoost": engine.pixel_boost,
+        "provider": engine.provider,
+        "batch": engine.batch,
     }
 
 

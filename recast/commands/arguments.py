@@ -3,13 +3,23 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from recast.errors import UsageError
-from recast.spec import Consent, Engine, FacePair, Target
+from recast.spec import Consent, Engine, FacePair, Select, Target
 
-ENGINES = {"mesh": "Mesh", "passthrough": "Passthrough"}
-SELECTS = {"largest": "Largest", "all": "All", "leftmost": "Leftmost", "rightmost": "Rightmost"}
+ENGINES: dict[str, Literal["Mesh", "InSwapper", "Passthrough"]] = {
+    "mesh": "Mesh",
+    "inswapper": "InSwapper",
+    "passthrough": "Passthrough",
+}
+SELECTS: dict[str, Select] = {
+    "largest": "Largest",
+    "all": "All",
+    "leftmost": "Leftmost",
+    "rightmost": "Rightmost",
+}
+PROVIDERS: dict[str, Literal["Cuda", "TensorRt", "Cpu"]] = {"cuda": "Cuda", "tensorrt": "TensorRt", "cpu": "Cpu"}
 
 Commands = Any
 """argparse' own type for subparsers is private."""
@@ -30,31 +40,100 @@ def to_uri(text: str) -> str:
 
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that say whose face goes where."""
-    parser.add_argument(
-        "--face", action="append", default=[], metavar="FACE", help="photo of the face to put in; may be repeated"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--face", action="append", default=[], metavar="PHOTO", help="of the face to put in; repeat it for more photos")
+    add(
         "--select",
-        choices=sorted(SELECTS),
         default="largest",
-        help="which face of each frame is changed (default: %(default)s)",
+        metavar="WHO",
+        help="which face of each frame is changed: largest, all, leftmost, rightmost, a number (0 is the leftmost), "
+        "or a photo of the person (default: %(default)s)",
     )
-    parser.add_argument(
-        "--engine", choices=sorted(ENGINES), default="mesh", help="what changes the pixels (default: %(default)s)"
+    add(
+        "--max-distance",
+        type=float,
+        metavar="D",
+        help="how unlike the photo of --select a face may be: inswapper (1 - cosine) / 2, default 0.3; mesh dlib's "
+        "Euclidean distance, default 0.6",
+    )
+    add(
+        "--swap",
+        action="append",
+        default=[],
+        metavar="PHOTO[,PHOTO...]=WHO",
+        help="several people: whose face takes whose place, instead of --face and --select; may be repeated",
+    )
+    add("--engine", choices=sorted(ENGINES), default="mesh", help="what changes the pixels (default: %(default)s)")
+    add("--models", metavar="STORE", help="of inswapper: where `recast models push` put them, s3:// URI or path")
+    add(
+        "--provider",
+        choices=sorted(PROVIDERS),
+        default="cuda",
+        help="of inswapper: what runs the models (default: %(default)s)",
+    )
+    add("--precision", choices=("fp32", "fp16"), default="fp32", help="of inswapper (default: %(default)s)")
+    add(
+        "--pixel-boost",
+        type=int,
+        choices=(128, 256, 512),
+        default=128,
+        help="of inswapper: width of the face that is swapped (default: %(default)s)",
     )
 
 
 def faces_of(options: argparse.Namespace) -> tuple[FacePair, ...]:
-    """The job's faces."""
-    if not options.face or options.engine == "passthrough":
+    """The job's faces.
+
+    Raises:
+        UsageError: both ways of saying them, or a --swap that says nothing.
+    """
+    if options.engine == "passthrough":
+        return ()
+    if options.swap:
+        if options.face:
+            raise UsageError("--swap says whose face it is: leave --face out")
+        return tuple(_pair(text, options.max_distance) for text in options.swap)
+    if not options.face:
         return ()
     sources = tuple(to_uri(face) for face in options.face)
-    return (FacePair(source=sources, target=Target(select=SELECTS[options.select])),)
+    return (FacePair(source=sources, target=target_of(options.select, options.max_distance)),)
+
+
+def target_of(who: str, max_distance: float | None = None) -> Target:
+    """Which face is meant by a word, a number or a photo."""
+    if who in SELECTS:
+        return Target(select=SELECTS[who])
+    if who.isdecimal():
+        return Target(select="Index", index=int(who))
+    return Target(select="Reference", reference=to_uri(who), max_distance=max_distance)
 
 
 def engine_of(options: argparse.Namespace) -> Engine:
-    """The job's engine."""
-    return Engine(name=ENGINES[options.engine])
+    """The job's engine.
+
+    Raises:
+        UsageError: inswapper without models, or models without it.
+    """
+    name = ENGINES[options.engine]
+    if (name == "InSwapper") != bool(options.models):
+        raise UsageError("--models goes with --engine inswapper, and is needed there")
+    if name != "InSwapper":
+        return Engine(name=name)
+    return Engine(
+        name=name,
+        models=to_uri(options.models),
+        provider=PROVIDERS[options.provider],
+        precision="Fp16" if options.precision == "fp16" else "Fp32",
+        pixel_boost=options.pixel_boost,
+    )
+
+
+def _pair(text: str, max_distance: float | None) -> FacePair:
+    photos, equals, who = text.rpartition("=")
+    sources = tuple(to_uri(photo) for photo in photos.split(",") if photo)
+    if not equals or not sources or not who:
+        raise UsageError(f"--swap {text}: write PHOTO=WHO, as in ada.png=leftmost or ada.png=bob.png")
+    return FacePair(source=sources, target=target_of(who, max_distance))
 
 
 def consent_of(options: argparse.Namespace) -> Consent | None:

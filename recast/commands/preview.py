@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 from recast.children import spawn
-from recast.commands.arguments import ENGINES, SELECTS, Commands, add_face_arguments, to_uri
+from recast.commands.arguments import Commands, add_face_arguments, engine_of, faces_of, to_uri
 from recast.errors import UsageError
 
 EPILOG = """examples:
   recast preview interview.mp4 preview.png --face ada.png
   recast preview interview.mp4 preview.png --face ada.png --at 00:01:03 --at 95.5 --select all
+  recast preview interview.mp4 preview.png --face ada.png --select bob.png
 """
 
 
@@ -39,16 +40,16 @@ def add_parser(commands: Commands, text: str) -> None:
 
 def preview(options: argparse.Namespace) -> int:
     """Carry the command out: the worker's process does the work."""
-    if options.engine != "passthrough" and not options.face:
+    engine, faces = engine_of(options), faces_of(options)
+    if options.engine != "passthrough" and not faces:
         raise UsageError("--face is needed, unless --engine is passthrough")
     if not options.output.lower().endswith(".png"):
         raise UsageError(f"{options.output}: give a name that ends in .png")
     request = {
         "source": to_uri(options.source),
         "output": str(Path(options.output).absolute()),
-        "engine": ENGINES[options.engine],
-        "select": SELECTS[options.select],
-        "faces": [to_uri(face) for face in options.face],
+        "engine": engine.model_dump(mode="json", by_alias=True),
+        "faces": [pair.model_dump(mode="json", by_alias=True) for pair in faces],
         "at": [seconds_of(text) for text in options.at],
         "endpoint": options.endpoint_url,
     }

@@ -31,6 +31,8 @@ TRACKS = ("audio", "subtitle", "video", "data", "attachment", "cover")
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
   recast run interview.mov out.mov --engine passthrough --quality lossless
+  recast run duo.mp4 out.mp4 --swap ada.png=leftmost --swap eve1.png,eve2.png=bob.png --consent "release 9"
+  recast run interview.mp4 out.mp4 --face ada.png --consent "release 3" --engine inswapper --models models/
   recast run s3://studio/in/a.mp4 s3://studio/out/a.mp4 --face ada.png --consent "release 12" \\
       --scratch s3://scratch/recast --endpoint-url http://127.0.0.1:8333
 
@@ -131,7 +133,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
     Raises:
         UsageError: it asks for something that cannot be.
     """
-    if options.engine != "passthrough" and not (options.face and options.consent):
+    if options.engine != "passthrough" and not ((options.face or options.swap) and options.consent):
         raise UsageError("--face and --consent are needed, unless --engine is passthrough")
     if options.workers < 1:
         raise UsageError(f"--workers {options.workers}: give 1 or more")

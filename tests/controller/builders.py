@@ -4,9 +4,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.actions import CreateJob, Plan
+from controller.actions import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    DeleteResource,
+    Plan,
+    ScaleJob,
+    SetFinalizer,
+    SuspendJob,
+)
 from controller.objects import PodSettings, stage_name
-from controller.observed import Observed, Pod, Resource, StageJob
+from controller.observed import Observed, Pod, Resource, StageJob, project_job
 from controller.plan import plan
 from recast import kubenames as kube
 from recast.stage import StageResult
@@ -90,7 +99,12 @@ def was_swapped(*more: Condition, **changes: Any) -> JobStatus:
     ).model_copy(update=changes)
 
 
-BEFORE = {kube.SPLIT: begun, kube.SWAP: was_split, kube.MUX: was_swapped}
+def is_normalised(**changes: Any) -> JobStatus:
+    """The status of a job whose normalise runs."""
+    return was_split(phase="Splitting").model_copy(update=changes)
+
+
+BEFORE = {kube.SPLIT: begun, kube.NORMALISE: is_normalised, kube.SWAP: was_split, kube.MUX: was_swapped}
 """The status in which a stage runs."""
 
 
@@ -134,6 +148,13 @@ def ended(of: StageJob, code: int = 0, index: int = 0, **said: Any) -> Pod:
     return pod(of, index, phase=phase, finished=NOW, exit_code=code, result=result)
 
 
+def as_created(manifest: dict[str, Any], **changes: Any) -> StageJob:
+    """What the API makes of a manifest."""
+    metadata = manifest["metadata"]
+    given = {"uid": metadata["name"], "creationTimestamp": NOW.isoformat()}
+    return replace(project_job({**manifest, "metadata": metadata | given}), **changes)
+
+
 def decide(observed: Observed, now: datetime = NOW) -> Plan:
     """What the planner says."""
     return plan(observed, SETTINGS, now)
@@ -152,3 +173,50 @@ def said(planned: Plan, type_: str) -> tuple[str, str] | None:
     """Status and reason of a condition that a plan leaves."""
     found = planned.status.condition(type_)
     return (found.status, found.reason) if found else None
+
+
+def asked(planned: Plan) -> list[str]:
+    """A plan's actions in words: `create swap-0`."""
+    return [_in_words(action) for action in planned.actions]
+
+
+def _in_words(action: Action) -> str:
+    match action:
+        case CreateJob(manifest):
+            return f"create {_short(manifest['metadata']['name'])}"
+        case DeleteJob(name, uid):
+            return f"delete {_short(name)}" if uid == _short(name) else f"delete {name} of another uid: {uid}"
+        case SuspendJob(name, suspend):
+            return f"{'suspend' if suspend else 'resume'} {_short(name)}"
+        case ScaleJob(name, parallelism):
+            return f"scale {_short(name)} to {parallelism}"
+        case SetFinalizer(present):
+            return "hold" if present else "let go"
+        case DeleteResource():
+            return "delete"
+
+
+def _short(name: str) -> str:
+    return "-".join(name.rsplit("-", 2)[1:])
+
+
+def carried_out(observed: Observed, planned: Plan) -> Observed:
+    """What is seen once a plan has been carried out, and nothing else has happened."""
+    jobs = {each.name: each for each in observed.jobs}
+    seen = replace(observed.resource, status=planned.status)
+    for action in planned.actions:
+        match action:
+            case CreateJob(manifest):
+                jobs.setdefault(manifest["metadata"]["name"], as_created(manifest))
+            case DeleteJob(name, _):
+                del jobs[name]
+            case SuspendJob(name, suspend):
+                jobs[name] = replace(jobs[name], suspended=suspend, active=0)
+            case ScaleJob(name, parallelism):
+                jobs[name] = replace(jobs[name], parallelism=parallelism)
+            case SetFinalizer(present):
+                seen = replace(seen, finalizers=(kube.FINALIZER,) if present else ())
+            case DeleteResource():
+                seen = replace(seen, deleted=NOW)
+    pods = tuple(each for each in observed.pods if each.job in jobs and not jobs[each.job].suspended)
+    return replace(observed, resource=seen, jobs=tuple(jobs.values()), pods=pods)

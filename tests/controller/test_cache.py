@@ -1,10 +1,10 @@
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from controller import cache as module
-from controller.cache import Cache
+from controller.cache import HEARD_SECONDS, Cache
 from controller.observed import Resource, StageJob
 from recast import kubenames as kube
 from tests.controller.builders import UID, begun, job, resource
@@ -66,6 +66,6 @@ def test_a_job_just_made_is_known_before_the_watch_shows_it(cache: Cache, watch:
 
 def test_a_job_that_is_never_shown_was_deleted(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.remember(None, UID, [job(kube.SPLIT)])
-    later = module.time.monotonic() + module.HEARD_SECONDS + 1
-    monkeypatch.setattr(module.time, "monotonic", lambda: later)
+    later = time.monotonic() + HEARD_SECONDS + 1
+    monkeypatch.setattr("controller.cache.time.monotonic", lambda: later)
     assert cache.jobs(UID) == ()

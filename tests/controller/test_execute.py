@@ -15,15 +15,15 @@ from controller.actions import (
     SuspendJob,
 )
 from controller.execute import Executor, LeaseLost
+from controller.observed import Observed
 from recast import kubenames as kube
 from recast.errors import Bug
 from recast.kubeerrors import AlreadyExists, ApiNotFound, ApiUnavailable, Forbidden
 from tests.controller.builders import UID, begun, decide, resource
-from tests.controller.builders import Observed as Seen
 
 JOB = "/apis/batch/v1/namespaces/studio/jobs/j"
 SELF = "/apis/recast.video/v1alpha1/namespaces/studio/faceswapjobs/interview"
-(CREATE,) = [each for each in decide(Seen(resource())).actions if isinstance(each, CreateJob)]
+(CREATE,) = [each for each in decide(Observed(resource())).actions if isinstance(each, CreateJob)]
 TOLD = Event("Normal", "StageStarted", "split")
 
 
@@ -133,6 +133,23 @@ def test_without_the_lease_nothing_is_written(actions: tuple[Action, ...]) -> No
     with pytest.raises(LeaseLost):
         run(api, *actions, may_write=False)
     assert api.asked == []
+
+
+def test_the_lease_is_asked_for_before_each_write() -> None:
+    # The actions, the status and the event.
+    for allowed in range(4):
+        api, answers = Api(), iter([True] * allowed)
+        executor = Executor(api, "controller-a", lambda: next(answers, False))  # type: ignore[arg-type]  # noqa: B023  # called at once
+        with pytest.raises(LeaseLost):
+            executor.run(resource(), Plan(begun(), (CREATE, ScaleJob("j", 3)), (TOLD,)), write_status=True)
+        assert [each[0] for each in api.asked] == ["create job", "patch", "status"][:allowed]
+
+
+def test_a_status_that_is_not_due_is_not_written() -> None:
+    api = Api()
+    executor = Executor(api, "controller-a", lambda: True)  # type: ignore[arg-type]
+    found, made = executor.run(resource(), Plan(begun(), (), (TOLD,)), write_status=False)
+    assert api.asked == [] and found == resource() and made == []
 
 
 def test_a_refused_event_stops_nothing() -> None:

@@ -10,6 +10,7 @@ from controller.objects import PodSettings, make_job, segments_per_pod, stage_na
 from controller.observed import Resource
 from recast import kubenames as kube
 from recast.spec import JobSpec
+from recast.stage import StageInput
 from tests.controller.builders import BEGAN, IMAGES, RUN, SETTINGS, UID, resource, spec
 
 HERE = Path(__file__).parent
@@ -39,7 +40,14 @@ def of_sample(sample: str, stage: str, settings: PodSettings = SETTINGS) -> dict
 )
 def test_the_whole_job(sample: str, stage: str) -> None:
     expected = yaml.safe_load((HERE / "manifests" / f"{sample}-{stage}.yaml").read_text())
-    assert of_sample(sample, stage) == expected
+    made = of_sample(sample, stage)
+    environment = made["spec"]["template"]["spec"]["containers"][0]["env"]
+    given = StageInput.model_validate_json(environment[0]["value"])
+    wanted = JobSpec.model_validate(yaml.safe_load((SAMPLES / f"{sample}.yaml").read_text())["spec"])
+    assert (given.namespace, given.uid, given.attempt, given.spec) == ("studio", UID, 1, wanted)
+    assert given.run == (None if stage == kube.SPLIT else RUN)
+    environment[0]["value"] = "..."
+    assert made == expected
 
 
 def test_what_the_administrator_adds_is_on_the_pods() -> None:
@@ -77,3 +85,39 @@ def test_names_differ_by_job_stage_and_attempt() -> None:
 def test_segments_for_one_pod(segments: int, parallelism: int, per_pod: int | str, expected: int) -> None:
     checked = JobSpec.model_validate(spec(segments={"maxParallelism": parallelism, "perPod": per_pod}))
     assert segments_per_pod(checked, segments) == expected
+
+
+@pytest.mark.parametrize(
+    ("engine", "gpus", "wanted"),
+    [
+        ({"name": "Passthrough"}, None, None),
+        ({"name": "InSwapper", "models": "s3://studio/models"}, None, 1),
+        ({"name": "InSwapper", "models": "s3://studio/models", "provider": "Cpu"}, None, None),
+        ({"name": "InSwapper", "models": "s3://studio/models"}, 2, 2),
+        ({"name": "Passthrough"}, 1, 1),
+    ],
+)
+def test_a_worker_has_the_gpus_that_its_engine_runs_on(engine: dict[str, str], gpus: int | None, wanted: int) -> None:
+    faces = [{"source": ["s3://studio/ada.png"]}]
+    fields = spec(engine=engine, worker={"gpus": gpus}, faces=faces, consent={"reference": "x"})
+    checked = JobSpec.model_validate(fields)
+    made = make_job(resource(), checked, kube.SWAP, attempt=0, run=RUN, segments=9, settings=SETTINGS)
+    resources = made["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert resources["limits"].get("nvidia.com/gpu") == wanted
+
+
+@pytest.mark.parametrize(
+    ("cache", "source"),
+    [
+        ({"claimName": "models"}, {"persistentVolumeClaim": {"claimName": "models"}}),
+        ({"hostPath": "/data/models"}, {"hostPath": {"path": "/data/models", "type": "DirectoryOrCreate"}}),
+    ],
+)
+def test_models_are_kept_where_that_was_asked_for(cache: dict[str, str], source: dict[str, Any]) -> None:
+    checked = JobSpec.model_validate(spec(worker={"modelCache": cache}))
+    for stage, has in ((kube.SWAP, True), (kube.MUX, False)):
+        made = make_job(resource(), checked, stage, attempt=0, run=RUN, segments=9, settings=SETTINGS)
+        pod = made["spec"]["template"]["spec"]
+        assert ({"name": "models", **source} in pod["volumes"]) == has
+        environment = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+        assert environment.get("RECAST_MODEL_CACHE") == ("/var/cache/recast/models" if has else None)

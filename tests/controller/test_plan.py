@@ -1,5 +1,7 @@
+import json
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from controller.actions import (
 from controller.observed import Observed, Pod, StageJob
 from recast import kubenames as kube
 from recast import names
-from recast.status import Attempts, JobStatus, SegmentCounts
+from recast.status import Attempts, FrameCounts, JobStatus, SegmentCounts
 from tests.controller.builders import (
     BEFORE,
     BEGAN,
@@ -24,7 +26,9 @@ from tests.controller.builders import (
     NOW,
     RUN,
     SEGMENTS,
+    asked,
     begun,
+    carried_out,
     created,
     decide,
     ended,
@@ -39,7 +43,8 @@ from tests.controller.builders import (
 
 QUEUE = {kube.LABEL_QUEUE: "renders"}
 OUTPUT = {"uri": "s3://studio/out/interview.mp4", "size": 9, "sha256": "ab", "encoder": "libx264", "facesSwapped": 7}
-SPLIT, SWAP, MUX = kube.SPLIT, kube.SWAP, kube.MUX
+SPLIT, NORMALISE, SWAP, MUX = kube.SPLIT, kube.NORMALISE, kube.SWAP, kube.MUX
+NEVER = {"endpoint": "http://s3:8333", "scratch": "s3://scratch/recast", "retain": "Never"}
 
 
 # How a job goes well
@@ -352,9 +357,6 @@ def deleted(status: JobStatus, jobs: tuple[StageJob, ...] = (), pods: tuple[Pod,
     return Observed(going, jobs, pods)
 
 
-NEVER = {"endpoint": "http://s3:8333", "scratch": "s3://scratch/recast", "retain": "Never"}
-
-
 def test_scratch_that_is_to_go_holds_the_job_before_anything_is_written() -> None:
     planned = decide(Observed(resource(storage=NEVER)))
     assert isinstance(planned.actions[0], SetFinalizer) and created(planned) == ["split-0"]
@@ -423,3 +425,336 @@ def test_a_plan_carried_out_leaves_nothing_to_do(stage: str) -> None:
     again = decide(Observed(resource(planned.status), (job(stage, active=0, started=None),)))
     actions: tuple[Action, ...] = again.actions
     assert again.status == planned.status and not actions and not again.events
+
+
+# The table: a stage, and how its Job and pods stand -> what is asked for, the phase, and every condition
+
+Facts = dict[str, tuple[str, str]]
+KNOWN: dict[str, Facts] = {SPLIT: {}, NORMALISE: {kube.SPLIT_COMPLETE: ("True", names.STAGE_COMPLETE)}}
+KNOWN[SWAP] = KNOWN[NORMALISE]
+KNOWN[MUX] = KNOWN[SWAP] | {kube.SWAP_COMPLETE: ("True", names.STAGE_COMPLETE)}
+LATE = BEGAN + timedelta(seconds=601)
+
+
+def seen(
+    stage: str,
+    jobs: tuple[StageJob, ...] = (),
+    pods: tuple[Pod, ...] = (),
+    status: JobStatus | None = None,
+    **more: Any,
+) -> Observed:
+    """A job in a stage, with these fields of its spec and its object."""
+    labels = more.pop("labels", {})
+    itself = {key: more.pop(key) for key in ("deleted", "finalizers") if key in more}
+    around = {key: more.pop(key) for key in ("namespace_ends",) if key in more}
+    if stage == NORMALISE:
+        more["segments"] = {"normalise": True}
+    return Observed(replace(resource(status or BEFORE[stage](), labels=labels, **more), **itself), jobs, pods, **around)
+
+
+def rows(stage: str) -> Iterator[tuple[str, Observed, datetime, list[str], str, Facts]]:
+    """What may be seen of a stage that is the same for each."""
+    one, known, phase = job(stage), KNOWN[stage], BEFORE[stage]().phase
+    its_pod, held = pod(one), replace(one, suspended=True, active=0)
+    queued = replace(held, queue="renders")
+    over = replace(one, active=0, failed_reason="BackoffLimitExceeded", failed_message="limit")
+    suspended = {kube.SUSPENDED: ("True", names.JOB_SUSPENDED)}
+    resumed = {kube.SUSPENDED: ("False", names.JOB_RESUMED)}
+    was_suspended = BEFORE[stage](
+        phase="Suspended", conditions=(*BEFORE[stage]().conditions, fact(kube.SUSPENDED, reason=names.JOB_SUSPENDED))
+    )
+    late = {kube.FAILED: ("True", names.DEADLINE_EXCEEDED)}
+    second = BEFORE[stage](attempts=Attempts.model_validate({stage: 1}))
+    waits, admitted = ({kube.QUOTA_RESERVED: each} for each in (("False", "QuotaPending"), ("True", "QuotaAdmitted")))
+
+    yield "nothing yet", seen(stage), NOW, [f"create {stage}-0"], phase, known
+    yield "no pod yet", seen(stage, (replace(one, active=0, started=None),)), NOW, [], phase, known
+    waiting = replace(its_pod, phase="Pending", node=None, created=NOW)
+    yield "its pod waits", seen(stage, (one,), (waiting,)), NOW, [], phase, known
+    yield "its pod runs", seen(stage, (one,), (its_pod,)), NOW, [], phase, known
+    yield "deleted by hand", seen(stage, (replace(one, deleting=True),)), NOW, [f"create {stage}-1"], phase, known
+    anew = (replace(one, complete=True), job(stage, 1))
+    yield "a second attempt", seen(stage, anew, (), second), NOW, [], phase, known
+    yield "the first is gone", seen(stage, (), (), second), NOW, [f"create {stage}-1"], phase, known
+
+    for code, reason in ((65, names.CORRUPT_SOURCE), (75, names.STALLED), (78, names.OUTPUT_EXISTS)):
+        last = ended(one, code, reason=reason, message="so")
+        failed = known | {kube.FAILED: ("True", reason)}
+        yield f"failed with {code}", seen(stage, (over,), (last,)), NOW, [], "Failed", failed
+    reason = names.SEGMENTS_FAILED if stage == SWAP else names.STAGE_FAILED
+    yield "failed, pods gone", seen(stage, (over,)), NOW, [], "Failed", known | {kube.FAILED: ("True", reason)}
+
+    ask = seen(stage, (one,), (its_pod,), suspend=True)
+    yield "suspend", ask, NOW, [f"suspend {stage}-0"], "Suspended", known | suspended
+    yield "suspended", seen(stage, (held,), (), was_suspended, suspend=True), NOW, [], "Suspended", known | suspended
+    yield (
+        "suspended with no Job",
+        seen(stage, (), (), was_suspended, suspend=True),
+        NOW,
+        [],
+        "Suspended",
+        known | suspended,
+    )
+    done_already = seen(stage, (replace(one, complete=True),), suspend=True)
+    yield "suspended when it is done", done_already, NOW, [], "Suspended", known | suspended
+    yield "resume", seen(stage, (held,), (), was_suspended), NOW, [f"resume {stage}-0"], phase, known | resumed
+    yield "resume with no Job", seen(stage, (), (), was_suspended), NOW, [f"create {stage}-0"], phase, known | resumed
+
+    yield "held by Kueue", seen(stage, (queued,)), NOW, [], "Queued", known | waits
+    yield "admitted by Kueue", seen(stage, (replace(one, queue="renders"),)), NOW, [], phase, known | admitted
+    asks_kueue = seen(stage, (queued,), suspend=True)
+    yield "suspend, held by Kueue", asks_kueue, NOW, [f"delete {stage}-0"], "Suspended", known | suspended
+
+    overdue = seen(stage, (one,), (its_pod,), deadlineSeconds=600)
+    yield "late", overdue, LATE, [f"delete {stage}-0"], "Failed", known | late
+    yield "just in time", overdue, LATE - timedelta(seconds=1), [], phase, known
+    late_held = seen(stage, (held,), (), was_suspended, deadlineSeconds=600, suspend=True)
+    yield "late, suspended", late_held, LATE, [f"delete {stage}-0"], "Failed", known | suspended | late
+    ends = known | {kube.FAILED: ("True", names.NAMESPACE_TERMINATING)}
+    yield "no namespace", seen(stage, (one,), namespace_ends=True), NOW, [f"delete {stage}-0"], "Failed", ends
+
+    let_go = {"deleted": NOW, "finalizers": (kube.FINALIZER,), "storage": NEVER}
+    yield "deleted", seen(stage, (one,), (its_pod,), deleted=NOW), NOW, [], phase, known
+    yield "deleted, held", seen(stage, (one,), (its_pod,), **let_go), NOW, [f"delete {stage}-0"], phase, known
+    yield "deleted, no pod yet", seen(stage, (one,), **let_go), NOW, [f"delete {stage}-0"], phase, known
+    dying = (replace(one, deleting=True),)
+    yield "deleted, pod dies", seen(stage, dying, (its_pod,), **let_go), NOW, [], phase, known
+    yield "deleted, Job dies", seen(stage, dying, **let_go), NOW, ["create cleanup-0"], phase, known
+    yield "deleted, all is gone", seen(stage, **let_go), NOW, ["create cleanup-0"], phase, known
+
+
+def ends() -> Iterator[tuple[str, Observed, datetime, list[str], str, Facts]]:
+    """How each stage ends well."""
+    split, normalise, swap, mux = (job(stage, complete=True, active=0) for stage in (SPLIT, NORMALISE, SWAP, MUX))
+    told = ended(split, run=RUN, segments=SEGMENTS, frames=FRAMES)
+    published = KNOWN[MUX] | {kube.COMPLETE: ("True", names.SUCCEEDED)}
+    yield "split tells", seen(SPLIT, (split,), (told,)), NOW, ["create swap-0"], "Swapping", KNOWN[SWAP]
+    yield "split says nothing", seen(SPLIT, (split,)), NOW, ["create split-1"], "Splitting", KNOWN[SPLIT]
+    wants = seen(SPLIT, (split,), (told,), segments={"normalise": True})
+    yield "split before normalise", wants, NOW, ["create normalise-0"], "Splitting", KNOWN[NORMALISE]
+    yield "normalised", seen(NORMALISE, (normalise,)), NOW, ["create swap-0"], "Swapping", KNOWN[SWAP]
+    yield "swapped", seen(SWAP, (swap,)), NOW, ["create mux-0"], "Muxing", KNOWN[MUX]
+    yield "mux tells", seen(MUX, (mux,), (ended(mux, output=OUTPUT),)), NOW, [], "Succeeded", published
+    yield "mux says nothing", seen(MUX, (mux,)), NOW, ["create mux-1"], "Muxing", KNOWN[MUX]
+    some = replace(job(SWAP), completed_indexes="0,2", active=4)
+    yield "some segments are in", seen(SWAP, (some,)), NOW, [], "Swapping", KNOWN[SWAP]
+    hole = replace(some, active=0, failed_reason="FailedIndexes", failed_message="maxFailedIndexes")
+    lost = ended(hole, 65, 3, reason=names.CORRUPT_SOURCE, message="frame 12", segment=3)
+    fails = KNOWN[SWAP] | {kube.FAILED: ("True", names.CORRUPT_SOURCE)}
+    yield "some segments failed", seen(SWAP, (hole,), (lost,)), NOW, [], "Failed", fails
+    wider = seen(SWAP, (replace(some, parallelism=2),), segments={"maxParallelism": 4})
+    yield "more workers", wider, NOW, ["scale swap-0 to 4"], "Swapping", KNOWN[SWAP]
+
+
+TABLE = [(f"{stage}: {row[0]}", *row[1:]) for stage in BEFORE for row in rows(stage)] + list(ends())
+
+
+@pytest.mark.parametrize(
+    ("observed", "now", "asks", "phase", "facts"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_what_is_asked_for_and_what_is_said(
+    observed: Observed, now: datetime, asks: list[str], phase: str, facts: Facts
+) -> None:
+    planned = decide(observed, now)
+    assert asked(planned) == asks
+    assert planned.status.phase == phase
+    assert {each.type: (each.status, each.reason) for each in planned.status.conditions} == facts
+    assert (planned.status.completion_time is not None) == (phase in ("Succeeded", "Failed"))
+
+
+@pytest.mark.parametrize(("observed", "now"), [row[1:3] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_once_carried_out_there_is_nothing_left_to_write(observed: Observed, now: datetime) -> None:
+    planned = decide(observed, now)
+    after = carried_out(observed, planned)
+    if observed.resource.deleted is not None:
+        # Then cleanup comes.
+        after = carried_out(after, decide(after, now))
+    again = decide(after, now + timedelta(seconds=1))
+    assert not again.actions and not again.events
+    assert again.status == after.resource.status
+
+
+# What the status keeps, and what it lets go
+
+
+UNDER_WAY: dict[str, Any] = {
+    "segments": SegmentCounts(total=SEGMENTS, succeeded=2, active=4),
+    "frames": FrameCounts(total=FRAMES, done=50, per_second=3),
+    "estimated_completion_time": NOW,
+}
+STUCK = fact(kube.STALLED, reason=names.UNSCHEDULABLE)
+
+
+def test_a_failed_job_waits_for_nothing_any_more() -> None:
+    failed = job(SWAP, failed_reason="FailedIndexes", completed_indexes="0-1", active=1)
+    last = ended(failed, 65, 3, reason=names.CORRUPT_SOURCE, message="x" * 9000, segment=3)
+    status = decide(Observed(resource(was_split(STUCK, **UNDER_WAY)), (failed,), (last,))).status
+    assert status.segments == SegmentCounts(total=SEGMENTS, succeeded=2, active=0, failed=1)
+    assert status.estimated_completion_time is None and status.condition(kube.STALLED) is None
+    assert status.failure is not None and len(status.failure.message) == 4096
+    assert JobStatus.model_validate(status.model_dump()) == status, "the API server takes it"
+
+
+def test_a_suspended_job_waits_for_nothing_either() -> None:
+    status = decide(Observed(resource(was_split(STUCK, **UNDER_WAY), suspend=True), (job(SWAP),))).status
+    assert status.segments == SegmentCounts(total=SEGMENTS, succeeded=2)
+    assert status.estimated_completion_time is None and status.condition(kube.STALLED) is None
+
+
+def test_a_stage_that_ends_is_not_stuck_any_more() -> None:
+    swap = job(SWAP, complete=True, active=0)
+    status = decide(Observed(resource(was_split(STUCK, **UNDER_WAY)), (swap,))).status
+    assert status.condition(kube.STALLED) is None and status.estimated_completion_time is None
+
+
+def test_all_frames_are_done_when_swap_is_even_where_nobody_saw_it_start() -> None:
+    status = decide(Observed(resource(was_split()), (job(SWAP, complete=True, started=None),))).status
+    assert status.frames.done == FRAMES
+
+
+def test_mux_tells_what_it_published() -> None:
+    mux = job(MUX, complete=True)
+    told = ended(mux, message="done", output=OUTPUT | {"droppedTracks": ["data 2: mp4 cannot hold it"]})
+    status = decide(Observed(resource(was_swapped()), (mux,), (told,))).status
+    assert (status.encoder, status.faces_swapped) == ("libx264", 7)
+    assert status.dropped_tracks == ("data 2: mp4 cannot hold it",)
+    assert status.output is not None and (status.output.uri, status.output.size) == (OUTPUT["uri"], 9)
+
+
+def test_a_report_of_a_pod_that_failed_is_none_of_a_complete_stage() -> None:
+    split = job(SPLIT, complete=True)
+    failed = ended(split, 75, reason=names.TRY_AGAIN, message="later", run="another")
+    assert asked(decide(Observed(resource(begun()), (split,), (failed,)))) == ["create split-1"]
+    told = ended(split, run=RUN, segments=SEGMENTS, frames=FRAMES)
+    assert decide(Observed(resource(begun()), (split,), (failed, told))).status.run == RUN
+
+
+def test_the_run_is_known_where_split_finds_the_output_published() -> None:
+    split = job(SPLIT, complete=True)
+    status = decide(Observed(resource(begun()), (split,), (ended(split, run=RUN, output=OUTPUT),))).status
+    assert (status.phase, status.run) == ("Succeeded", RUN)
+
+
+def test_a_split_that_is_done_anew_sets_nothing_back() -> None:
+    before = begun(**UNDER_WAY)
+    split = job(SPLIT, complete=True)
+    told = ended(split, run=RUN, segments=SEGMENTS, frames=FRAMES)
+    status = decide(Observed(resource(before), (split,), (told,))).status
+    assert (status.segments.succeeded, status.frames.done, status.progress) == (2, 50, "2/6")
+
+
+@pytest.mark.parametrize("stage", [NORMALISE, SWAP, MUX])
+def test_a_stage_is_told_the_run_and_swap_how_many_segments_there_are(stage: str) -> None:
+    (action,) = decide(seen(stage)).actions
+    assert isinstance(action, CreateJob)
+    environment = action.manifest["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert json.loads(environment[0]["value"])["run"] == RUN
+    assert action.manifest["spec"]["completions"] == (SEGMENTS if stage == SWAP else 1)
+
+
+# More of why it failed
+
+
+def culprit(*pods: Pod) -> Pod:
+    failed = job(SWAP, failed_reason="FailedIndexes", failed_message="limit")
+    failure = decide(Observed(resource(was_split()), (failed,), pods)).status.failure
+    assert failure is not None
+    return next(each for each in pods if each.name == failure.pod)
+
+
+def test_the_last_of_those_that_say_something_is_told() -> None:
+    of = job(SWAP)
+    silent = replace(ended(of, 137, 1), finished=NOW + timedelta(hours=1))
+    first = replace(ended(of, 75, 2, reason=names.STALLED, message="a"), finished=BEGAN)
+    last = ended(of, 75, 3, reason=names.STALLED, message="b")
+    for pods in ((silent, last, first), (first, last, silent)):
+        assert culprit(*pods) == last
+
+
+def test_a_pod_that_was_only_stopped_is_not_to_blame() -> None:
+    failed = job(SPLIT, failed_reason="BackoffLimitExceeded", failed_message="limit")
+    stopped = ended(failed, 143, reason=names.TERMINATED, message="stopped by a signal")
+    failure = decide(Observed(resource(begun()), (failed,), (stopped,))).status.failure
+    assert failure is not None and (failure.reason, failure.code, failure.pod) == (names.STAGE_FAILED, 75, None)
+
+
+def test_only_a_worker_fails_a_segment() -> None:
+    failed = job(MUX, failed_reason="BackoffLimitExceeded")
+    last = ended(failed, 75, reason=names.PART_MISMATCH, message="a frame is missing", segment=3)
+    status = decide(Observed(resource(was_swapped()), (failed,), (last,))).status
+    assert status.failure is not None and status.failure.segment is None
+    assert status.segments.failed == 0 and "segment 3" not in status.failure.message
+
+
+def test_where_a_job_fails_it_is_neither_scaled_nor_held_first() -> None:
+    narrow = job(SWAP, parallelism=1, suspended=True)
+    planned = decide(Observed(resource(was_split(), storage=NEVER), (narrow,), (), namespace_ends=True))
+    assert asked(planned) == ["delete swap-0"]
+
+
+# More of suspending
+
+
+def test_attempts_go_on_from_the_latest_whatever_is_still_there() -> None:
+    status = was_split(attempts=Attempts(swap=2))
+    older = tuple(job(SWAP, attempt, queue="renders") for attempt in (2, 0, 1))
+    planned = decide(Observed(resource(status, labels=QUEUE, suspend=True), older))
+    assert planned.status.attempts.swap == 3
+
+
+def test_suspended_under_kueue_what_is_done_stays_done() -> None:
+    swap = job(SWAP, complete=True, active=0, queue="renders")
+    planned = decide(Observed(resource(was_split(), labels=QUEUE, suspend=True), (swap,)))
+    assert not planned.actions and planned.status.attempts == Attempts()
+    assert asked(decide(Observed(resource(planned.status, labels=QUEUE), (swap,)))) == ["create mux-0"]
+
+
+# More of the end
+
+
+def test_parallelism_may_be_more_than_there_are_segments() -> None:
+    assert not decide(Observed(resource(was_split(), segments={"maxParallelism": 99}), (job(SWAP),))).actions
+
+
+def test_a_job_that_is_held_already_is_not_held_again() -> None:
+    held = replace(resource(storage=NEVER), finalizers=("another", kube.FINALIZER))
+    assert asked(decide(Observed(held))) == ["create split-0"]
+
+
+@pytest.mark.parametrize(
+    ("retain", "status", "asks"),
+    [
+        ("Never", was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW), ["create cleanup-0"]),
+        ("OnFailure", was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW), []),
+        ("Never", done(), []),
+        # Its spec was wrong: it has written nothing.
+        ("Never", JobStatus(conditions=(fact(kube.FAILED),), phase="Failed", completion_time=NOW), []),
+    ],
+    ids=["failed", "failed and kept", "succeeded", "never began"],
+)
+def test_scratch_of_a_failed_job_goes_where_that_was_asked_for(retain: str, status: JobStatus, asks: list[str]) -> None:
+    finished = Observed(resource(status, storage=NEVER | {"retain": retain}))
+    planned = decide(finished)
+    assert asked(planned) == asks and planned.status == status
+    assert not decide(carried_out(finished, planned)).actions
+
+
+def test_a_failed_job_whose_scratch_went_needs_no_second_cleanup() -> None:
+    failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
+    assert asked(decide(deleted(failed, (job(kube.CLEANUP, complete=True),)))) == ["let go"]
+
+
+def test_cleanup_runs_the_image_that_the_job_began_with() -> None:
+    old = begun().images
+    assert old is not None
+    status = was_split(images=old.model_copy(update={"controller": "recast/controller:0"}))
+    (action,) = decide(deleted(status)).actions
+    assert isinstance(action, CreateJob)
+    assert action.manifest["spec"]["template"]["spec"]["containers"][0]["image"] == "recast/controller:0"
+    assert kube.LABEL_QUEUE not in action.manifest["metadata"]["labels"]
+
+
+def test_a_cleanup_that_runs_is_not_stopped_with_the_rest() -> None:
+    failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
+    both = (job(SWAP), job(kube.CLEANUP))
+    assert asked(decide(Observed(resource(failed, storage=NEVER), both))) == ["delete swap-0"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from recast.crd import PRINTER_COLUMNS, make_crd
+from recast.crd import PRINTER_COLUMNS, make_crd, to_yaml
 from recast.spec import JobSpec
 from recast.status import JobStatus
 
@@ -25,8 +25,10 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
 
 
 def test_the_one_in_the_repository_is_up_to_date() -> None:
-    there = yaml.safe_load((MANIFESTS / "crd" / "faceswapjobs.yaml").read_text())
-    assert there == make_crd(), "recast/spec.py or recast/status.py changed: run `make manifests`"
+    there = (MANIFESTS / "crd" / "faceswapjobs.yaml").read_text()
+    assert yaml.safe_load(there) == make_crd(), "recast/spec.py or recast/status.py changed: run `make manifests`"
+    head, _, body = there.partition("\n")
+    assert head.startswith("# Made by `make manifests`") and body == to_yaml(make_crd()), "run `make manifests`"
 
 
 @pytest.mark.parametrize(("path", "node"), list(nodes(ROOT)), ids=lambda each: each if isinstance(each, str) else "")

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from kubernetes.client.configuration import Configuration
 
 from recast import kubeapi
 from recast.errors import BadConfig
@@ -27,7 +28,7 @@ JOB = item("batch/v1", "jobs", "studio", "a")
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Between tries; nobody waits for them."""
     seen: list[float] = []
-    monkeypatch.setattr(kubeapi.time, "sleep", seen.append)
+    monkeypatch.setattr("recast.kubeapi.time.sleep", seen.append)
     return seen
 
 
@@ -182,6 +183,34 @@ def test_a_half_open_watch_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         list(fake.client().watch(JOBS, "7", seconds=0))
 
 
+def test_a_watch_that_falls_silent_gives_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubeapi, "DEAD_SECONDS", 0.1)
+    heard = []
+    with FakeApi(Answer([event("ADDED", "8")], cut=True, held_seconds=5)) as fake, pytest.raises(ApiUnavailable):
+        for each in fake.client().watch(JOBS, "7", seconds=0):
+            heard.append(each["type"])  # noqa: PERF401  # it ends by an error
+    assert heard == ["ADDED"]
+
+
+def test_a_list_that_grew_too_old_between_its_pages_says_so() -> None:
+    with FakeApi(page("a", going_on="more"), refusal(410, "Expired")) as fake, pytest.raises(Gone):
+        list(fake.client().list(JOBS))
+
+
+def test_of_patches_only_an_apply_is_sent_again(pauses: list[float]) -> None:
+    with FakeApi(refusal(500), Answer({"ok": 1})) as fake:
+        assert fake.client().apply(JOB, {}, manager="m") == {"ok": 1}
+    with FakeApi(refusal(500), Answer({"ok": 1})) as fake, pytest.raises(ApiUnavailable):
+        fake.client().patch(JOB, {})
+    assert len(fake.asked) == 1
+
+
+def test_a_server_that_wants_an_hour_is_asked_sooner(pauses: list[float]) -> None:
+    with FakeApi(Answer({}, 429, {"Retry-After": "3600"}), Answer({"ok": 1})) as fake:
+        fake.client().get(JOB)
+    assert 0 < pauses[0] <= 12
+
+
 def test_log_lines() -> None:
     with FakeApi(Answer("one\ntwo\nrest")) as fake:
         assert list(fake.client().log_lines("studio", "p", tail=5)) == ["one", "two", "rest"]
@@ -202,6 +231,52 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(text: str | None, says: str, 
     assert str(path) in str(refused.value)
 
 
+KUBECONFIG = """
+current-context: one
+contexts:
+- {name: one, context: {cluster: c, user: u}}
+- {name: two, context: {cluster: c, user: u, namespace: studio}}
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: u, user: {token: sesame}}]
+"""
+
+
+def test_a_context_gives_the_namespace_and_who_asks(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(KUBECONFIG)
+    assert KubeApi.connect(path).namespace == "default"
+    api = KubeApi.connect(path, "two")
+    assert api.namespace == "studio"
+    assert api._headers("x")["Authorization"] == "Bearer sesame"
+    with pytest.raises(BadConfig, match="three.*--kubeconfig"):
+        KubeApi.connect(path, "three")
+
+
+def test_a_pod_is_its_service_account_whose_token_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    namespace = tmp_path / "namespace"
+    namespace.write_text("recast-system\n")
+    tokens = iter(("first", "second"))
+
+    def load(configuration: Configuration) -> None:
+        configuration.api_key["authorization"] = "none yet"
+        configuration.api_key_prefix["authorization"] = "Bearer"
+        configuration.refresh_api_key_hook = lambda it: it.api_key.update(authorization=next(tokens))
+
+    monkeypatch.setattr(kubeapi, "NAMESPACE_FILE", namespace)
+    monkeypatch.setattr(kubeapi, "load_incluster_config", load)
+    api = KubeApi.connect()
+    assert api.namespace == "recast-system"
+    assert [api._headers("x")["Authorization"] for _ in range(2)] == ["Bearer first", "Bearer second"]
+
+
+def test_a_pod_without_a_token_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "namespace").write_text("recast-system")
+    monkeypatch.setattr(kubeapi, "NAMESPACE_FILE", tmp_path / "namespace")
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(BadConfig, match="service account"):
+        KubeApi.connect()
+
+
 @pytest.mark.parametrize(
     ("path", "resource"),
     [
@@ -216,6 +291,6 @@ def test_requests_are_counted_by_what_they_are_about(path: str, resource: str) -
     seen: list[tuple[str, str, int]] = []
     with FakeApi() as fake:
         api = fake.client()
-        api._counted = lambda method, what, status, _seconds: seen.append((method, what, status))
-        api.get(path)
+        counted = KubeApi(api._configuration, "studio", lambda verb, what, status, _: seen.append((verb, what, status)))
+        counted.get(path)
     assert seen == [("GET", resource, 200)]

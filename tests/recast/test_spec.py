@@ -13,9 +13,23 @@ from recast.spec import JobSpec, Output
 FULL: dict[str, Any] = {
     "source": {"uri": "s3://studio/in/interview.mov"},
     "output": {"uri": "s3://studio/out/interview.mp4", "overwrite": True, "dropTracks": ["data", "cover"]},
-    "faces": [{"source": ["s3://studio/faces/ada.png"], "target": {"select": "Leftmost"}}],
+    "faces": [
+        {
+            "source": ["s3://studio/faces/ada.png"],
+            "target": {
+                "select": "Reference", "index": None, "reference": "s3://studio/faces/bob.png", "maxDistance": 0.25,
+            },
+        },
+        {
+            "source": ["s3://studio/faces/eve.png"],
+            "target": {"select": "Index", "index": 2, "reference": None, "maxDistance": None},
+        },
+    ],
     "consent": {"reference": "REL-2026-0117", "subject": "Ada L."},
-    "engine": {"name": "Mesh"},
+    "engine": {
+        "name": "InSwapper", "models": "s3://studio/models", "provider": "TensorRt", "precision": "Fp16",
+        "pixelBoost": 256, "batch": 4,
+    },
     "video": {
         "codec": "Hevc", "encoder": "Software", "quality": "Lossless", "preset": "slow", "pixelFormat": "Yuv420p",
         "threads": 4,
@@ -35,7 +49,7 @@ FULL: dict[str, Any] = {
             "key": "spot", "operator": "Equal", "value": "true", "effect": "NoExecute", "tolerationSeconds": 30,
         }],
         "runtimeClassName": "nvidia", "priorityClassName": "batch", "imagePullSecrets": [{"name": "registry"}],
-        "stallSeconds": 60.0,
+        "modelCache": {"claimName": "models", "hostPath": None}, "stallSeconds": 60.0,
     },
     "stages": {
         "split": {
@@ -102,7 +116,31 @@ def test_a_face_is_changed_only_with_consent() -> None:
 def test_an_engine_that_changes_faces_needs_one() -> None:
     assert "faces: at least one" in refused(job(faces=[]))
     assert "faces.0.source" in refused(job(faces=[{"source": []}]))
-    assert "faces" in refused(job(faces=FULL["faces"] * 2))
+    assert "faces" in refused(job(faces=FULL["faces"] * 9))
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ({"select": "Index"}, "index: goes with select Index"),
+        ({"index": 1}, "index: goes with select Index"),
+        ({"select": "Reference"}, "reference: goes with select Reference"),
+        ({"reference": "s3://studio/bob.png"}, "reference: goes with select Reference"),
+        ({"maxDistance": 0.3}, "maxDistance: goes with select Reference"),
+    ],
+)
+def test_a_target_says_what_it_needs(target: dict[str, Any], says: str) -> None:
+    assert says in refused(job(faces=[{"source": ["s3://studio/ada.png"], "target": target}]))
+
+
+def test_models_go_with_the_engine_that_needs_them() -> None:
+    assert "models: goes with engine InSwapper" in refused(job(engine={"name": "InSwapper"}))
+    assert "models: goes with engine InSwapper" in refused(job(engine={"name": "Mesh", "models": "s3://studio/m"}))
+
+
+def test_a_model_cache_is_one_of_two() -> None:
+    both = {"modelCache": {"claimName": "a", "hostPath": "/b"}}
+    assert "not both" in refused(job(worker=both))
 
 
 def models(spec: BaseModel) -> list[tuple[tuple[str, ...], BaseModel]]:

@@ -8,10 +8,9 @@ import numpy.typing as npt
 import pytest
 
 from recast.embedded import EmbeddedStore
-from recast.spec import Video
-from segment_worker.engines.factory import make_engine
+from recast.spec import Engine, Target, Video
+from segment_worker.engines.factory import PairFiles, make_engine
 from segment_worker.frames import picture_of, yuv_layout
-from segment_worker.select import Largest
 from tests import clips, faces
 from tests.jobs import job, run_job
 
@@ -69,7 +68,7 @@ def test_virtual_cuts_of_a_giant_gop_swap_the_same_pixels(s3: EmbeddedStore, tmp
 
 
 def test_pixels_outside_the_face_are_the_source_s(talking: Path, swapped: Path) -> None:
-    engine = make_engine("Mesh", [("photo", faces.photo().read_bytes())], Largest())
+    engine = make_engine(Engine(), [PairFiles([("photo", faces.photo().read_bytes())], Target())])
     from recast.media import source
     from recast.media.timing import read_timing
 

@@ -1,3 +1,4 @@
+import threading
 from typing import Any
 
 import pytest
@@ -144,3 +145,89 @@ def test_stopping_leaves_the_lease_of_another(leases: Leases, clock: Clock) -> N
     first.try_once()
     second.stop()
     assert holder(leases) == "a"
+
+
+def test_a_renewal_changes_the_time_and_nothing_else(leases: Leases, clock: Clock) -> None:
+    first = elector(leases, clock, "a")
+    first.try_once()
+    assert leases.lease is not None
+    leases.lease["spec"] |= {"renewTime": "old", "acquireTime": "then", "leaseTransitions": 7}
+    first.try_once()
+    spec = leases.lease["spec"]
+    assert (spec["acquireTime"], spec["leaseTransitions"], spec["leaseDurationSeconds"]) == ("then", 7, 15)
+    assert spec["renewTime"] != "old"
+
+
+def test_one_that_lost_it_and_has_it_again_is_told_again(leases: Leases, clock: Clock) -> None:
+    told: list[str] = []
+    first = elector(leases, clock, "a", told)
+    first.try_once()
+    leases.away = True
+    clock.now += 11
+    assert not first.try_once()
+    leases.away = False
+    assert first.try_once() and told == ["a", "a"], "what changed meanwhile was not looked at"
+
+
+def test_a_longer_lease_of_another_is_waited_for(leases: Leases, clock: Clock) -> None:
+    elector(leases, clock, "a").try_once()
+    assert leases.lease is not None
+    leases.lease["spec"]["leaseDurationSeconds"] = 40
+    second = elector(leases, clock, "b")
+    second.try_once()
+    clock.now += 39
+    assert not second.try_once()
+    clock.now += 2
+    assert second.try_once()
+
+
+def test_a_lease_without_a_holder_is_free(leases: Leases, clock: Clock) -> None:
+    leases.lease = {"spec": None}
+    assert elector(leases, clock, "a").try_once() and holder(leases) == "a"
+
+
+def test_a_first_lease_is_made_by_one_only(leases: Leases, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    elector(leases, clock, "a").try_once()
+    late = elector(leases, clock, "b")
+
+    def not_yet(_path: str) -> dict[str, Any]:
+        raise ApiNotFound("no lease")
+
+    monkeypatch.setattr(leases, "get", not_yet)
+    assert not late.try_once() and holder(leases) == "a"
+
+
+def test_a_server_that_is_away_holds_up_no_stop(
+    leases: Leases, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = elector(leases, clock, "a")
+    first.try_once()
+    leases.away = True
+    first.stop()
+    assert not first.is_leader()
+    assert "not released" in capsys.readouterr().err
+
+
+def test_its_thread_takes_it_keeps_it_and_lets_it_go(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, renewed = threading.Event(), threading.Event()
+    write = leases.replace
+
+    def replace(path: str, body: dict[str, Any]) -> None:
+        write(path, body)
+        renewed.set()
+
+    monkeypatch.setattr(leases, "replace", replace)
+    first = Elector(
+        leases,  # type: ignore[arg-type]
+        namespace="n",
+        name="l",
+        identity="a",
+        times=Times(retry=0.005),
+        elected=taken.set,
+    )
+    assert not first.is_leader()
+    first.start()
+    assert taken.wait(5) and renewed.wait(5) and first.is_leader()
+    first.stop()
+    assert not first.is_leader() and holder(leases) == ""
+    assert not first._thread.is_alive()

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from controller.kube import reflector as module
 from controller.kube.reflector import Reflector
 from recast.kubeapi import Page
 from recast.kubeerrors import ApiUnavailable, Gone
+from tests.fakeapi import Answer, FakeApi, refusal
 
 Item = dict[str, Any]
 
@@ -114,18 +116,139 @@ def test_an_object_that_cannot_be_read_does_not_end_it(capsys: pytest.CaptureFix
     assert "watch failed" in capsys.readouterr().err
 
 
+class Stopping(threading.Event):
+    """Notes the pauses, takes none, and stops after so many."""
+
+    def __init__(self, rounds: int) -> None:
+        super().__init__()
+        self._rounds = rounds
+        self.pauses: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.pauses.append(timeout)
+        if len(self.pauses) == self._rounds:
+            self.set()
+        return self.is_set()
+
+
+def run(api: Any, monkeypatch: pytest.MonkeyPatch, rounds: int = 6) -> tuple[Reflector[str], list[float]]:
+    """Follow for some rounds in this thread; gives the cache, and the pauses between them."""
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 1.0)
+    monkeypatch.setattr(module, "MOST_PAUSE_SECONDS", 10.0)
+    monkeypatch.setattr("controller.kube.reflector.random.uniform", lambda _low, high: high)
+    stopping = Stopping(rounds)
+    reflector: Reflector[str] = Reflector(api, "/jobs", project=str, index=str, changed=lambda _: None)
+    monkeypatch.setattr(reflector, "_stopping", stopping)
+    reflector._run()
+    return reflector, stopping.pauses
+
+
 def test_watches_that_end_at_once_do_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(module, "MOST_PAUSE_SECONDS", 10)
-    api = Api([[item("a", 1)]], [[]] * 1000)
-    reflector: Reflector[str] = Reflector(
-        api,  # type: ignore[arg-type]
-        "/jobs",
-        project=str,
-        index=str,
-        changed=lambda _: None,
-    )
-    reflector.start()
-    threading.Event().wait(0.4)
-    reflector.stop()
-    assert 1 <= len(api.watched) <= 8
+    api = Api([[item("a", 1)]], [[]] * 10)
+    _, pauses = run(api, monkeypatch)
+    assert pauses == [2, 4, 8, 10, 10, 10] and len(api.watched) == 6 and api.listed == 1
+
+
+def test_nor_do_watches_that_are_always_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Api([[item("a", 1)]], [[Gone("too old")]] * 10)
+    _, pauses = run(api, monkeypatch)
+    assert pauses == [2, 4, 8, 10, 10, 10] and api.listed == 6
+
+
+@pytest.mark.parametrize("error", [ApiUnavailable("away"), KeyError("metadata")], ids=["away", "unreadable"])
+def test_nor_do_lists_that_fail_and_nothing_counts_as_known(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Away(Api):
+        def list(self, _path: str, **_: object) -> Iterator[Page]:
+            self.listed += 1
+            raise error
+
+    api = Away([], [])
+    reflector, pauses = run(api, monkeypatch)
+    assert pauses == [2, 4, 8, 10, 10, 10] and api.listed == 6
+    assert not reflector.synced.is_set() and not api.watched
+    assert len(capsys.readouterr().err.splitlines()) >= 6
+
+
+def test_after_a_good_watch_the_pause_is_short_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Long(Api):
+        now = 0.0
+
+        def watch(self, _path: str, version: str, **_: object) -> Iterator[Item]:
+            self.watched.append(version)
+            # The third lasts.
+            self.now += 60 if len(self.watched) == 3 else 1
+            yield from ()
+
+    api = Long([[]], [])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: api.now))
+    _, pauses = run(api, monkeypatch, rounds=5)
+    assert pauses == [2, 4, 1, 2, 4]
+
+
+def test_it_tells_how_long_the_server_was_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Api):
+        now = 0.0
+
+        def watch(self, _path: str, version: str, **_: object) -> Iterator[Item]:
+            self.now += 30
+            yield event("BOOKMARK", {"metadata": {"resourceVersion": "150"}})
+            self.now += 7
+
+    api = Slow([[]], [])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: api.now))
+    reflector, _ = run(api, monkeypatch, rounds=1)
+    assert reflector.silent_seconds() == 7
+
+
+def test_it_asks_for_what_it_was_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeApi(Answer({"metadata": {"resourceVersion": "3"}, "items": []}), refusal(410)) as fake:
+        reflector: Reflector[str] = Reflector(
+            fake.client(),
+            "/jobs",
+            project=str,
+            index=str,
+            changed=lambda _: None,
+            label_selector="x=y",
+            watch_seconds=9,
+        )
+        monkeypatch.setattr(reflector, "_stopping", Stopping(1))
+        reflector._run()
+    listed, watched = (asked.query for asked in fake.asked)
+    assert listed["labelSelector"] == watched["labelSelector"] == "x=y" and "watch" not in listed
+    assert (watched["watch"], watched["resourceVersion"], watched["timeoutSeconds"]) == ("true", "3", "9")
+
+
+def test_over_the_wire_it_lists_watches_and_lists_again() -> None:
+    def page(version: str, *found: Item) -> Answer:
+        return Answer({"metadata": {"resourceVersion": version}, "items": list(found)})
+
+    old = {"type": "ERROR", "object": {"code": 410, "reason": "Expired"}}
+    told: list[str] = []
+    there = threading.Event()
+
+    def changed(name: str) -> None:
+        told.append(name)
+        if name == "c":
+            there.set()
+
+    with FakeApi(
+        page("100", item("a", 1)),
+        Answer([event("ADDED", item("b", 101)), old]),
+        page("200", item("b", 101), item("c", 150)),
+        Answer([], silent_seconds=60),
+    ) as fake:
+        reflector: Reflector[str] = Reflector(
+            fake.client(),
+            "/apis/batch/v1/jobs",
+            project=lambda found: str(found["metadata"]["name"]),
+            index=str,
+            changed=changed,
+        )
+        reflector.start()
+        assert there.wait(5)
+        reflector.stop()
+    assert sorted(reflector.all()) == ["b", "c"] and sorted(told) == ["a", "a", "b", "c"]
+    assert [asked.query.get("resourceVersion") for asked in fake.asked][:3] == [None, "100", None]

@@ -89,3 +89,43 @@ def test_a_key_wakes_one_that_waits() -> None:
     queue.add_after("a", 0.01)
     waiting.join(5)
     assert taken == ["a"]
+
+
+def test_closed_it_gives_nothing_that_still_waits(queue: WorkQueue) -> None:
+    queue.add("a")
+    queue.close()
+    assert queue.take(0) is None and queue.take() is None
+
+
+def test_what_is_due_during_a_look_waits_for_its_end(queue: WorkQueue, clock: Clock) -> None:
+    queue.add("a")
+    queue.take(0)
+    queue.add_after("a", 5)
+    clock.now += 6
+    assert queue.take(0) is None
+    queue.done("a")
+    assert queue.take(0) == "a"
+
+
+def test_of_several_the_first_that_is_due_comes_first(queue: WorkQueue, clock: Clock) -> None:
+    for key, seconds in (("c", 3), ("a", 1), ("b", 2)):
+        queue.add_after(key, seconds)
+    assert len(queue) == 0
+    clock.now += 10
+    assert [queue.take(0) for _ in range(4)] == ["a", "b", "c", None]
+
+
+def test_one_keys_failures_are_not_anothers(queue: WorkQueue) -> None:
+    queue.retry("a")
+    queue.retry("a")
+    assert queue.retry("b") == FIRST_RETRY_SECONDS
+
+
+def test_a_failed_look_comes_again_after_its_pause(queue: WorkQueue, clock: Clock) -> None:
+    queue.add("a")
+    queue.take(0)
+    pause = queue.retry("a")
+    queue.done("a")
+    assert queue.take(0) is None
+    clock.now += pause
+    assert queue.take(0) == "a"

@@ -63,12 +63,51 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def options(**values: object) -> argparse.Namespace:
-    return argparse.Namespace(**({"face": [], "engine": "mesh", "select": "largest", "consent": None} | values))
+    defaults = {
+        "face": [], "swap": [], "engine": "mesh", "select": "largest", "consent": None, "max_distance": None,
+        "models": None, "provider": "cuda", "precision": "fp32", "pixel_boost": 128,
+    }  # fmt: skip
+    return argparse.Namespace(**(defaults | values))
 
 
 def test_several_photos_are_one_persons() -> None:
     (pair,) = faces_of(options(face=["/f/a.png", "s3://bucket/b.png"], select="rightmost"))
     assert (pair.source, pair.target.select) == (("file:///f/a.png", "s3://bucket/b.png"), "Rightmost")
+
+
+@pytest.mark.parametrize(
+    ("who", "target"),
+    [
+        ("all", {"select": "All"}),
+        ("2", {"select": "Index", "index": 2}),
+        ("/f/bob.png", {"select": "Reference", "reference": "file:///f/bob.png", "max_distance": 0.4}),
+    ],
+)
+def test_who_is_a_word_a_number_or_a_photo(who: str, target: dict[str, object]) -> None:
+    (pair,) = faces_of(options(face=["/f/a.png"], select=who, max_distance=0.4))
+    assert pair.target.model_dump(exclude_none=True) == target
+
+
+def test_several_people_are_several_swaps() -> None:
+    first, second = faces_of(options(swap=["/f/a.png=leftmost", "/f/b.png,/f/c=d.png=1"]))
+    assert (first.source, first.target.select) == (("file:///f/a.png",), "Leftmost")
+    assert (second.source, second.target.index) == (("file:///f/b.png", "file:///f/c=d.png"), 1)
+
+
+@pytest.mark.parametrize("text", ["a.png", "=leftmost", "a.png=", ",=all"])
+def test_a_swap_names_both(text: str) -> None:
+    with pytest.raises(UsageError, match="PHOTO=WHO"):
+        faces_of(options(swap=[text]))
+    with pytest.raises(UsageError, match="leave --face out"):
+        faces_of(options(swap=["a=all"], face=["b"]))
+
+
+def test_inswapper_wants_models_and_no_other_does() -> None:
+    engine = engine_of(options(engine="inswapper", models="s3://studio/models", provider="cpu", precision="fp16"))
+    assert (engine.models, engine.provider, engine.precision) == ("s3://studio/models", "Cpu", "Fp16")
+    for wrong in ({"engine": "inswapper"}, {"models": "s3://studio/models"}):
+        with pytest.raises(UsageError, match="--models"):
+            engine_of(options(**wrong))
 
 
 def test_passthrough_looks_at_no_face() -> None:
