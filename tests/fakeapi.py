@@ -20,7 +20,8 @@ class Answer:
     """One answer.
 
     Attributes:
-        body: an object, sent as JSON; text, sent as it is; or the events of a watch, a line each.
+        body: an object, sent as JSON; text, sent as it is; or the events of a watch, a line each;
+            bytes among them are sent as they are.
         cut: whether the connection breaks before the answer's end.
         silent_seconds: how long nothing is said.
         held_seconds: how long a connection that is cut stays open before, without a word.
@@ -118,8 +119,8 @@ class FakeApi:
         if isinstance(answer.body, list):
             # As API servers send a watch: each line is there at once.
             handler.send_header("Transfer-Encoding", "chunked")
-            pieces = [json.dumps(line).encode() + b"\n" for line in answer.body]
-            pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+            lines = (each if isinstance(each, bytes) else json.dumps(each).encode() + b"\n" for each in answer.body)
+            pieces = [b"%x\r\n%b\r\n" % (len(line), line) for line in lines]
             pieces += [] if answer.cut else [b"0\r\n\r\n"]
         else:
             data = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()

@@ -33,10 +33,12 @@ class Api:
     def __init__(self, **failures: Exception) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self._failures = failures
+        self.bodies: list[dict[str, Any]] = []
         self.owner = UID
 
     def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         what = "event" if path.endswith("events") else "job"
+        self.bodies.append(body)
         self._note(f"create {what}", body["metadata"]["name"])
         metadata = {**body["metadata"], "uid": "1", "creationTimestamp": "2026-01-15T12:00:00Z"}
         return {**body, "metadata": metadata}
@@ -51,6 +53,7 @@ class Api:
         self._note("delete", path, options)
 
     def apply(self, path: str, body: dict[str, Any], **options: Any) -> dict[str, Any]:
+        self.bodies.append(body)
         self._note("status", path, options)
         metadata = {**body["metadata"], "creationTimestamp": "2026-01-15T12:00:00Z", "resourceVersion": "9"}
         return {**body, "metadata": metadata, "spec": {}}
@@ -143,6 +146,23 @@ def test_the_lease_is_asked_for_before_each_write() -> None:
         with pytest.raises(LeaseLost):
             executor.run(resource(), Plan(begun(), (CREATE, ScaleJob("j", 3)), (TOLD,)), write_status=True)
         assert [each[0] for each in api.asked] == ["create job", "patch", "status"][:allowed]
+
+
+def test_the_status_is_this_controllers_alone_and_says_only_what_is_known() -> None:
+    api = Api()
+    run(api)
+    ((_, path, options),) = api.asked
+    assert path == f"{SELF}/status" and options == {"manager": kube.FIELD_MANAGER, "force": True}
+    (body,) = api.bodies
+    assert body["metadata"] == {"name": "interview", "namespace": "studio", "uid": UID} and "spec" not in body
+    assert body["status"] and None not in body["status"].values()
+
+
+def test_an_event_is_cut_to_what_the_api_takes() -> None:
+    api = Api()
+    run(api, events=(replace(TOLD, message="x" * 5000),), name="n" * 253)
+    body = api.bodies[-1]
+    assert len(body["message"]) == 1024 and len(body["metadata"]["name"]) <= 253
 
 
 def test_a_status_that_is_not_due_is_not_written() -> None:

@@ -111,3 +111,30 @@ def test_a_deleted_job_is_looked_at_only_while_it_is_held(observer: Observer, ap
     gone = replace(resource(was_split()), deleted=NOW)
     assert observer.observe(gone, (SWAP,)).pods == () and not api.asked
     assert observer.observe(replace(gone, finalizers=(kube.FINALIZER,)), (SWAP,)).pods
+
+
+def test_jobs_of_attempts_that_are_over_cost_nothing(observer: Observer, api: Api) -> None:
+    assert observer.observe(resource(was_split()), (replace(SWAP, attempt=7),)).pods == () and not api.asked
+
+
+def test_a_job_that_waits_for_quota_has_no_pods_and_nobody_is_asked_why(
+    observer: Observer, api: Api, clock: Clock
+) -> None:
+    api.pods = 0
+    for clock.now in (0.0, LOOK_SECONDS + 1):
+        assert observer.observe(resource(was_split()), (replace(SWAP, suspended=True),)).refusals == ()
+    assert [asked["path"] for asked in api.asked] == ["pods", "pods"]
+
+
+def test_the_next_stages_job_is_looked_at_at_once(observer: Observer, api: Api) -> None:
+    observer.observe(resource(), (job(kube.SPLIT),))
+    observer.observe(resource(was_split()), (SWAP,))
+    assert [asked["path"] for asked in api.asked] == ["pods", "pods"]
+    assert SWAP.name in str(api.asked[1]["label_selector"])
+
+
+def test_one_that_is_done_is_forgotten(observer: Observer, api: Api) -> None:
+    observer.observe(resource(was_split()), (SWAP,))
+    observer.observe(resource(was_swapped(completion_time=NOW)), (SWAP,))
+    observer.observe(resource(was_split()), (SWAP,))
+    assert len(api.asked) == 2

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,13 @@ def test_a_watch_hears_of_changes_and_bookmarks_until_its_end() -> None:
     assert (query["resourceVersion"], query["timeoutSeconds"], query["allowWatchBookmarks"]) == ("7", "3", "true")
 
 
+def test_lines_come_whole_however_they_were_cut_up() -> None:
+    first, second = event("ADDED", "8"), event("ADDED", "9")
+    text = (json.dumps(first) + "\n\n" + json.dumps(second) + "\n").encode()
+    with FakeApi(Answer([text[:5], text[5:60], text[60:70], text[70:]])) as fake:
+        assert list(fake.client().watch(JOBS, "7")) == [first, second]
+
+
 def test_a_watch_that_is_too_old_says_so_in_a_line_or_at_once() -> None:
     line = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
     for answer in (Answer([event("ADDED", "8"), line]), refusal(410, "Expired")):
@@ -260,7 +268,8 @@ def test_a_pod_is_its_service_account_whose_token_is_read_anew(tmp_path: Path, m
     def load(configuration: Configuration) -> None:
         configuration.api_key["authorization"] = "none yet"
         configuration.api_key_prefix["authorization"] = "Bearer"
-        configuration.refresh_api_key_hook = lambda it: it.api_key.update(authorization=next(tokens))
+        hook = lambda it: it.api_key.update(authorization=next(tokens))  # noqa: E731
+        monkeypatch.setattr(configuration, "refresh_api_key_hook", hook)
 
     monkeypatch.setattr(kubeapi, "NAMESPACE_FILE", namespace)
     monkeypatch.setattr(kubeapi, "load_incluster_config", load)

@@ -1,4 +1,5 @@
 import threading
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ class Leases:
         self._check()
         if self.lease is None:
             raise ApiNotFound("no lease")
-        return {**self.lease, "metadata": {"resourceVersion": str(self.version)}}
+        return {**deepcopy(self.lease), "metadata": {"resourceVersion": str(self.version)}}
 
     def create(self, _path: str, body: dict[str, Any]) -> None:
         self._check()
@@ -145,6 +146,11 @@ def test_stopping_leaves_the_lease_of_another(leases: Leases, clock: Clock) -> N
     first.try_once()
     second.stop()
     assert holder(leases) == "a"
+    assert leases.lease is not None
+    leases.lease["spec"]["holderIdentity"] = "b"
+    assert first.is_leader(), "it has not heard of it yet"
+    first.stop()
+    assert holder(leases) == "b"
 
 
 def test_a_renewal_changes_the_time_and_nothing_else(leases: Leases, clock: Clock) -> None:

@@ -77,7 +77,7 @@ def test_it_lists_then_follows_from_there() -> None:
     )
     reflector, told = follow(api)
     assert sorted(reflector.all()) == ["a=new", "b=", "c="]
-    assert reflector.by_index("a") == ("a=new",)
+    assert reflector.by_index("a") == ("a=new",) and reflector.synced.is_set()
     assert sorted(told) == ["a", "a", "b", "c"]
     assert api.watched == ["100", "102"] and api.listed == 1, "goes on after the last it heard"
 
