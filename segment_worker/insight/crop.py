@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segment_worker.insight.alignment import Array64, after, corners
-from segment_worker.paste import Rect, align, code_matrix, lay, read_bgr, shrink
-from segment_worker.picture import Patch, Picture
+from segment_worker.paste import Rect, align, bgr_matrix, code_matrix, cut, lay, shrink
+from segment_worker.picture import Patch, Picture, YuvLayout
 
 Array = npt.NDArray[Any]
 
@@ -42,14 +42,33 @@ def crop_of(picture: Picture, matrix: Array64, side: int) -> Array:
     # Bilinear interpolation reads one sample beyond.
     low, high = np.floor(bounds.min(0)) - 2, np.ceil(bounds.max(0)) + 3
     rect = align(picture, *low, *high)
+    layout = picture.layout
     if rect is None:
         return np.zeros((side, side, 3), np.float32)
-    region = np.clip(read_bgr(picture, rect), 0, 1) * np.float32(255)
-    if picture.layout.depth == 8:
-        # As InsightFace has them; deeper pictures keep what they have.
-        region = np.rint(region).astype(np.uint8)
-    moved = after(matrix, (1, 1), (rect.x, rect.y))
-    return np.asarray(cv2.warpAffine(region, moved, (side, side), flags=cv2.INTER_LINEAR), np.float32)
+    black = code_matrix(layout)[:, 3].tolist()
+    # Each plane at its own resolution, and colours only of what is left.
+    planes = [
+        cv2.warpAffine(
+            cut(picture, number, rect).astype(np.float32), grid, (side, side), flags=cv2.INTER_LINEAR, borderValue=zero
+        )
+        for number, (grid, zero) in enumerate(zip(_grids(layout, rect, matrix), black, strict=False))
+    ]
+    if layout.gray:
+        planes += [np.full((side, side), zero, np.float32) for zero in black[1:]]
+    crop = np.clip(cv2.transform(cv2.merge(planes), bgr_matrix(layout) * 255), 0, 255)
+    # Eight bits as InsightFace has them; deeper pictures keep what they have.
+    return np.asarray(np.rint(crop) if layout.depth == 8 else crop, np.float32)
+
+
+def _grids(layout: YuvLayout, rect: Rect, matrix: Array64) -> list[Array64]:
+    """The maps from the samples of a rectangle's planes to the crop: of luma, and of both chroma planes."""
+    luma = after(matrix, (1, 1), (rect.x, rect.y))
+    if layout.gray:
+        return [luma]
+    scale_x, scale_y = 1 << layout.chroma_shift_x, 1 << layout.chroma_shift_y
+    # A chroma sample lies in the middle of the luma samples that it covers.
+    chroma = after(luma, (scale_x, scale_y), ((scale_x - 1) / 2, (scale_y - 1) / 2))
+    return [luma, chroma, chroma]
 
 
 def mask_of(picture: Picture, matrix: Array64, side: int) -> Mask | None:
@@ -70,32 +89,73 @@ def mask_of(picture: Picture, matrix: Array64, side: int) -> Mask | None:
     white = np.full((side, side), 255, np.float32)
     moved = after(matrix, (1, 1), (rect.x, rect.y))
     shown = cv2.warpAffine(white, moved, (rect.width, rect.height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    square = (shown > 20).astype(np.uint8) * np.uint8(255)
-    rows, columns = np.flatnonzero(square.any(1)), np.flatnonzero(square.any(0))
-    if not len(rows) or not len(columns):
+    square = (shown > 20).view(np.uint8)
+    _, _, width, height = cv2.boundingRect(square)
+    if not width or not height:
         return None
-    size = int(math.sqrt((rows[-1] - rows[0]) * (columns[-1] - columns[0])))
+    size = int(math.sqrt((width - 1) * (height - 1)))
     erosion, softness = max(size // 10, 10), max(size // 20, 5)
-    share = _softened(picture, rect, square, erosion, softness)
+    share = _softened(_eroded(square, erosion, picture, rect), softness, picture, rect)
     return Mask(rect, share) if share.any() else None
 
 
-def _softened(picture: Picture, rect: Rect, square: Array, erosion: int, softness: int) -> Array:
-    """The square eroded and blurred, float32 0..1; beyond the picture's edge it goes on, beyond the region it is 0."""
-    # Where the region ends inside the picture there is nothing of the square: zeros for the filters to see.
-    margin = [
-        softness * (rect.y > 0),
-        softness * (rect.y + rect.height < picture.height),
-        softness * (rect.x > 0),
-        softness * (rect.x + rect.width < picture.width),
-    ]
-    top, bottom, left, right = margin
-    wide = cv2.copyMakeBorder(square, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
-    eroded = cv2.erode(wide, np.ones((erosion, erosion), np.uint8))
-    kernel = 2 * softness + 1
-    soft = cv2.GaussianBlur(eroded, (kernel, kernel), 0)
-    inside = soft[top : top + rect.height, left : left + rect.width]
-    return np.asarray(inside.astype(np.float32) * np.float32(1 / 255))
+def _widened(image: Array, picture: Picture, rect: Rect, before: int, behind: int, edge: int) -> Array:
+    """A region with what filters see beyond it: zeros inside the picture, and at its edges what `edge` says.
+
+    Args:
+        image: the region's.
+        picture: only its size matters.
+        rect: the region.
+        before: samples more at the top and on the left.
+        behind: samples more at the bottom and on the right.
+        edge: OpenCV's border for the picture's edges.
+    """
+    above, left = rect.y > 0, rect.x > 0
+    below, right = rect.y + rect.height < picture.height, rect.x + rect.width < picture.width
+    wide = cv2.copyMakeBorder(
+        image, before * above, behind * below, before * left, behind * right, cv2.BORDER_CONSTANT, value=0
+    )
+    over = before * (not above), behind * (not below), before * (not left), behind * (not right)
+    return np.asarray(cv2.copyMakeBorder(wide, over[0], over[1], over[2], over[3], edge))
+
+
+def _eroded(square: Array, size: int, picture: Picture, rect: Rect) -> Array:
+    """A convex shape (0 or 1) eroded by `size` x `size`, as cv2.erode does, to which the picture's edges are none.
+
+    The window, as far as it is in the picture, lies in a convex shape if its four corners do.
+    """
+    before, behind = size // 2, size - 1 - size // 2
+    wide = _widened(square, picture, rect, before, behind, cv2.BORDER_REPLICATE)
+    last = size - 1
+    height, width = square.shape
+    across = cv2.min(wide[:, :width], wide[:, last : last + width])
+    return np.asarray(cv2.min(across[:height], across[last : last + height]))
+
+
+def _softened(eroded: Array, softness: int, picture: Picture, rect: Rect) -> Array:
+    """The Gaussian of OpenCV's kernel `2 * softness + 1` wide, float32 0..1; mirrored at the picture's edges.
+
+    Wide ones are made of a smaller image, less what scaling it down and up softens by itself.
+    """
+    sigma = 0.3 * (softness - 1) + 0.8
+    times = 4 if sigma > 10 else 2 if sigma > 5 else 1
+    margin = min(softness + times, *(side - 1 for side in eroded.shape))
+    wide = _widened(eroded * np.uint8(255), picture, rect, margin, margin, cv2.BORDER_REFLECT_101)
+    if times == 1:
+        soft = cv2.GaussianBlur(wide.astype(np.float32), (2 * softness + 1,) * 2, 0)
+    else:
+        height, width = wide.shape
+        # Whole blocks.
+        wide = cv2.copyMakeBorder(wide, 0, -height % times, 0, -width % times, cv2.BORDER_REPLICATE)
+        small = wide
+        for _ in range(times // 2):
+            small = cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        # Variances of a box of `times` samples, and of linear interpolation between such.
+        own = (times**2 - 1) / 12 + times**2 / 6
+        soft = cv2.GaussianBlur(small.astype(np.float32), (0, 0), math.sqrt(sigma**2 - own) / times)
+        soft = cv2.resize(soft, wide.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    inside = soft[margin : margin + rect.height, margin : margin + rect.width]
+    return np.asarray(inside * np.float32(1 / 255))
 
 
 def paste(picture: Picture, mask: Mask, matrix: Array64, crop: Array) -> Patch:
@@ -117,23 +177,18 @@ def codes_of(picture: Picture, rect: Rect, matrix: Array64, crop: Array) -> list
     top = np.float32(255 << (layout.depth - 8))
     codes = cv2.transform(np.floor(crop * top) / top, code_matrix(layout))
     black: list[float] = code_matrix(layout)[:, 3].tolist()
-    luma_matrix = after(matrix, (1, 1), (rect.x, rect.y))
+    grids = _grids(layout, rect, matrix)
     size = rect.width, rect.height
     if layout.gray:
-        return [_seen(np.ascontiguousarray(codes[..., 0]), luma_matrix, size, black)]
-    scale_x, scale_y = 1 << layout.chroma_shift_x, 1 << layout.chroma_shift_y
-    grows = abs(np.linalg.det(matrix[:, :2])) * scale_x * scale_y <= 1
-    if (scale_x, scale_y) == (1, 1) or not grows:
+        return [_seen(np.ascontiguousarray(codes[..., 0]), grids[0], size, black)]
+    scale = 1 << layout.chroma_shift_x, 1 << layout.chroma_shift_y
+    if scale == (1, 1) or abs(np.linalg.det(grids[1][:, :2])) > 1:
         # A crop that is made smaller is averaged like a picture of this layout would be.
-        luma, *chroma = cv2.split(_seen(codes, luma_matrix, size, black))
+        luma, *chroma = cv2.split(_seen(codes, grids[0], size, black))
         return [luma, *(shrink(plane, layout) for plane in chroma)]
-    luma = _seen(np.ascontiguousarray(codes[..., 0]), luma_matrix, size, black)
-    # The middle of a chroma sample, in luma samples.
-    middle = (scale_x - 1) / 2 + rect.x, (scale_y - 1) / 2 + rect.y
-    chroma_size = -(-rect.width // scale_x), -(-rect.height // scale_y)
-    chroma_matrix = after(matrix, (scale_x, scale_y), middle)
-    both = _seen(np.ascontiguousarray(codes[..., 1:]), chroma_matrix, chroma_size, black[1:])
-    return [luma, *cv2.split(both)]
+    luma = _seen(np.ascontiguousarray(codes[..., 0]), grids[0], size, black)
+    half = -(-rect.width // scale[0]), -(-rect.height // scale[1])
+    return [luma, *cv2.split(_seen(np.ascontiguousarray(codes[..., 1:]), grids[1], half, black[1:]))]
 
 
 def _seen(image: Array, matrix: Array64, size: tuple[int, int], beyond: list[float]) -> Array:

@@ -88,10 +88,7 @@ class Detector:
         return *fitted, fitted[1] / height
 
     def _found(self, small: Image, scale: float) -> list[Detection]:
-        square = np.zeros((self._size[1], self._size[0], 3), np.uint8)
-        square[: small.shape[0], : small.shape[1]] = small
-        blob = cv2.dnn.blobFromImage(square, 1 / 128, self._size, (127.5, 127.5, 127.5), swapRB=True)
-        outputs = [each[0] if each.ndim == 3 else each for each in self._model(blob)]
+        outputs = [each[0] if each.ndim == 3 else each for each in self._model(self._blob(small))]
         levels = len(STRIDES)
         scores, boxes, landmarks = [], [], []
         for level, stride in enumerate(STRIDES):
@@ -103,6 +100,16 @@ class Detector:
             boxes.append(np.concatenate([centres - distance[:, :2], centres + distance[:, 2:]], 1) / scale)
             landmarks.append((centres[:, None] + points.reshape(-1, 5, 2)) / scale)
         return _kept(np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks))
+
+    def _blob(self, small: Image) -> Array:
+        """The model's square: RGB, (v - 127.5) / 128, black where the picture does not reach."""
+        height, width = small.shape[:2]
+        blob = np.full((1, 3, self._size[1], self._size[0]), -127.5 / 128, np.float32)
+        for channel, plane in enumerate(reversed(cv2.split(small))):
+            cv2.addWeighted(
+                plane, 1 / 128, plane, 0, -127.5 / 128, dst=blob[0, channel, :height, :width], dtype=cv2.CV_32F
+            )
+        return blob
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,222 @@
+"""Host milliseconds a frame of the InSwapper engine, and of InsightFace's own loop, with models that cost nothing.
+
+The models' sessions answer at once with what was worked out before: two faces, 216 and 540 pixels wide at 1080p, and a
+swapped crop. What is left is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region
+back into the frame; for InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer. Both take turns in one
+process on one core; the least of the rounds counts.
+
+    taskset -c 0 python -m benchmarks.host_cost [--frames 60] [--size 1080 2160]
+"""
+
+import argparse
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.passthrough import make_source
+from recast.manifest import VideoFacts
+from recast.media.source import open_source, read_only, video_facts, video_stream
+from segment_worker.engines.base import Pair
+from segment_worker.engines.inswapper import InSwapperEngine, Models
+from segment_worker.frames import picture_of, put_patches, yuv_layout
+from segment_worker.insight.arcface import Recogniser
+from segment_worker.insight.onnx_model import Entry
+from segment_worker.insight.scrfd import ANCHORS, STRIDES, Detector
+from segment_worker.insight.swapper import Swapper
+from segment_worker.select import All
+
+Array = npt.NDArray[Any]
+
+ROUNDS = 3
+SIDE = 640
+# Left, top and width of the faces in a picture of 1920 x 1080.
+FACES = ((300.0, 200.0, 216.0), (1000.0, 300.0, 540.0))
+EMBEDDING = np.linspace(-1, 1, 512, dtype=np.float32)
+
+
+class FreeModel:
+    """A model that answers at once."""
+
+    name = "free"
+
+    def __init__(self, outputs: list[Array], inputs: list[Entry]) -> None:
+        self._answer = outputs
+        self.inputs = inputs
+        self.outputs = [Entry(str(k), each.shape, np.float32) for k, each in enumerate(outputs)]
+
+    def __call__(self, *_: Array) -> list[Array]:
+        """Give the answer."""
+        return self._answer
+
+    def run(self, *_: object) -> list[Array]:
+        """The same, as ONNX Runtime's sessions are asked."""
+        return self._answer
+
+    def get_inputs(self) -> list[Any]:
+        """As ONNX Runtime's sessions tell it."""
+        return [SimpleNamespace(name=str(k), shape=list(each.shape), type="") for k, each in enumerate(self.inputs)]
+
+    def get_outputs(self) -> list[Any]:
+        """As ONNX Runtime's sessions tell it."""
+        return [SimpleNamespace(name=each.name, shape=list(each.shape), type="") for each in self.outputs]
+
+
+def detector_answer() -> list[Array]:
+    """SCRFD's nine outputs for a picture of 16:9 that holds `FACES`, and nothing else."""
+    scores, boxes, points = [], [], []
+    for stride in STRIDES:
+        cells = SIDE // stride
+        scores.append(np.zeros((cells * cells * ANCHORS, 1), np.float32))
+        boxes.append(np.zeros((cells * cells * ANCHORS, 4), np.float32))
+        points.append(np.zeros((cells * cells * ANCHORS, 10), np.float32))
+    shape = np.array([[-0.22, -0.2], [0.22, -0.2], [0, 0.05], [-0.18, 0.28], [0.18, 0.28]])
+    scale, stride, level = SIDE / 1920, 32, 2
+    for left, top, width in FACES:
+        x, y, half = (left + width / 2) * scale, (top + width * 0.6) * scale, width * scale / 2
+        column, row = round(x / stride), round(y / stride)
+        cell = (row * (SIDE // stride) + column) * ANCHORS
+        dx, dy = x - column * stride, y - row * stride
+        scores[level][cell] = 0.9
+        boxes[level][cell] = np.array([half - dx, 1.2 * half - dy, half + dx, 1.2 * half + dy]) / stride
+        points[level][cell] = ((shape * 2 * half + (dx, dy)) / stride).ravel()
+    return [*scores, *boxes, *points]
+
+
+def free_models() -> tuple[FreeModel, FreeModel, FreeModel]:
+    """Detector, recogniser and swapper."""
+    image = Entry("image", (1, 3, SIDE, SIDE), np.float32)
+    face = np.random.default_rng(1).uniform(0, 1, (1, 3, 128, 128)).astype(np.float32)
+    return (
+        FreeModel(detector_answer(), [image]),
+        FreeModel([EMBEDDING[None]], [Entry("image", (1, 3, 112, 112), np.float32)]),
+        FreeModel([face], [Entry("target", (1, 3, 128, 128), np.float32), Entry("source", (1, 512), np.float32)]),
+    )
+
+
+def recast_loop(clip: Path) -> Callable[[], int]:
+    """Everything that a worker does with a frame, but for the models and the encoder; gives the frames done."""
+    detector, recogniser, swapper = free_models()
+    models = Models(
+        Detector(detector),  # type: ignore[arg-type]
+        Recogniser(recogniser, normalised=False),  # type: ignore[arg-type]
+        Swapper(swapper, np.eye(512, dtype=np.float32)),  # type: ignore[arg-type]
+    )
+    engine = InSwapperEngine(models, [Pair([("free", np.zeros((1080, 1920, 3), np.uint8))], All())])
+
+    def loop() -> int:
+        done = 0
+        with open_source(str(clip), clip.name) as container:
+            stream = video_stream(container, clip.name)
+            read_only(container, stream)
+            stream.codec_context.thread_count = 1
+            facts: VideoFacts | None = None
+            for frame in container.decode(stream):
+                facts = facts or video_facts(stream, frame, clip.name)
+                layout = yuv_layout(facts, frame.format.name)
+                (answer,) = engine.swap([picture_of(frame, layout)])
+                put_patches(frame, answer.patches, layout)
+                assert answer.faces_swapped == len(FACES)
+                done += 1
+        return done
+
+    return loop
+
+
+def insightface_loop(clip: Path, folder: Path) -> Callable[[], int]:
+    """What its users write: read, get, swap each face, write."""
+    from insightface.app.common import Face
+    from insightface.model_zoo.arcface_onnx import ArcFaceONNX
+    from insightface.model_zoo.inswapper import INSwapper
+    from insightface.model_zoo.scrfd import SCRFD
+
+    detector, recogniser, swapper = free_models()
+    find = SCRFD(session=detector, static_shape_sessions=False)
+    find.prepare(0, input_size=(SIDE, SIDE), det_thresh=0.5)
+    know = _bare(ArcFaceONNX, recogniser, input_mean=127.5, input_std=127.5, input_size=(112, 112), input_name="0")
+    put = _bare(
+        INSwapper, swapper, input_mean=0.0, input_std=255.0, input_size=(128, 128), emap=np.eye(512, dtype=np.float32)
+    )
+    source = SimpleNamespace(normed_embedding=EMBEDDING / np.linalg.norm(EMBEDDING))
+
+    def loop() -> int:
+        reader = cv2.VideoCapture(str(clip))
+        size = int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        writer = cv2.VideoWriter(str(folder / "out.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25, size)
+        done = 0
+        while True:
+            there, image = reader.read()
+            if not there:
+                break
+            boxes, landmarks = find.detect(image)
+            for box, points in zip(boxes, landmarks, strict=True):
+                face = Face(bbox=box[:4], kps=points, det_score=box[4])
+                know.get(image, face)
+                image = put.get(image, face, source, paste_back=True)
+            writer.write(image)
+            done += 1
+        writer.release()
+        return done
+
+    return loop
+
+
+def _bare(kind: Any, session: FreeModel, **fields: Any) -> Any:
+    """One of InsightFace's models on a session of ours: its constructor would want a file."""
+    model = object.__new__(kind)
+    names = {"input_names": [str(k) for k in range(len(session.inputs))], "output_names": ["0"]}
+    for name, value in {"session": session, **names, **fields}.items():
+        setattr(model, name, value)
+    return model
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--size", type=int, nargs="+", default=[1080, 2160], help="heights")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    cv2.setNumThreads(1)
+    print("| height | recast, ms a frame | of that decoding | InsightFace's loop | times |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for height in arguments.size:
+            clip = Path(folder, f"{height}.mp4")
+            make_source(clip, arguments.frames / 25, (height * 16 // 9, height))
+            loops = [recast_loop(clip), decode_loop(clip), insightface_loop(clip, Path(folder))]
+            ours, decoding, theirs = least(loops)
+            print(f"| {height} | {ours:.1f} | {decoding:.1f} | {theirs:.1f} | {theirs / ours:.1f} |", flush=True)
+
+
+def decode_loop(clip: Path) -> Callable[[], int]:
+    """Decoding alone."""
+
+    def loop() -> int:
+        with av.open(str(clip)) as container:
+            container.streams.video[0].codec_context.thread_count = 1
+            return sum(1 for _ in container.decode(video=0))
+
+    return loop
+
+
+def least(loops: list[Callable[[], int]]) -> list[float]:
+    """Least milliseconds a frame of each, in turns."""
+    best = [float("inf")] * len(loops)
+    for _ in range(ROUNDS):
+        for number, loop in enumerate(loops):
+            started = time.perf_counter()
+            frames = loop()
+            best[number] = min(best[number], (time.perf_counter() - started) * 1e3 / frames)
+    return best
+
+
+if __name__ == "__main__":
+    main()
