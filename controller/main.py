@@ -29,12 +29,13 @@ from controller.settings import Settings, read_settings
 from recast import exitcodes, log
 from recast import kubenames as names
 from recast.errors import RecastError
-from recast.kubeapi import Counted, KubeApi, collection
+from recast.kubeapi import Counted, KubeApi, Patience, collection
 from recast.kubeerrors import ApiError
 
 T = TypeVar("T")
 
 LEASE = "recast-controller"
+LEASE_PATIENCE = Patience(read_seconds=3.0, attempts=1)
 SILENT_SECONDS = 600.0
 """A watch that heard nothing for so long, not even a bookmark, is taken for dead."""
 STUCK_SECONDS = 300.0
@@ -78,7 +79,8 @@ class Controller:
         )
         self._jobs = _Watches([self._job_reflector(namespace) for namespace in settings.namespaces or (None,)])
         self._elector = Elector(
-            self._api,
+            # One connection that hangs must not cost the lease.
+            KubeApi.connect(settings.kubeconfig, counted=_counter(metrics), patience=LEASE_PATIENCE),
             namespace=settings.lease_namespace,
             name=LEASE,
             identity=settings.identity,

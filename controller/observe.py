@@ -94,7 +94,7 @@ class Observer:
                 return last
         pods = self._pods(resource, job, live=True)
         look = _Look(job.uid, now, job.succeeded, pods)
-        if last is not None and not pods and not job.suspended:
+        if last is not None and last.job == job.uid and not pods and not job.suspended:
             # Still none: somebody refuses them.
             ends = self._is_ending(resource)
             look = replace(look, refusals=self._refusals(resource, job), namespace_ends=ends)

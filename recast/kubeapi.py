@@ -33,11 +33,25 @@ PAGE = 500
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 ATTEMPTS = 4
+MOST_PAUSE_SECONDS = 30.0
 WATCH_SECONDS = 60
 """The server ends a watch after so long. Short, so that a dead one is noticed soon."""
 DEAD_SECONDS = 10.0
 """A watch that goes on for so long after its end is dead."""
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait.
+
+    Attributes:
+        read_seconds: for one answer.
+        attempts: at one request, where it may be sent again.
+    """
+
+    read_seconds: float = READ_SECONDS
+    attempts: int = ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -70,9 +84,17 @@ class KubeApi:
         configuration: the official client's.
         namespace: where objects are that name none.
         counted: told of each request.
+        patience: how long to wait for answers.
     """
 
-    def __init__(self, configuration: Configuration, namespace: str, counted: Counted | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        namespace: str,
+        counted: Counted | None = None,
+        patience: "Patience | None" = None,
+    ) -> None:
+        self._patience = patience or Patience()
         configuration.connection_pool_maxsize = 16
         self._configuration = configuration
         self._pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
@@ -82,7 +104,11 @@ class KubeApi:
 
     @classmethod
     def connect(
-        cls, kubeconfig: Path | None = None, context: str | None = None, counted: Counted | None = None
+        cls,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        counted: Counted | None = None,
+        patience: "Patience | None" = None,
     ) -> Self:
         """Sign in: by a kubeconfig where one is given or found, else as the pod's service account.
 
@@ -95,7 +121,7 @@ class KubeApi:
                 load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             except ConfigException as error:
                 raise BadConfig(f"the pod's service account cannot be used: {error}") from error
-            return cls(configuration, NAMESPACE_FILE.read_text().strip(), counted)
+            return cls(configuration, NAMESPACE_FILE.read_text().strip(), counted, patience)
         file = str(kubeconfig) if kubeconfig else None
         try:
             load_kube_config(file, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -104,7 +130,7 @@ class KubeApi:
             place = file or "$KUBECONFIG or ~/.kube/config"
             raise BadConfig(f"{place}: no cluster to talk to: {error}; give --kubeconfig") from error
         chosen = next((each for each in contexts if each["name"] == context), current)
-        return cls(configuration, chosen["context"].get("namespace", "default"), counted)
+        return cls(configuration, chosen["context"].get("namespace", "default"), counted, patience)
 
     def get(self, path: str) -> Object:
         """Read an object."""
@@ -181,8 +207,12 @@ class KubeApi:
         }
         with self._open("GET", path, query=query, read_seconds=seconds + DEAD_SECONDS) as lines:
             for line in lines:
-                event = json.loads(line)
-                if event["type"] == "ERROR":
+                try:
+                    event = json.loads(line)
+                    kind = event["type"]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ApiUnavailable(f"watch {path}: an answer is no event: {line[:100]!r}") from error
+                if kind == "ERROR":
                     status = event["object"]
                     raise error_of(f"watch {path}", status.get("code", 500), json.dumps(status).encode(), None)
                 yield event
@@ -205,24 +235,26 @@ class KubeApi:
     ) -> Object:
         # A create that was sent may have been done: only the caller knows what a second one means.
         repeatable = method in ("GET", "PUT", "DELETE") or content_type == APPLY
-        for attempt in range(ATTEMPTS):
+        last = self._patience.attempts - 1
+        for attempt in range(self._patience.attempts):
             try:
                 return self._once(method, path, body, content_type, query)
             except TooManyRequests as error:
                 pause = error.retry_after_seconds
-                if attempt == ATTEMPTS - 1:
+                if attempt == last:
                     raise
             except ApiUnavailable:
                 pause = 0.25 * 2**attempt
-                if attempt == ATTEMPTS - 1 or not repeatable:
+                if attempt == last or not repeatable:
                     raise
-            time.sleep(min(10.0, pause) * random.uniform(0.8, 1.2))
+            # Never sooner than the server asked for.
+            time.sleep(min(MOST_PAUSE_SECONDS, pause) * random.uniform(1.0, 1.2))
         raise AssertionError("the loop ends by itself")
 
     def _once(
         self, method: str, path: str, body: Object | None, content_type: str, query: Mapping[str, str | None] | None
     ) -> Object:
-        answer = self._send(method, path, body, content_type, query, READ_SECONDS)
+        answer = self._send(method, path, body, content_type, query, self._patience.read_seconds)
         try:
             data = answer.read()
         except (HTTPError, OSError) as error:
@@ -240,8 +272,13 @@ class KubeApi:
     def _open(self, method: str, path: str, *, query: Mapping[str, str | None], read_seconds: float | None) -> "_Lines":
         answer = self._send(method, path, None, JSON, query, read_seconds)
         if answer.status >= 400:
-            data = answer.read()
-            answer.release_conn()
+            try:
+                data = answer.read()
+            except (HTTPError, OSError):
+                # The status says enough.
+                data = b""
+            finally:
+                answer.release_conn()
             raise error_of(f"{method} {path}", answer.status, data, answer.headers.get("Retry-After"))
         return _Lines(path, answer)
 

@@ -38,7 +38,7 @@ class ApiError(RecastError):
 
     def has_cause(self, reason: str) -> bool:
         """Whether the server names this cause."""
-        return any(cause.get("reason") == reason for cause in self.details.get("causes", ()))
+        return any(cause.get("reason") == reason for cause in self.details.get("causes") or ())
 
 
 class ApiNotFound(ApiError):

@@ -109,7 +109,11 @@ class Elector:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self.try_once()
+            try:
+                self.try_once()
+            except Exception as error:
+                # A lease that nobody renews, and no sign of it, would be worse.
+                log.error("lease failed", error=error)
             self._stopping.wait(self._times.retry)
 
     def _acquire(self, now: float) -> bool:
@@ -121,6 +125,9 @@ class Elector:
             except AlreadyExists:
                 return False
             return True
+        if self._stopping.is_set():
+            # It has just been let go.
+            return False
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity")
         if holder and holder != self._identity and not self._has_expired(lease, now):

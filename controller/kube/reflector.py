@@ -136,16 +136,23 @@ class Reflector(Generic[T]):
             return
         key = _key(item)
         value = self._project(item)
+        told = {self._index(value)}
         with self._lock:
             before = self._objects.pop(key, None)
             if before is not None:
-                self._by_index.get(self._index(before), {}).pop(key, None)
+                told.add(self._index(before))
+                self._forget(self._index(before), key)
             if event["type"] != "DELETED":
                 self._objects[key] = value
                 self._by_index.setdefault(self._index(value), {})[key] = value
-            elif not self._by_index.get(self._index(value)):
-                self._by_index.pop(self._index(value), None)
-        self._changed(self._index(value))
+        for name in told:
+            self._changed(name)
+
+    def _forget(self, index: str, key: str) -> None:
+        rest = self._by_index.get(index, {})
+        rest.pop(key, None)
+        if not rest:
+            self._by_index.pop(index, None)
 
 
 def _key(item: Mapping[str, Any]) -> str:

@@ -138,3 +138,12 @@ def test_one_that_is_done_is_forgotten(observer: Observer, api: Api) -> None:
     observer.observe(resource(was_swapped(completion_time=NOW)), (SWAP,))
     observer.observe(resource(was_split()), (SWAP,))
     assert len(api.asked) == 2
+
+
+def test_a_stage_that_has_just_begun_is_not_taken_for_refused(observer: Observer, api: Api, clock: Clock) -> None:
+    observer.observe(resource(was_split()), (SWAP,))
+    api.pods = 0
+    clock.now = LOOK_SECONDS + 1
+    mux = job(kube.MUX)
+    assert observer.observe(resource(was_swapped()), (mux,)).refusals == ()
+    assert all(asked["path"] == "pods" for asked in api.asked)

@@ -216,7 +216,7 @@ def test_of_patches_only_an_apply_is_sent_again(pauses: list[float]) -> None:
 def test_a_server_that_wants_an_hour_is_asked_sooner(pauses: list[float]) -> None:
     with FakeApi(Answer({}, 429, {"Retry-After": "3600"}), Answer({"ok": 1})) as fake:
         fake.client().get(JOB)
-    assert 0 < pauses[0] <= 12
+    assert 0 < pauses[0] <= 1.2 * kubeapi.MOST_PAUSE_SECONDS
 
 
 def test_log_lines() -> None:
@@ -303,3 +303,23 @@ def test_requests_are_counted_by_what_they_are_about(path: str, resource: str) -
         counted = KubeApi(api._configuration, "studio", lambda verb, what, status, _: seen.append((verb, what, status)))
         counted.get(path)
     assert seen == [("GET", resource, 200)]
+
+
+def test_a_refused_watch_that_breaks_off_is_still_the_refusal() -> None:
+    with FakeApi(Answer("{", 503, cut=True)) as fake, pytest.raises(ApiUnavailable, match="503"):
+        list(fake.client().watch(JOBS, "7"))
+
+
+@pytest.mark.parametrize("line", ["<html>", '{"no": "type"}', "[1]"])
+def test_a_watch_of_something_else_is_an_error_of_ours(line: str) -> None:
+    with FakeApi(Answer(f"{line}\n")) as fake, pytest.raises(ApiUnavailable, match="no event"):
+        list(fake.client().watch(JOBS, "7"))
+
+
+def test_patience_is_what_was_asked_for(pauses: list[float]) -> None:
+    with FakeApi(Answer({}, silent_seconds=0.5)) as fake:
+        api = fake.client()
+        api._patience = kubeapi.Patience(read_seconds=0.05, attempts=1)
+        with pytest.raises(ApiUnavailable):
+            api.get(JOB)
+    assert not pauses

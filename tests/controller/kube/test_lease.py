@@ -237,3 +237,29 @@ def test_its_thread_takes_it_keeps_it_and_lets_it_go(leases: Leases, monkeypatch
     first.stop()
     assert not first.is_leader() and holder(leases) == ""
     assert not first._thread.is_alive()
+
+
+def test_a_try_in_flight_does_not_take_back_what_was_let_go(leases: Leases, clock: Clock) -> None:
+    first = elector(leases, clock, "a")
+    first.try_once()
+    first.stop()
+    assert not first.try_once() and not first.is_leader()
+    assert holder(leases) == ""
+
+
+def test_an_error_that_nobody_thought_of_does_not_end_it(
+    leases: Leases, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = threading.Semaphore(0)
+
+    def broken() -> bool:
+        tried.release()
+        raise RuntimeError("broken")
+
+    first = elector(leases, clock, "a")
+    monkeypatch.setattr(first, "_times", Times(retry=0.001))
+    monkeypatch.setattr(first, "try_once", broken)
+    first.start()
+    assert all(tried.acquire(timeout=5) for _ in range(3)), "it goes on trying"
+    first.stop()
+    assert "lease failed" in capsys.readouterr().err

@@ -252,3 +252,21 @@ def test_over_the_wire_it_lists_watches_and_lists_again() -> None:
         reflector.stop()
     assert sorted(reflector.all()) == ["b", "c"] and sorted(told) == ["a", "a", "b", "c"]
     assert [asked.query.get("resourceVersion") for asked in fake.asked][:3] == [None, "100", None]
+
+
+def test_an_object_that_moves_is_told_to_both() -> None:
+    told: list[str] = []
+    api = Api([[item("a", 1, "x")]], [[event("MODIFIED", item("a", 101, "y"))]])
+    reflector: Reflector[str] = Reflector(
+        api,  # type: ignore[arg-type]
+        "/jobs",
+        project=lambda found: str(found["value"]),
+        index=lambda value: value,
+        changed=told.append,
+    )
+    reflector.start()
+    assert api.idle.wait(5)
+    reflector.stop()
+    api.end.set()
+    assert reflector.by_index("x") == () and reflector.by_index("y") == ("y",)
+    assert sorted(told) == ["x", "x", "y"]
