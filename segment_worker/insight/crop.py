@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker.insight.alignment import Array64, after, corners
+from segment_worker.insight.alignment import Array64, after, corners, inverse
 from segment_worker.paste import Rect, align, bgr_matrix, code_matrix, cut, lay, shrink
 from segment_worker.picture import Patch, Picture, YuvLayout
 
@@ -86,10 +86,7 @@ def mask_of(picture: Picture, matrix: Array64, side: int) -> Mask | None:
     rect = align(picture, *low, *high)
     if rect is None or min(rect.width, rect.height) < _LEAST_PIXELS:
         return None
-    white = np.full((side, side), 255, np.float32)
-    moved = after(matrix, (1, 1), (rect.x, rect.y))
-    shown = cv2.warpAffine(white, moved, (rect.width, rect.height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    square = (shown > 20).view(np.uint8)
+    square = _square(after(matrix, (1, 1), (rect.x, rect.y)), side, rect)
     _, _, width, height = cv2.boundingRect(square)
     if not width or not height:
         return None
@@ -97,6 +94,27 @@ def mask_of(picture: Picture, matrix: Array64, side: int) -> Mask | None:
     erosion, softness = max(size // 10, 10), max(size // 20, 5)
     share = _softened(_eroded(square, erosion, picture, rect), softness, picture, rect)
     return Mask(rect, share) if share.any() else None
+
+
+def _square(matrix: Array64, side: int, rect: Rect) -> Array:
+    """Where a white crop shows in a rectangle, brighter than 20 of 255: uint8 [height, width], 0 or 1.
+
+    Only the strips around what is surely inside are looked up.
+    """
+    square = np.ones((rect.height, rect.width), np.uint8)
+    middle = inverse(matrix) @ (side / 2 - 0.5, side / 2 - 0.5, 1)
+    # Half the side of the upright square in a turned one.
+    half = (side - 1) / 2 / float(np.abs(matrix[0, :2]).sum()) - 1
+    left, right = (int(np.clip(middle[0] + sign * half, 0, rect.width)) for sign in (-1, 1))
+    top, bottom = (int(np.clip(middle[1] + sign * half, 0, rect.height)) for sign in (-1, 1))
+    strips = [(0, 0, rect.width, top), (0, bottom, rect.width, rect.height)]
+    strips += [(0, top, left, bottom), (right, top, rect.width, bottom)]
+    white = np.full((side, side), 255, np.float32)
+    for x0, y0, x1, y1 in strips:
+        if x1 > x0 and y1 > y0:
+            shown = _seen(white, after(matrix, (1, 1), (x0, y0)), (x1 - x0, y1 - y0), [0.0])
+            square[y0:y1, x0:x1] = shown > 20
+    return square
 
 
 def _widened(image: Array, picture: Picture, rect: Rect, before: int, behind: int, edge: int) -> Array:
@@ -188,7 +206,7 @@ def codes_of(picture: Picture, rect: Rect, matrix: Array64, crop: Array) -> list
         return [luma, *(shrink(plane, layout) for plane in chroma)]
     luma = _seen(np.ascontiguousarray(codes[..., 0]), grids[0], size, black)
     half = -(-rect.width // scale[0]), -(-rect.height // scale[1])
-    return [luma, *cv2.split(_seen(np.ascontiguousarray(codes[..., 1:]), grids[1], half, black[1:]))]
+    return [luma, *(_seen(np.ascontiguousarray(codes[..., k]), grids[k], half, black[k:]) for k in (1, 2))]
 
 
 def _seen(image: Array, matrix: Array64, size: tuple[int, int], beyond: list[float]) -> Array:
