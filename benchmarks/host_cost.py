@@ -1,9 +1,9 @@
 """Host milliseconds a frame of the InSwapper engine, and of InsightFace's own loop, with models that cost nothing.
 
-The models' sessions answer at once with what was worked out before: two faces, 216 and 540 pixels wide at 1080p, and a
-swapped crop. What is left is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region
-back into the frame; for InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer. Both take turns in one
-process on one core; the least of the rounds counts.
+The models' sessions answer at once with what was worked out before: two faces, 216 and 540 pixels wide at 1080p, and
+a swapped crop. What is left is everything else: for recast decoding, preparing, cropping, mask, paste and putting the
+region back into the frame; for InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer. Both take turns
+in one process on one core; the least of the rounds counts.
 
     taskset -c 0 python -m benchmarks.host_cost [--frames 60] [--size 1080 2160]
 """

@@ -202,6 +202,7 @@ class PartReport(Model):
     Attributes:
         packets_sha256: over the payloads of the part's packets, in decode order.
         reorder: by how many places a packet comes later in decode order than its frame in display order.
+        batch: faces at once, where the device's memory did not hold as many as the job asks for.
         seconds: wall time by stage of the pipeline.
     """
 
@@ -214,6 +215,7 @@ class PartReport(Model):
     extradata_sha256: str
     reorder: int
     encoder: str
+    batch: int | None = None
     faces_found: int = 0
     faces_swapped: int = 0
     seconds: dict[str, float] = {}

@@ -9,7 +9,7 @@ import platform
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +25,7 @@ from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION
 from recast.watchdog import Watchdog
 from segment_worker.encoders import choose_encoder
-from segment_worker.engines.base import Engine
+from segment_worker.engines.base import Engine, OutOfDeviceMemory
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
 from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_part
 
@@ -85,6 +85,7 @@ class _Pod:
         self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
         self._refuse_other_pixels()
         self._chunks: dict[int, tuple[PlannedSegment, ...]] = {}
+        self._batch: int | None = None
 
     def segment(self, index: int) -> PlannedSegment:
         """The plan's entry of a segment."""
@@ -126,16 +127,18 @@ class _Pod:
             progress.at(frames)
 
         try:
-            stats = make_part(
-                packets,
-                part,
-                segment=segment,
-                facts=plan.video,
-                settings=plan.encode,
-                choice=self._encoder,
-                engine=self._engine,
-                moved=moved,
-                name=name,
+            stats = self._made(
+                lambda: make_part(
+                    packets,
+                    part,
+                    segment=segment,
+                    facts=plan.video,
+                    settings=plan.encode,
+                    choice=self._encoder,
+                    engine=self._engine,
+                    moved=moved,
+                    name=name,
+                )
             )
             clock = time.monotonic()
             facts = check_part(part, frames=segment.frames, facts=plan.video, threads=plan.encode.threads, name=name)
@@ -143,6 +146,18 @@ class _Pod:
         finally:
             dog.stop()
         return stats, facts
+
+    def _made(self, make: Callable[[], SegmentStats]) -> SegmentStats:
+        """Make the part; from its start again by smaller batches where the device's memory is full."""
+        while True:
+            try:
+                return make()
+            except OutOfDeviceMemory as error:
+                batch = self._engine.shrink()
+                if batch is None:
+                    raise
+                self._batch = batch
+                log.warning("out of device memory: the segment starts again", batch=batch, detail=str(error))
 
     def _commit(
         self,
@@ -165,6 +180,7 @@ class _Pod:
             extradata_sha256=facts.extradata_sha256,
             reorder=facts.reorder,
             encoder=self._encoder.name,
+            batch=self._batch,
             faces_found=stats.faces_found,
             faces_swapped=stats.faces_swapped,
             seconds={stage: round(seconds, 3) for stage, seconds in stats.seconds.items()},

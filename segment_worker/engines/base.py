@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recast.errors import Transient
 from segment_worker.picture import Patch, Picture
 from segment_worker.select import Selection
 
@@ -60,6 +61,10 @@ class FaceSeen:
     why: str
 
 
+class OutOfDeviceMemory(Transient):
+    """The device's memory is full: a smaller batch may fit."""
+
+
 class Engine(Protocol):
     """A face-swap engine, set up with the job's faces.
 
@@ -70,5 +75,13 @@ class Engine(Protocol):
     name: str
 
     def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
-        """Give each picture's changed regions, in the order of `pictures`."""
+        """Give each picture's changed regions, in the order of `pictures`.
+
+        Raises:
+            OutOfDeviceMemory: the device's memory is full; `shrink` may help.
+        """
+        ...
+
+    def shrink(self) -> int | None:
+        """Use less of the device's memory from now on; gives the new batch, None where it cannot be smaller."""
         ...

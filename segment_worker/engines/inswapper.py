@@ -84,6 +84,14 @@ class InSwapperEngine:
             mine.append(paste(below, job.mask, job.matrix, crop))
         return [SwappedFrame(tuple(mine), len(faces), len(mine)) for mine, faces in zip(patches, found, strict=True)]
 
+    def shrink(self) -> int | None:
+        """Halve the batch; None where it is one face already."""
+        swapper = self._models.swapper
+        if swapper.batch == 1:
+            return None
+        swapper.batch = max(1, swapper.batch // 2)
+        return swapper.batch
+
     def inspect(self, picture: Picture) -> list[FaceSeen]:
         """The faces of a picture, the most certain first, and whether and why each is swapped."""
         faces = self._models.detector.find(picture)

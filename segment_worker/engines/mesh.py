@@ -75,6 +75,9 @@ class MeshEngine:
         """Give each picture's changed regions, in the order of `pictures`."""
         return [self._swap_one(picture) for picture in pictures]
 
+    def shrink(self) -> None:
+        """There is no device whose memory could be full."""
+
     def inspect(self, picture: Picture) -> list[FaceSeen]:
         """The faces of a picture, as `swap` sees them, left to right, and whether and why each is swapped."""
         faces = self._find(picture)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recast import names
-from recast.errors import BadConfig, Transient
+from recast.errors import BadConfig
+from segment_worker.engines.base import OutOfDeviceMemory
 
 Array = npt.NDArray[Any]
 Provider = Literal["Cpu", "Cuda", "TensorRt"]
@@ -22,10 +23,6 @@ _PROVIDERS: dict[Provider, str] = {
 _TYPES: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 # ONNX Runtime has no type of its own for it.
 _NO_MEMORY = ("failed to allocate memory", "out of memory", "out_of_memory", "bfc_arena")
-
-
-class OutOfDeviceMemory(Transient):
-    """The device's memory is full: a smaller batch may fit."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A whole job through the InSwapper engine, its models stubs with the real signatures, on the CPU."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from recast.modelstore import file_uri, push, read_manifest
 from recast.spec import Engine, FacePair, Target, Video
 from recast.storage import Storage
 from recast.verify.report import verify
+from segment_worker.engines.base import OutOfDeviceMemory
+from segment_worker.insight import load
+from segment_worker.insight.graph import last_initializer, load_graph, with_free_batch
+from segment_worker.insight.onnx_model import Device, OnnxModel
+from segment_worker.insight.swapper import Swapper
 from tests import clips, stubmodels
 from tests.jobs import job, run_job, swap
 from tests.stages.test_pixels import frames
@@ -197,3 +203,40 @@ def test_a_photo_without_a_face_is_named(s3: EmbeddedStore, clip: Path, store: s
     ready = asked.model_copy(update={"run": split(asked).run})
     with pytest.raises(BadInput, match=r"wall\.png: no face found"):
         swap(ready, 0)
+
+
+def test_a_full_device_is_met_by_smaller_batches_from_the_segments_start(
+    s3: EmbeddedStore,
+    storage: Storage,
+    clip: Path,
+    store: str,
+    ada: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+    swap_crops = Swapper.swap
+
+    def full(self: Swapper, *given: object) -> object:
+        tried.append(self.batch)
+        if self.batch > 2:
+            raise OutOfDeviceMemory("the device's memory is full")
+        return swap_crops(self, *given)  # type: ignore[arg-type]
+
+    def eight_at_once(path: Path, device: Device, _batch: int) -> Swapper:
+        graph = load_graph(path, "swapper")
+        return Swapper(OnnxModel(with_free_batch(graph), device, "swapper"), last_initializer(graph, "x"), batch=8)
+
+    monkeypatch.setattr(load, "load_swapper", eight_at_once)
+    monkeypatch.setattr(Swapper, "swap", full)
+    output = tmp_path / "out.mp4"
+    asked = job(s3, clip, output, seconds=0.8, engine=engine(store), pairs=[pair(ada)], video=LOSSLESS)
+    run_job(asked, order=[0, 1])
+    assert [check for check in verify(clip, output) if not check.ok] == []
+    assert tried[:3] == [8, 4, 2]
+    reports = [
+        json.loads(storage.get(info.uri))
+        for info in storage.list(asked.folder)
+        if "/parts/" in info.uri and info.uri.endswith(".json")
+    ]
+    assert [report["batch"] for report in reports] == [2, 2]
