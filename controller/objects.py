@@ -74,7 +74,8 @@ def worker_gpus(spec: JobSpec) -> int:
     """GPUs of one worker; where the spec leaves it open, one for an engine that runs on it."""
     if spec.worker.gpus is not None:
         return spec.worker.gpus
-    return int(spec.engine.name == "InSwapper" and spec.engine.provider != "Cpu")
+    runs_on_gpu = spec.engine.name == "InSwapper" and spec.engine.provider != "Cpu"
+    return int(runs_on_gpu or spec.video.encoder == "Nvenc")
 
 
 def swap_parallelism(spec: JobSpec, completions: int) -> int:

@@ -98,7 +98,7 @@ class EncodeSettings(Model):
     """
 
     codec: Literal["h264", "hevc", "av1", "prores"]
-    encoder: Literal["Auto", "Software"] = "Auto"
+    encoder: Literal["Auto", "Software", "Nvenc"] = "Auto"
     pix_fmt: str
     quality: int | Literal["Lossless"]
     preset: str

@@ -140,7 +140,11 @@ class Video(Model):
     codec: Literal["Auto", "H264", "Hevc", "Av1", "ProRes"] = Field(
         "Auto", description="Auto keeps the source's codec where it can be written, depth and chroma always."
     )
-    encoder: Literal["Auto", "Software"] = Field("Auto", description="Auto takes the best that the node has.")
+    encoder: Literal["Auto", "Software", "Nvenc"] = Field(
+        "Auto",
+        description="Auto takes NVENC where the first worker's GPU has it (T4, A10, L4, L40S have; A100, H100, H200, "
+        "B200 have none), else the software encoder; all workers use the first one's. Nvenc never falls back.",
+    )
     quality: Annotated[int, Field(ge=0, le=63)] | Literal["Lossless"] = Field(
         18, description="The encoder's constant quality (CRF or CQ), or Lossless."
     )

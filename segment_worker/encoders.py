@@ -19,10 +19,11 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from recast import names
+from recast import log, names
 from recast.errors import BadConfig
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
 from recast.media.segments import MILLISECOND
+from segment_worker import nvenc
 
 SOFTWARE = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "prores": "prores_ks"}
 DEFAULT_PRESET = {"libx264": "medium", "libx265": "medium", "libsvtav1": "8"}
@@ -32,20 +33,60 @@ MAX_REORDER = 64
 FIELD_ORDERS = {"progressive": 1, "tff": 2, "bff": 3}
 
 
-def choose_encoder(settings: EncodeSettings, facts: VideoFacts) -> EncoderChoice:
+def choose_encoder(settings: EncodeSettings, facts: VideoFacts, *, agreed: str | None = None) -> EncoderChoice:
     """Choose the encoder by a real encode of one picture at the job's geometry.
 
+    Args:
+        settings: what the job asks for.
+        facts: of its pictures.
+        agreed: the encoder that the job's other workers use, where there are some: then no other is tried.
+
     Raises:
-        BadConfig: the encoder is not in this build or does not take the job's settings.
+        BadConfig: the encoder is not here or does not take the job's settings.
     """
-    name = SOFTWARE[settings.codec]
+    *others, last = [agreed] if agreed else candidates(settings, facts)
+    for name in others:
+        try:
+            return probe(name, settings, facts)
+        except BadConfig as error:
+            log.info("encoder is not here: the next is tried", encoder=name, detail=str(error))
+    return probe(last, settings, facts)
+
+
+def candidates(settings: EncodeSettings, facts: VideoFacts) -> list[str]:
+    """Encoders that may do the job, the best first.
+
+    Raises:
+        BadConfig: NVENC was asked for, and does not do such a job on any GPU.
+    """
+    fault = nvenc.why_not(settings, facts)
+    match settings.encoder:
+        case "Software":
+            return [SOFTWARE[settings.codec]]
+        case "Nvenc" if fault:
+            raise BadConfig(
+                f"NVENC cannot do this job: {fault}: use video.encoder Auto or Software", reason=names.NO_ENCODER
+            )
+        case "Nvenc":
+            return [nvenc.NAMES[settings.codec]]
+        case "Auto":
+            hardware = [] if fault else [nvenc.NAMES[settings.codec]]
+            return [*hardware, SOFTWARE[settings.codec]]
+
+
+def probe(name: str, settings: EncodeSettings, facts: VideoFacts) -> EncoderChoice:
+    """Encode one picture at the job's geometry.
+
+    Raises:
+        BadConfig: the encoder is not here or does not take the job's settings.
+    """
     options = encoder_options(name, settings, facts)
     sink = io.BytesIO()
     choice = EncoderChoice(name=name, options=options, extradata_sha256="")
     try:
         with av.open(sink, "w", format="matroska") as container:
             stream = _add_stream(container, choice, settings, facts)
-            picture = VideoFrame(facts.width, facts.height, settings.pix_fmt)
+            picture = VideoFrame(facts.width, facts.height, stream.codec_context.pix_fmt)
             for plane in picture.planes:
                 plane.update(bytes(plane.buffer_size))
             picture.pts = 0
@@ -53,6 +94,12 @@ def choose_encoder(settings: EncodeSettings, facts: VideoFacts) -> EncoderChoice
             stream.encode(None)
             extradata = stream.codec_context.extradata or b""
     except (av.error.FFmpegError, ValueError) as error:
+        if name in nvenc.NAMES.values():
+            raise BadConfig(
+                f"NVENC is not on this node ({name}: {error}): A100, H100, H200 and B200 have none, T4, A10, L4 and "
+                "L40S have: choose such nodes by worker.nodeSelector, or use video.encoder Auto or Software",
+                reason=names.NO_ENCODER,
+            ) from error
         raise BadConfig(
             f"encoder {name} refuses {facts.width}x{facts.height} {settings.pix_fmt} with {options}: {error}: "
             "choose another codec or preset",
@@ -63,6 +110,8 @@ def choose_encoder(settings: EncodeSettings, facts: VideoFacts) -> EncoderChoice
 
 def encoder_options(name: str, settings: EncodeSettings, facts: VideoFacts) -> dict[str, str]:
     """The encoder's private options; what they leave open is set on its context."""
+    if name in nvenc.NAMES.values():
+        return nvenc.options(settings)
     preset = DEFAULT_PRESET.get(name, "") if settings.preset == "Auto" else settings.preset
     lossless = settings.quality == "Lossless"
     quality = "0" if lossless else str(settings.quality)
@@ -136,6 +185,8 @@ class PartWriter:
         """Add a frame."""
         if self._fields is not None:
             frame = self._fields.set(frame)
+        if self._stream.codec_context.pix_fmt == "p010le":
+            frame = nvenc.as_p010(frame)
         frame.pts = self._frames
         frame.time_base = self._stream.codec_context.time_base
         # A decoded frame's own type would force that type on the encoder.
@@ -187,10 +238,15 @@ def _add_stream(container: Any, choice: EncoderChoice, settings: EncodeSettings,
     stream = container.add_stream(choice.name, rate=facts.rate, options=dict(choice.options))
     context: VideoCodecContext = stream.codec_context
     context.width, context.height = facts.width, facts.height
-    context.pix_fmt = settings.pix_fmt
+    hardware = choice.name in nvenc.NAMES.values()
+    context.pix_fmt = nvenc.pixel_format(settings) if hardware else settings.pix_fmt
     context.time_base = 1 / Fraction(facts.rate)
     context.gop_size = settings.gop
-    context.thread_count = settings.threads
+    if hardware:
+        context.bit_rate = 0
+        context.max_b_frames = 2
+    else:
+        context.thread_count = settings.threads
     context.sample_aspect_ratio = facts.sar
     context.color_range = facts.color_range
     context.color_primaries = facts.color_primaries

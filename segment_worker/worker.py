@@ -195,18 +195,26 @@ class _Pod:
     @cached_property
     def _encoder(self) -> EncoderChoice:
         """encoder.json, which the first worker writes and this worker's own probe must equal."""
-        own = choose_encoder(self.plan.encode, self.plan.video)
-        uri = self._layout.encoder
+        uri, node = self._layout.encoder, os.environ.get("NODE_NAME") or platform.node()
         try:
             agreed = EncoderChoice.model_validate_json(self._storage.get(uri))
         except NotFound:
-            self._storage.put(uri, own.model_dump_json(by_alias=True).encode(), if_absent=True)
+            first = choose_encoder(self.plan.encode, self.plan.video)
+            self._storage.put(uri, first.model_dump_json(by_alias=True).encode(), if_absent=True)
             agreed = EncoderChoice.model_validate_json(self._storage.get(uri))
-        if agreed != own:
-            node = os.environ.get("NODE_NAME") or platform.node()
+            if agreed == first:
+                return agreed
+        try:
+            own = choose_encoder(self.plan.encode, self.plan.video, agreed=agreed.name)
+        except BadConfig as error:
             raise BadConfig(
-                f"node {node}: its {own.name} does not encode like the job's first worker's {agreed.name}: "
-                "use the same image everywhere, encoder Software, or a node selector",
+                f"node {node}: the job's first worker encodes by {agreed.name}, which does not run here: {error}",
+                reason=names.ENCODER_MISMATCH,
+            ) from error
+        if agreed != own:
+            raise BadConfig(
+                f"node {node}: its {own.name} does not encode like the job's first worker's: use the same image "
+                "everywhere, encoder Software, or a node selector that names one GPU model",
                 reason=names.ENCODER_MISMATCH,
             )
         return agreed

@@ -27,6 +27,7 @@ from recast.spec import Audio, JobSpec, Output, Segments, Source, Storage, Video
 from recast.stopping import Terminated, terminated_by_signals
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
+ENCODERS: dict[str, Literal["Auto", "Software", "Nvenc"]] = {"auto": "Auto", "software": "Software", "nvenc": "Nvenc"}
 TRACKS = ("audio", "subtitle", "video", "data", "attachment", "cover")
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
@@ -88,6 +89,9 @@ def add_parser(commands: Commands, text: str) -> None:
 def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--codec", choices=CODECS, default="auto", help="default: the source's, where it can be written"
+    )
+    parser.add_argument(
+        "--encoder", choices=sorted(ENCODERS), default="auto", help="auto takes NVENC where there is one (default)"
     )
     parser.add_argument("--quality", default="18", metavar="N|lossless", help="constant quality (default: %(default)s)")
     parser.add_argument("--preset", default="auto", help="the encoder's own preset name")
@@ -151,6 +155,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
             engine=engine_of(options),
             video=Video(
                 codec=CODECS[options.codec],
+                encoder=ENCODERS[options.encoder],
                 quality=_quality(options.quality),
                 preset="Auto" if options.preset == "auto" else options.preset,
                 pixel_format="Source" if options.pixel_format == "source" else "Yuv420p",
