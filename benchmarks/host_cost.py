@@ -5,7 +5,7 @@ a swapped crop. What is left is everything else: for recast decoding, preparing,
 region back into the frame; for InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer. Both take turns
 in one process on one core; the least of the rounds counts.
 
-    taskset -c 0 python -m benchmarks.host_cost [--frames 60] [--size 1080 2160]
+    taskset -c 0 python -m benchmarks.host_cost [--frames 125] [--size 1080 2160]
 """
 
 import argparse
@@ -181,7 +181,7 @@ def _bare(kind: Any, session: FreeModel, **fields: Any) -> Any:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--frames", type=int, default=125)
     parser.add_argument("--size", type=int, nargs="+", default=[1080, 2160], help="heights")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
