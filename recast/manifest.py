@@ -203,7 +203,9 @@ class PartReport(Model):
         packets_sha256: over the payloads of the part's packets, in decode order.
         reorder: by how many places a packet comes later in decode order than its frame in display order.
         batch: faces at once, where the device's memory did not hold as many as the job asks for.
-        seconds: wall time by stage of the pipeline.
+        seconds: wall time by stage of the pipeline, of which `pipeline` is all of it.
+        queue_fill: how full each queue of the pipeline was when something was taken, 0..1: a full one waits for what
+            comes after it, an empty one for what comes before.
     """
 
     segment: int
@@ -219,6 +221,7 @@ class PartReport(Model):
     faces_found: int = 0
     faces_swapped: int = 0
     seconds: dict[str, float] = {}
+    queue_fill: dict[str, float] = {}
     cpu_seconds: float = 0.0
 
 

@@ -276,7 +276,9 @@ class Worker(Model):
     gpus: int | None = Field(
         None, ge=0, le=8, description="GPUs of a worker; where left out, what engine and encoder need."
     )
-    scratch_size: Quantity = Field("16Gi", description="Size limit of a worker's local disk: one segment and its part.")
+    scratch_size: Quantity = Field(
+        "16Gi", description="Size limit of a worker's local disk: two segments and two parts."
+    )
     node_selector: dict[MapKey, Annotated[str, StringConstraints(max_length=63)]] = Field(
         {}, max_length=16, description="Labels of the nodes that workers may run on."
     )

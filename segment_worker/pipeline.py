@@ -12,6 +12,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -43,6 +44,16 @@ class SegmentStats:
     faces_found: int = 0
     faces_swapped: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    _fills: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def queue_fill(self) -> dict[str, float]:
+        """How full each queue was when something was taken, 0..1."""
+        return {queue: round(sum(fills) / len(fills), 3) for queue, fills in self._fills.items()}
+
+    def taken(self, queue: str, fill: float) -> None:
+        """Something was taken from a queue that was so full."""
+        self._fills.setdefault(queue, []).append(fill)
 
     def add(self, stage: str, seconds: float) -> None:
         """Add to a stage's seconds."""
@@ -86,20 +97,24 @@ def make_part(
     Raises:
         BadInput: the packets do not decode to exactly the frames of the plan.
     """
+    started = time.monotonic()
     line = _Line()
     decoded: Queue[Batch | None] = Queue(QUEUE_BATCHES)
     swapped: Queue[Batch | None] = Queue(QUEUE_BATCHES)
     stats = SegmentStats()
     writer = PartWriter(part, choice, settings, facts)
     line.start(lambda: _decode(source, segment, facts, settings, stats, line.into(decoded), name), decoded)
-    line.start(lambda: _swap(line.out_of(decoded), facts, settings, engine, stats, line.into(swapped)), swapped)
-    line.start(lambda: _encode(line.out_of(swapped), writer, stats, moved), None)
+    from_decode = line.out_of(decoded, lambda fill: stats.taken("decoded", fill))
+    from_swap = line.out_of(swapped, lambda fill: stats.taken("swapped", fill))
+    line.start(lambda: _swap(from_decode, facts, settings, engine, stats, line.into(swapped)), swapped)
+    line.start(lambda: _encode(from_swap, writer, stats, moved), None)
     try:
         line.join()
     except BaseException:
         line.stop()
         writer.abandon()
         raise
+    stats.add("pipeline", time.monotonic() - started)
     return stats
 
 
@@ -226,7 +241,8 @@ class _Line:
 
     def start(self, body: Callable[[], None], output: Queue[Batch | None] | None) -> None:
         """Run `body` in a thread; its end is passed on to `output`."""
-        thread = threading.Thread(target=self._run, args=(body, output), daemon=True)
+        # Its log lines carry what those of this thread do.
+        thread = threading.Thread(target=copy_context().run, args=(self._run, body, output), daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -243,15 +259,17 @@ class _Line:
 
         return put
 
-    def out_of(self, queue: Queue[Batch | None]) -> Iterator[Batch]:
-        """What comes through `queue`, until its end or until the line stops."""
+    def out_of(self, queue: Queue[Batch | None], taken: Callable[[float], None]) -> Iterator[Batch]:
+        """What comes through `queue`, until its end or until the line stops; `taken` hears how full it was."""
         while not self._stopped.is_set():
+            fill = queue.qsize() / queue.maxsize
             try:
                 batch = queue.get(timeout=POLL_SECONDS)
             except Empty:
                 continue
             if batch is None:
                 return
+            taken(fill)
             yield batch
         raise _Stopped
 

@@ -9,8 +9,10 @@ import platform
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +26,7 @@ from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION
 from recast.watchdog import Watchdog
+from segment_worker.aside import Aside
 from segment_worker.encoders import choose_encoder
 from segment_worker.engines.base import Engine, OutOfDeviceMemory
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
@@ -45,17 +48,27 @@ def work(job: StageInput) -> StageResult:
     """
     if job.run is None:
         raise BadConfig("RECAST_STAGE: run is missing: split reports it")
-    pod = _Pod(job, job.run)
-    frames = 0
-    indices = segments_of_pod(completion_index(), job.segments_per_pod, pod.plan.segments)
-    for index in indices:
-        log.bind(segment=index)
+    with tempfile.TemporaryDirectory(prefix="recast-swap-", ignore_cleanup_errors=True) as folder:
+        pod = _Pod(job, job.run, Path(folder))
+        indices = segments_of_pod(completion_index(), job.segments_per_pod, pod.plan.segments)
         try:
-            frames += pod.do(pod.segment(index))
-        except RecastError as error:
-            error.segment = index  # type: ignore[attr-defined]  # read by run_stage
-            raise
+            frames = sum(pod.do(index, following) for index, following in zip_longest(indices, indices[1:]))
+            pod.finish()
+        finally:
+            pod.stop()
     return StageResult(segment=indices[0] if indices else None, frames=frames, segments=len(indices))
+
+
+@contextmanager
+def about(index: int) -> Iterator[None]:
+    """Log lines and errors of the block are about a segment."""
+    with log.within(segment=index):
+        try:
+            yield
+        except RecastError as error:
+            # Read by run_stage; of a task aside it is set already.
+            error.segment = getattr(error, "segment", index)  # type: ignore[attr-defined]
+            raise
 
 
 def completion_index() -> int:
@@ -76,16 +89,24 @@ def segments_of_pod(index: int, per_pod: int, total: int) -> Sequence[int]:
 
 
 class _Pod:
-    """What the segments of one pod share: plan, engine, encoder, storage."""
+    """What the segments of one pod share: plan, engine, encoder, storage.
 
-    def __init__(self, job: StageInput, run: str) -> None:
+    While a segment is swapped the next one is fetched, and the one before it is checked, uploaded and committed.
+    """
+
+    def __init__(self, job: StageInput, run: str, folder: Path) -> None:
         self._spec = job.spec
         self._storage = make_storage(job.spec)
         self._layout = job.layout(run)
         self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
         self._refuse_other_pixels()
+        self._folder = folder
         self._chunks: dict[int, tuple[PlannedSegment, ...]] = {}
         self._batch: int | None = None
+        self._ahead: Aside[float] = Aside("ahead")
+        self._behind: Aside[None] = Aside("behind")
+        self._fetching: int | None = None
+        self._cpu_seconds = _cpu_seconds()
 
     def segment(self, index: int) -> PlannedSegment:
         """The plan's entry of a segment."""
@@ -94,32 +115,80 @@ class _Pod:
             self._chunks = {number: read_segments(self._storage, self._layout, self.plan, number)}
         return self._chunks[number][index - self.plan.chunks[number]]
 
-    def do(self, planned: PlannedSegment) -> int:
-        """Make and commit a segment's part, unless it is there; returns its frames."""
-        segment = planned.segment
-        digest = part_digest(
+    def do(self, index: int, following: int | None) -> int:
+        """Make a segment's part, unless it is committed; returns its frames.
+
+        Args:
+            index: the segment.
+            following: the one that comes next, where there is one.
+        """
+        with about(index):
+            planned = self.segment(index)
+            if self._is_committed(planned):
+                frames = planned.segment.frames
+                log.info("part is committed", frames=frames)
+                log.info("progress", frames=frames, of=frames)
+                return frames
+            download = self._fetched(planned)
+            if following is not None:
+                self._fetch_ahead(following)
+            stats = self._make(planned.segment)
+            stats.add("download", download)
+            self._behind.begin(lambda: self._finish(planned.segment, stats))
+            return planned.segment.frames
+
+    def finish(self) -> None:
+        """Wait until the last part is committed."""
+        self._behind.end()
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._ahead.stop()
+        self._behind.stop()
+
+    def _digest(self, segment: Segment) -> str:
+        return part_digest(
             segment=segment.model_dump(mode="json"),
             inputs=self.plan.inputs,
             encoder=self._encoder.model_dump(mode="json"),
         )
-        if self._storage.exists(self._layout.part_report(segment.index, digest)):
-            log.info("part is committed", frames=segment.frames)
-            log.info("progress", frames=segment.frames, of=segment.frames)
-            return segment.frames
-        started = _cpu_seconds()
-        with tempfile.TemporaryDirectory(prefix="recast-swap-") as folder:
-            packets, part = Path(folder, "packets.mkv"), Path(folder, "part.mkv")
-            clock = time.monotonic()
-            self._storage.download(planned.uri, packets, sha256=segment.sha256)
-            download = time.monotonic() - clock
-            stats, facts = self._make(segment, packets, part)
-            stats.add("download", download)
-            self._commit(segment, digest, part, stats, facts, _cpu_seconds() - started)
-        return segment.frames
 
-    def _make(self, segment: Segment, packets: Path, part: Path) -> tuple[SegmentStats, PartFacts]:
+    def _is_committed(self, planned: PlannedSegment) -> bool:
+        segment = planned.segment
+        return self._storage.exists(self._layout.part_report(segment.index, self._digest(segment)))
+
+    def _packets(self, segment: Segment) -> Path:
+        return self._folder / f"{segment.index}-packets.mkv"
+
+    def _part(self, segment: Segment) -> Path:
+        return self._folder / f"{segment.index}-part.mkv"
+
+    def _fetch_ahead(self, index: int) -> None:
+        planned = self.segment(index)
+        if not self._is_committed(planned):
+            self._fetching = index
+            self._ahead.begin(lambda: self._fetch(planned))
+
+    def _fetched(self, planned: PlannedSegment) -> float:
+        """Have a segment's packets here; gives the seconds that were waited for them."""
+        clock = time.monotonic()
+        if self._fetching == planned.segment.index:
+            self._ahead.end()
+        else:
+            self._fetch(planned)
+        self._fetching = None
+        return time.monotonic() - clock
+
+    def _fetch(self, planned: PlannedSegment) -> float:
+        clock = time.monotonic()
+        with about(planned.segment.index):
+            self._storage.download(planned.uri, self._packets(planned.segment), sha256=planned.segment.sha256)
+        return time.monotonic() - clock
+
+    def _make(self, segment: Segment) -> SegmentStats:
         name, plan = f"segment {segment.index}", self.plan
         progress = _Progress(segment)
+        packets, part = self._packets(segment), self._part(segment)
         dog = Watchdog(self._spec.worker.stall_seconds, lambda: f"{name}, frame {progress.frames}")
 
         def moved(frames: int) -> None:
@@ -127,7 +196,7 @@ class _Pod:
             progress.at(frames)
 
         try:
-            stats = self._made(
+            return self._made(
                 lambda: make_part(
                     packets,
                     part,
@@ -140,12 +209,26 @@ class _Pod:
                     name=name,
                 )
             )
-            clock = time.monotonic()
-            facts = check_part(part, frames=segment.frames, facts=plan.video, threads=plan.encode.threads, name=name)
-            stats.add("check", time.monotonic() - clock)
         finally:
             dog.stop()
-        return stats, facts
+            packets.unlink(missing_ok=True)
+
+    def _finish(self, segment: Segment, stats: SegmentStats) -> None:
+        """Check a part that was made, and commit it."""
+        part, name = self._part(segment), f"segment {segment.index}"
+        dog = Watchdog(self._spec.worker.stall_seconds, lambda: f"check of {name}")
+        try:
+            with about(segment.index):
+                clock = time.monotonic()
+                facts = check_part(
+                    part, frames=segment.frames, facts=self.plan.video, threads=self.plan.encode.threads, name=name
+                )
+                stats.add("check", time.monotonic() - clock)
+                dog.moved()
+                self._commit(segment, part, stats, facts)
+        finally:
+            dog.stop()
+            part.unlink(missing_ok=True)
 
     def _made(self, make: Callable[[], SegmentStats]) -> SegmentStats:
         """Make the part; from its start again by smaller batches where the device's memory is full."""
@@ -159,15 +242,10 @@ class _Pod:
                 self._batch = batch
                 log.warning("out of device memory: the segment starts again", batch=batch, detail=str(error))
 
-    def _commit(
-        self,
-        segment: Segment,
-        digest: str,
-        part: Path,
-        stats: SegmentStats,
-        facts: PartFacts,
-        cpu_seconds: float,
-    ) -> None:
+    def _commit(self, segment: Segment, part: Path, stats: SegmentStats, facts: PartFacts) -> None:
+        digest, used = self._digest(segment), _cpu_seconds()
+        # Segments overlap: each gets what was used since the last one.
+        cpu_seconds, self._cpu_seconds = used - self._cpu_seconds, used
         with part.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         report = PartReport(
@@ -181,6 +259,7 @@ class _Pod:
             reorder=facts.reorder,
             encoder=self._encoder.name,
             batch=self._batch,
+            queue_fill=stats.queue_fill,
             faces_found=stats.faces_found,
             faces_swapped=stats.faces_swapped,
             seconds={stage: round(seconds, 3) for stage, seconds in stats.seconds.items()},

@@ -1,6 +1,7 @@
 """Which segments a pod does, and what it refuses before it touches one."""
 
 import json
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,7 @@ from recast.stage import StageInput
 from recast.versions import PIXEL_VERSION
 from segment_worker import worker
 from segment_worker.engines.factory import selection_of
+from segment_worker.pipeline import SegmentStats
 from segment_worker.worker import completion_index, segments_of_pod, work
 
 
@@ -114,7 +116,7 @@ def write(uri: str, text: str) -> None:
 
 
 def test_every_segment_is_found_in_its_chunk(make_job: MakeJob) -> None:
-    pod = worker._Pod(make_job(), "r")
+    pod = worker._Pod(make_job(), "r", Path())
     assert [pod.segment(k).segment.index for k in (*range(SEGMENTS), 0, 6)] == [*range(SEGMENTS), 0, 6]
 
 
@@ -124,31 +126,84 @@ def test_a_pod_does_its_own_segments_and_reports_them(
 ) -> None:
     done: list[int] = []
 
-    def do(self: object, planned: PlannedSegment) -> int:
-        done.append(planned.segment.index)
-        return planned.segment.frames
+    following: list[int | None] = []
+
+    def do(self: worker._Pod, segment: int, then: int | None) -> int:
+        done.append(segment)
+        following.append(then)
+        return self.segment(segment).segment.frames
 
     monkeypatch.setattr(worker._Pod, "do", do)
     monkeypatch.setattr(log, "_bound", {})
     monkeypatch.setenv("JOB_COMPLETION_INDEX", str(index))
     result = work(make_job())
     assert done == list(range(SEGMENTS))[2 * index : 2 * index + 2]
+    assert following == [*done[1:], *([None] if done else [])]
     assert (result.frames, result.segments) == (len(done), len(done))
     assert result.segment == (done[0] if done else None)
 
 
 def test_an_error_says_which_segment_it_is_about(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    def do(self: object, planned: PlannedSegment) -> int:
+    def gone(self: worker._Pod, planned: PlannedSegment) -> bool:
         if planned.segment.index == 3:
             raise NotFound("gone")
-        return 1
+        return True
 
-    monkeypatch.setattr(worker._Pod, "do", do)
+    monkeypatch.setattr(worker._Pod, "_is_committed", gone)
     monkeypatch.setattr(log, "_bound", {})
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
     with pytest.raises(NotFound) as failed:
         work(make_job())
     assert failed.value.segment == 3  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("broken", ["_fetch", "_finish"])
+def test_what_fails_aside_is_about_its_own_segment(
+    make_job: MakeJob, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next segment is fetched, and the last one committed, while another is made."""
+
+    def fails(self: worker._Pod, what: Any, *_: object) -> float:
+        index = what.segment.index if broken == "_fetch" else what.index
+        with worker.about(index):
+            if index == (3 if broken == "_fetch" else 2):
+                raise NotFound("gone")
+        return 0.0
+
+    monkeypatch.setattr(worker._Pod, "_is_committed", lambda *_: False)
+    monkeypatch.setattr(worker._Pod, "_make", lambda *_: SegmentStats(frames=1))
+    monkeypatch.setattr(worker._Pod, "_fetch", lambda *_: 0.0)
+    monkeypatch.setattr(worker._Pod, "_finish", lambda *_: None)
+    monkeypatch.setattr(worker._Pod, broken, fails)
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
+    with pytest.raises(NotFound) as failed:
+        work(make_job())
+    assert failed.value.segment == (3 if broken == "_fetch" else 2)  # type: ignore[attr-defined]
+
+
+def test_the_next_segment_is_fetched_and_the_last_committed_while_one_is_made(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched, committed = threading.Event(), threading.Event()
+
+    def make(self: worker._Pod, segment: Segment) -> SegmentStats:
+        if segment.index == 2:
+            assert fetched.wait(5), "segment 3 comes while segment 2 is made"
+        else:
+            assert committed.wait(5), "segment 2 is committed while segment 3 is made"
+        return SegmentStats(frames=1)
+
+    def fetch(self: worker._Pod, planned: PlannedSegment) -> float:
+        if planned.segment.index == 3:
+            fetched.set()
+        return 0.0
+
+    monkeypatch.setattr(worker._Pod, "_is_committed", lambda *_: False)
+    monkeypatch.setattr(worker._Pod, "_make", make)
+    monkeypatch.setattr(worker._Pod, "_fetch", fetch)
+    monkeypatch.setattr(worker._Pod, "_finish", lambda self, segment, stats: committed.set())
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
+    assert work(make_job()).segments == 2
 
 
 def test_a_pod_without_a_run_is_configured_wrongly(make_job: MakeJob) -> None:
@@ -169,5 +224,5 @@ def test_a_worker_that_would_make_other_pixels_than_the_jobs_refuses(
     make_job: MakeJob, engine: str, inputs: dict[str, Any] | None
 ) -> None:
     with pytest.raises(BadConfig, match="pixel version") as refused:
-        worker._Pod(make_job(engine, inputs), "r")
+        worker._Pod(make_job(engine, inputs), "r", Path())
     assert refused.value.reason == names.INPUTS_CHANGED
