@@ -9,6 +9,7 @@ MEASURES = (
     "benchmarks.mesh_speed",
     "benchmarks.stills",
     "benchmarks.host_cost",
+    "benchmarks.pipeline",
 )
 
 
