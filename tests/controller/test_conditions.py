@@ -43,3 +43,18 @@ def test_a_condition_that_is_not_there_is_removed_for_nothing() -> None:
     status = begun()
     assert without_condition(status, kube.STALLED) is status
     assert without_condition(set_stalled(status), kube.STALLED) == status
+
+
+def test_it_says_which_spec_it_is_about_and_since_when_in_whole_seconds() -> None:
+    late = NOW + timedelta(microseconds=7)
+    status = with_condition(begun(), kube.STALLED, "True", "X", "x", generation=7, now=late)
+    found = status.condition(kube.STALLED)
+    assert found is not None and (found.observed_generation, found.last_transition_time) == (7, NOW)
+    # A status is read back from the API to the second: it must be equal then.
+    assert JobStatus.model_validate_json(status.model_dump_json(by_alias=True)) == status
+
+
+def test_another_spec_or_reason_is_a_change() -> None:
+    status = set_stalled(begun())
+    assert with_condition(status, kube.STALLED, "True", "Unschedulable", "wait", generation=2, now=NOW) != status
+    assert with_condition(status, kube.STALLED, "True", "NodeLost", "wait", generation=1, now=NOW) != status

@@ -121,3 +121,111 @@ def test_models_are_kept_where_that_was_asked_for(cache: dict[str, str], source:
         assert ({"name": "models", **source} in pod["volumes"]) == has
         environment = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
         assert environment.get("RECAST_MODEL_CACHE") == ("/var/cache/recast/models" if has else None)
+
+
+def as_another(made_of: dict[str, Any], stage: str) -> dict[str, Any]:
+    """The expected Job of a stage that differs from split only by its name."""
+    text = yaml.safe_dump(made_of)
+    for old in ("-split-", "stage: split", "stages.split"):
+        assert old in text
+        text = text.replace(old, old.replace("split", stage))
+    changed: dict[str, Any] = yaml.safe_load(text)
+    return changed
+
+
+@pytest.mark.parametrize("stage", [kube.NORMALISE, kube.CLEANUP])
+def test_normalise_and_cleanup_have_the_pod_of_split(stage: str) -> None:
+    made = of_sample("mesh", stage)
+    environment = made["spec"]["template"]["spec"]["containers"][0]["env"]
+    given = StageInput.model_validate_json(environment[0]["value"])
+    assert (given.run, given.attempt, given.segments_per_pod) == (RUN, 1, 1)
+    environment[0]["value"] = "..."
+    split = yaml.safe_load((HERE / "manifests" / "mesh-split.yaml").read_text())
+    assert made == as_another(split, stage)
+
+
+@pytest.mark.parametrize("stage", [kube.SPLIT, kube.NORMALISE])
+def test_the_whole_job_of_all_fields_is_that_of_cleanup_in_its_queue(stage: str) -> None:
+    made = of_sample("all-fields", stage)
+    made["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = "..."
+    cleanup = yaml.safe_load((HERE / "manifests" / "all-fields-cleanup.yaml").read_text())
+    text = yaml.safe_dump(cleanup).replace("-cleanup-", f"-{stage}-").replace("stage: cleanup", f"stage: {stage}")
+    expected = yaml.safe_load(text.replace("stages.cleanup", f"stages.{stage}"))
+    expected["metadata"]["labels"][kube.LABEL_QUEUE] = "renders"
+    assert made == expected
+
+
+@pytest.mark.parametrize("stage", kube.STAGES)
+def test_kueues_labels_are_on_each_job_but_cleanup_and_on_no_pod(stage: str) -> None:
+    labels = {kube.LABEL_QUEUE: "renders", kube.LABEL_PRIORITY: "urgent", "kueue.x-k8s.io/other": "x"}
+    owner = resource(labels=labels)
+    made = make_job(
+        owner, JobSpec.model_validate(spec()), stage, attempt=0, run=RUN, segments=9, settings=PodSettings(IMAGES)
+    )
+    kueues = {key: value for key, value in made["metadata"]["labels"].items() if key.startswith("kueue")}
+    # Cleanup must run where a queue is held for ever.
+    wanted = {kube.LABEL_QUEUE: "renders", kube.LABEL_PRIORITY: "urgent"}
+    assert kueues == ({} if stage == kube.CLEANUP else wanted)
+    assert not any(key.startswith("kueue") for key in made["spec"]["template"]["metadata"]["labels"])
+
+
+@pytest.mark.parametrize(("length", "expected"), [(253, 63), (63, 63), (5, 5)])
+def test_a_long_name_is_cut_where_a_label_is_too_short(length: int, expected: int) -> None:
+    owner = Resource("studio", "a" * length, UID, BEGAN)
+    made = make_job(
+        owner, JobSpec.model_validate(spec()), kube.SPLIT, attempt=0, run=None, segments=1, settings=SETTINGS
+    )
+    assert len(made["metadata"]["labels"][kube.LABEL_JOB]) == expected
+    assert made["metadata"]["ownerReferences"][0]["name"] == "a" * length
+
+
+def test_a_label_that_is_cut_ends_as_a_label_may() -> None:
+    owner = Resource("studio", "a" * 61 + ".-" + "b" * 9, UID, BEGAN)
+    made = make_job(
+        owner, JobSpec.model_validate(spec()), kube.SPLIT, attempt=0, run=None, segments=1, settings=SETTINGS
+    )
+    assert made["metadata"]["labels"][kube.LABEL_JOB] == "a" * 61
+
+
+def test_recasts_own_annotations_are_stronger_than_the_administrators() -> None:
+    # A worker that an autoscaler may move loses its segments again and again.
+    settings = PodSettings(IMAGES, annotations={"karpenter.sh/do-not-disrupt": "false", "team": "vfx"})
+    annotations = of_sample("mesh", kube.SWAP, settings)["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["karpenter.sh/do-not-disrupt"] == "true" and annotations["team"] == "vfx"
+
+
+def test_mux_has_its_own_resources_and_disk_and_split_the_others() -> None:
+    sizes = {
+        "split": {"resources": {"requests": {"cpu": 1}}, "volume": {"size": "1Gi"}},
+        "mux": {"resources": {"requests": {"cpu": 9}}, "volume": {"size": "9Gi", "storageClassName": "fast"}},
+    }
+    checked = JobSpec.model_validate(spec(stages=sizes))
+    for stage, cpu in ((kube.SPLIT, 1), (kube.NORMALISE, 1), (kube.CLEANUP, 1), (kube.MUX, 9)):
+        made = make_job(resource(), checked, stage, attempt=0, run=RUN, segments=9, settings=SETTINGS)
+        pod = made["spec"]["template"]["spec"]
+        assert pod["containers"][0]["resources"]["requests"] == {"cpu": cpu}, stage
+        assert ("ephemeral" in pod["volumes"][0]) == (stage == kube.MUX)
+
+
+@pytest.mark.parametrize(
+    ("segments", "per_pod", "parallelism", "completions", "at_once"),
+    [(14, 4, 16, 4, 4), (14, 4, 2, 4, 2), (1, 4, 16, 1, 1), (12, 4, 16, 3, 3), (9, 1, 3, 9, 3)],
+)
+def test_swap_has_a_pod_for_each_few_segments(
+    segments: int, per_pod: int, parallelism: int, completions: int, at_once: int
+) -> None:
+    checked = JobSpec.model_validate(spec(segments={"perPod": per_pod, "maxParallelism": parallelism}))
+    made = make_job(resource(), checked, kube.SWAP, attempt=0, run=RUN, segments=segments, settings=SETTINGS)
+    assert (made["spec"]["completions"], made["spec"]["parallelism"]) == (completions, at_once)
+    assert made["metadata"]["annotations"] == {"recast.video/segments-per-pod": str(per_pod)}
+    given = made["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"]
+    assert StageInput.model_validate_json(given).segments_per_pod == per_pod
+
+
+@pytest.mark.parametrize("stage", kube.STAGES)
+def test_what_is_made_can_be_changed_without_changing_the_next(stage: str) -> None:
+    first = of_sample("all-fields", stage)
+    for part in (first["spec"]["template"]["spec"], first["spec"]["podFailurePolicy"]["rules"], first["metadata"]):
+        part.clear()
+    assert of_sample("all-fields", stage) == of_sample("all-fields", stage)
+    assert of_sample("all-fields", stage)["spec"]["template"]["spec"]["containers"]

@@ -1,12 +1,14 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from controller.observed import count_indexes, project_job, project_pod, project_resource, read_result
+from controller.observed import Observed, count_indexes, project_job, project_pod, project_resource, read_result
 from recast import kubenames as kube
-from tests.controller.builders import UID
+from tests.controller.builders import UID, job, pod, resource
 
 TIME = "2026-01-15T12:00:00Z"
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OWNER = [{"uid": "other"}, {"uid": UID, "controller": True}]
 
 
@@ -64,3 +66,98 @@ def test_a_status_that_cannot_be_read_is_observed_anew() -> None:
 @pytest.mark.parametrize(("text", "indexes"), [("", []), ("3", [3]), ("0-2,5,7-8", [0, 1, 2, 5, 7, 8])])
 def test_indexes_as_the_job_controller_writes_them(text: str, indexes: list[int]) -> None:
     assert count_indexes(text) == indexes
+
+
+def test_a_job_whose_workers_do_several_segments() -> None:
+    item = a_job(startTime=TIME, terminating=1)
+    item["metadata"]["annotations"] = {"recast.video/segments-per-pod": "4"}
+    job = project_job(item)
+    assert (job.segments_per_pod, job.started, job.created, job.terminating) == (4, NOON, NOON, 1)
+    assert project_job(a_job()).segments_per_pod == 1
+
+
+def test_a_job_that_is_being_deleted_is_not_live() -> None:
+    item = a_job()
+    item["metadata"]["deletionTimestamp"] = TIME
+    job = project_job(item)
+    assert job.deleting and not job.live
+
+
+def test_a_job_says_why_it_failed() -> None:
+    words = {"type": "Failed", "status": "True", "reason": "FailedIndexes", "message": "too many"}
+    job = project_job(a_job(conditions=[words]))
+    assert (job.failed_reason, job.failed_message) == ("FailedIndexes", "too many")
+
+
+def test_a_job_of_which_nothing_is_known_yet() -> None:
+    bare = {"metadata": {"name": "j", "uid": "1", "creationTimestamp": TIME}, "spec": {}}
+    job = project_job(bare)
+    assert (job.owner, job.stage, job.attempt, job.queue) == ("", "", 0, None)
+    assert job.live and not job.suspended and (job.parallelism, job.completions, job.started) == (1, 1, None)
+
+
+@pytest.mark.parametrize("state", ["running", "terminated"])
+def test_when_a_pod_began(state: str) -> None:
+    assert project_pod(a_pod({state: {"startedAt": TIME, "exitCode": 0}})).started == NOON
+
+
+def test_a_pod_that_is_being_deleted_and_was_evicted_before() -> None:
+    annotations = {"batch.kubernetes.io/job-index-ignored-failure-count": "12"}
+    pod = project_pod(a_pod({}, deletionTimestamp=TIME, annotations=annotations))
+    assert (pod.gone_at, pod.ignored_failures, pod.index) == (NOON, 12, 0)
+
+
+def test_a_pod_that_no_node_takes() -> None:
+    item = a_pod({})
+    item["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}
+    ]
+    assert project_pod(item).unschedulable == "0/3"
+    item["status"]["conditions"] = [{"type": "PodScheduled", "status": "True"}]
+    assert project_pod(item).unschedulable is None
+    item["status"]["conditions"][0] |= {"status": "False", "reason": "SchedulingGated"}
+    assert project_pod(item).unschedulable is None
+
+
+def test_a_pod_that_was_just_made() -> None:
+    pod = project_pod({"metadata": {"name": "p"}, "spec": {}})
+    assert (pod.phase, pod.node, pod.gpus, pod.owner, pod.ended) == ("Pending", None, 0, "", False)
+
+
+def test_a_pod_is_known_by_its_labels() -> None:
+    labels = {"recast.video/job-uid": UID, "recast.video/stage": "mux", "batch.kubernetes.io/job-name": "j"}
+    pod = project_pod(a_pod({}, labels=labels))
+    assert (pod.owner, pod.stage, pod.job) == (UID, "mux", "j")
+
+
+def test_a_resource_in_the_fields_that_matter() -> None:
+    metadata = {
+        "name": "a",
+        "namespace": "b",
+        "uid": UID,
+        "creationTimestamp": "2026-01-15T13:00:00+01:00",
+        "deletionTimestamp": TIME,
+        "generation": 4,
+        "resourceVersion": "17",
+        "finalizers": ["recast.video/scratch"],
+        "labels": {"a": "b"},
+    }
+    read = project_resource({"metadata": metadata, "spec": {"suspend": True}, "status": {"phase": "Muxing"}})
+    assert (read.namespace, read.name, read.uid, read.generation, read.resource_version) == ("b", "a", UID, 4, "17")
+    assert (read.created, read.deleted, read.finalizers) == (NOON, NOON, ("recast.video/scratch",))
+    assert (read.labels, read.spec, read.status.phase) == ({"a": "b"}, {"suspend": True}, "Muxing")
+
+
+def test_of_a_status_what_a_newer_controller_added_is_left_out() -> None:
+    metadata = {"name": "a", "namespace": "b", "uid": UID, "creationTimestamp": TIME}
+    read = project_resource({"metadata": metadata, "status": {"phase": "Muxing", "later": 1}})
+    assert read.status.phase == "Muxing" and (read.deleted, read.finalizers, read.generation) == (None, (), 1)
+
+
+def test_jobs_and_pods_are_found_by_stage_attempt_and_name() -> None:
+    jobs = (job("swap", 0), job("swap", 1), job("mux", 0))
+    pods = tuple(pod(each) for each in jobs)
+    seen = Observed(resource(), jobs, pods)
+    assert seen.job("swap", 1) == jobs[1] and seen.job("mux", 1) is None
+    assert seen.pods_of(jobs[1]) == (pods[1],)
+    assert seen.pods_but("swap") == (pods[2],)

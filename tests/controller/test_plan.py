@@ -507,13 +507,13 @@ def rows(stage: str) -> Iterator[tuple[str, Observed, datetime, list[str], str, 
 
     overdue = seen(stage, (one,), (its_pod,), deadlineSeconds=600)
     yield "late", overdue, LATE, [f"delete {stage}-0"], "Failed", known | late
-    yield "just in time", overdue, LATE - timedelta(seconds=1), [], phase, known
+    yield "just in time", overdue, LATE - timedelta(seconds=2), [], phase, known
     late_held = seen(stage, (held,), (), was_suspended, deadlineSeconds=600, suspend=True)
     yield "late, suspended", late_held, LATE, [f"delete {stage}-0"], "Failed", known | suspended | late
     ends = known | {kube.FAILED: ("True", names.NAMESPACE_TERMINATING)}
     yield "no namespace", seen(stage, (one,), namespace_ends=True), NOW, [f"delete {stage}-0"], "Failed", ends
 
-    let_go = {"deleted": NOW, "finalizers": (kube.FINALIZER,), "storage": NEVER}
+    let_go: dict[str, Any] = {"deleted": NOW, "finalizers": (kube.FINALIZER,), "storage": NEVER}
     yield "deleted", seen(stage, (one,), (its_pod,), deleted=NOW), NOW, [], phase, known
     yield "deleted, held", seen(stage, (one,), (its_pod,), **let_go), NOW, [f"delete {stage}-0"], phase, known
     yield "deleted, no pod yet", seen(stage, (one,), **let_go), NOW, [f"delete {stage}-0"], phase, known

@@ -52,3 +52,44 @@ def test_gpu_time_is_counted_by_how_it_ended_and_never_goes_back() -> None:
     after = with_swap_progress(was_split(), SWAP, pods, NOW)
     assert after.gpu_seconds == GpuSeconds(spent=600, lost=600)
     assert with_swap_progress(after, SWAP, (), NOW).gpu_seconds == after.gpu_seconds
+
+
+def test_a_job_that_is_complete_has_done_all_whatever_its_indexes_say() -> None:
+    swap = job(kube.SWAP, complete=True, completed_indexes="0-1", active=2)
+    after = with_swap_progress(was_split(), swap, (), NOW)
+    assert after.segments == SegmentCounts(total=6, succeeded=6, active=0)
+    assert (after.progress, after.frames.done) == ("6/6", 150)
+
+
+def test_no_more_are_active_than_are_left() -> None:
+    swap = job(kube.SWAP, segments_per_pod=4, completions=2, completed_indexes="0", active=1)
+    assert with_swap_progress(was_split(), swap, (), NOW).segments == SegmentCounts(total=6, succeeded=4, active=2)
+
+
+def test_frames_never_go_back_where_segments_go_on() -> None:
+    status = was_split(frames=FrameCounts(total=150, done=140))
+    after = with_swap_progress(status, job(kube.SWAP, completed_indexes="0"), (), NOW)
+    assert (after.segments.succeeded, after.frames.done) == (1, 140)
+
+
+def test_a_job_that_nobody_saw_start_has_no_speed() -> None:
+    after = with_swap_progress(was_split(), job(kube.SWAP, completed_indexes="0", started=None), (), NOW)
+    assert after.segments.succeeded == 1
+    assert after.frames.per_second == 0 and after.estimated_completion_time is None
+
+
+def test_a_speed_of_nothing_promises_no_end() -> None:
+    status = was_split(frames=FrameCounts(total=6))
+    after = with_swap_progress(status, job(kube.SWAP, completed_indexes="0"), (), BEGAN + timedelta(hours=1))
+    assert after.frames == FrameCounts(total=6, done=1, per_second=0)
+    assert after.estimated_completion_time is None
+
+
+def test_what_is_done_in_no_time_has_a_speed_all_the_same() -> None:
+    after = with_swap_progress(was_split(), job(kube.SWAP, completed_indexes="0"), (), BEGAN)
+    assert after.frames.per_second == 25
+
+
+def test_a_pod_without_a_gpu_spends_none() -> None:
+    after = with_swap_progress(was_split(), SWAP, [ended(SWAP), ended(SWAP, 75, 1)], NOW)
+    assert after.gpu_seconds == GpuSeconds()

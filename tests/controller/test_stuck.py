@@ -10,7 +10,7 @@ from recast import names
 from tests.controller.builders import BEGAN, NOW, job, pod
 
 SWAP = job(kube.SWAP)
-PENDING = {"phase": "Pending", "started": None, "node": None}
+PENDING: dict[str, Any] = {"phase": "Pending", "started": None, "node": None}
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,63 @@ def test_pods_that_are_refused_are_told_by_the_last_event() -> None:
 def test_thirty_evictions_are_hopeless() -> None:
     assert hopeless_evictions([pod(SWAP, ignored_failures=29)]) is None
     assert hopeless_evictions([pod(SWAP), pod(SWAP, 2, ignored_failures=30)]) is not None
+
+
+WAITS: dict[str, dict[str, Any]] = {
+    "image": {"waiting_reason": "ErrImagePull"},
+    "configuration": {"waiting_reason": "CreateContainerError"},
+    "lost": {"gone_at": NOW - timedelta(seconds=6), "node": "node-7"},
+    "unschedulable": {"unschedulable": "no node"},
+    "evicted": {"ignored_failures": 12, "created": NOW},
+    "slow": {"node": "node-1"},
+}
+
+
+def test_of_several_the_one_that_a_person_can_cure_first_is_told() -> None:
+    reasons = []
+    pods = [pod(SWAP, index, **{**PENDING, **changes}) for index, changes in enumerate(WAITS.values())]
+    while pods:
+        # In whatever order the API lists them.
+        found = find_stuck(SWAP, pods[::-1], (), NOW)
+        assert found is not None and find_stuck(SWAP, pods, (), NOW) == found
+        reasons.append(found.reason)
+        pods.pop(0)
+    assert reasons == [
+        names.IMAGE_PULL_FAILED,
+        names.CONTAINER_CONFIG,
+        names.NODE_LOST,
+        names.UNSCHEDULABLE,
+        names.EVICTED_REPEATEDLY,
+        names.STARTING_SLOWLY,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "reason"),
+    [(each, names.IMAGE_PULL_FAILED) for each in ("ErrImagePull", "ErrImageNeverPull", "ImageInspectError")]
+    + [(each, names.CONTAINER_CONFIG) for each in ("CreateContainerError", "RunContainerError")],
+)
+def test_all_of_the_kubelets_words(waiting: str, reason: str) -> None:
+    found = find_stuck(SWAP, [pod(SWAP, **PENDING, waiting_reason=waiting)], (), NOW)
+    assert found is not None and found.reason == reason
+    assert f": {waiting}: " in found.message and "None" not in found.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # No node yet, and nobody says that none takes it.
+        {"node": None},
+        {"node": "node-1", "created": NOW - timedelta(seconds=299)},
+        {"phase": "Failed", "node": "node-1", "ignored_failures": 12},
+        {"gone_at": NOW - timedelta(seconds=4), "node": "node-1", "created": NOW},
+    ],
+)
+def test_more_that_may_pass_by_itself(changes: dict[str, Any]) -> None:
+    assert find_stuck(SWAP, [pod(SWAP, **{**PENDING, **changes})], (), NOW) is None
+
+
+def test_pods_were_refused_only_where_there_is_none() -> None:
+    assert find_stuck(SWAP, [pod(SWAP)], ("exceeded quota",), NOW) is None
+    assert find_stuck(SWAP, [], (), NOW) is None
+    assert find_stuck(replace(SWAP, created=NOW - timedelta(seconds=5)), [], ("x",), NOW) is not None
