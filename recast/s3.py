@@ -46,6 +46,7 @@ PART_MEMORY_BYTES = 256 * MIB
 PARTS_AT_ONCE = 4
 READ_ATTEMPTS = 4
 CONFLICT_ATTEMPTS = 4
+SETTLE_SECONDS = 0.3
 DELETED_AT_ONCE = 1_000
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -109,7 +110,8 @@ class S3Store:
             def write() -> None:
                 self._send_parts(uri, file.fileno(), before, facts, _condition(if_absent))
 
-            return self._write(uri, facts[WRITE_ID], if_absent, write)
+            written = self._write(uri, facts[WRITE_ID], if_absent, write)
+            return written and (not if_absent or self._stands(uri, facts[WRITE_ID]))
 
     def open(self, uri: str, *, etag: str | None) -> RangedReader:
         """Open an object for reading at random, pinned to one version."""
@@ -205,6 +207,15 @@ class S3Store:
                 else:
                     return True
         raise AssertionError("the loop ends by itself")
+
+    def _stands(self, uri: str, write_id: str) -> bool:
+        """Whether a conditional upload in parts is still what is there.
+
+        SeaweedFS looks and then writes: of two that complete within some milliseconds both succeed, and the later one
+        stands.
+        """
+        time.sleep(SETTLE_SECONDS)
+        return self._wrote(uri, write_id)
 
     def _wrote(self, uri: str, write_id: str) -> bool:
         with suppress(NotFound):
