@@ -3,7 +3,8 @@
 import threading
 
 from recast.kubenames import LABEL_QUEUE
-from tests.cluster.api import Json
+from tests.cluster.api import ApiError, Json
+from tests.cluster.cluster import ignore_gone
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.objects import jobs_path
 
@@ -31,7 +32,11 @@ class Kueue:
     def _run(self) -> None:
         while not self._stop.wait(0.02):
             for job in self._api.get(self._path)["items"]:
-                self._act(job)
+                try:
+                    self._act(job)
+                except ApiError as error:
+                    # The controller may delete it meanwhile.
+                    ignore_gone(error)
 
     def _act(self, job: Json) -> None:
         name = job["metadata"]["name"]
