@@ -104,6 +104,26 @@ class Consent(Model):
     subject: str | None = Field(None, max_length=512, description="Who gave it.")
 
 
+class Padding(Model):
+    """Percent of a square, from each of its sides."""
+
+    top: int = Field(0, ge=0, le=100, description="From the forehead down.")
+    right: int = Field(0, ge=0, le=100, description="From the crop's right.")
+    bottom: int = Field(0, ge=0, le=100, description="From the chin up.")
+    left: int = Field(0, ge=0, le=100, description="From the crop's left.")
+
+
+class Mask(Model):
+    """How much of the swapped face is laid over the target's; InsightFace's own rule where nothing is set."""
+
+    padding: Padding = Field(default_factory=Padding, description="What is left out of the face's square.")
+    blur: float | None = Field(
+        None, ge=0, le=1, description="How soft the square's edges are, 0 to 1; InsightFace's softness where left out."
+    )
+    opacity: float = Field(1.0, gt=0, le=1, description="How much of the swapped face is seen.")
+    keep_mouth: bool = Field(False, description="Leave the target's own mouth.")
+
+
 class Engine(Model):
     """What changes the pixels."""
 
@@ -126,6 +146,7 @@ class Engine(Model):
         128, description="Of InSwapper: width of the face that is swapped; 256 costs 4 times as much, 512 16 times."
     )
     batch: int = Field(8, ge=1, le=64, description="Of InSwapper: faces that go through the GPU at once.")
+    mask: Mask = Field(default_factory=Mask, description="Of InSwapper: how much of the swapped face is laid over.")
 
     @model_validator(mode="after")
     def _models_are_given(self) -> Self:

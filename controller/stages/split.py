@@ -131,6 +131,7 @@ def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
         "pixelBoost": engine.pixel_boost,
         "provider": engine.provider,
         "batch": engine.batch,
+        "mask": engine.mask.model_dump(mode="json"),
     }
 
 

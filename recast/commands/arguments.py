@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recast.errors import UsageError
-from recast.spec import Consent, Engine, FacePair, Select, Target
+from recast.spec import Consent, Engine, FacePair, Mask, Padding, Select, Target
 
 ENGINES: dict[str, Literal["Mesh", "InSwapper", "Passthrough"]] = {
     "mesh": "Mesh",
@@ -79,6 +79,38 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
         default=128,
         help="of inswapper: width of the face that is swapped (default: %(default)s)",
     )
+    _add_mask_arguments(parser)
+
+
+def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--keep-mouth", action="store_true", help="of inswapper: leave the target's own mouth (default: off)")
+    add("--opacity", type=float, default=1.0, metavar="0..1", help="of inswapper: how much of the new face is seen")
+    add("--mask-blur", type=float, metavar="0..1", help="of inswapper: how soft its edges are; default InsightFace's")
+    add(
+        "--mask-padding",
+        default="0,0,0,0",
+        metavar="T,R,B,L",
+        help="of inswapper: percent of the face's square left out at each side (default: %(default)s)",
+    )
+
+
+def _mask_of(options: argparse.Namespace) -> Mask:
+    sides = options.mask_padding.split(",")
+    if len(sides) != 4 or not all(side.strip().isdecimal() and int(side) <= 100 for side in sides):
+        raise UsageError(f"--mask-padding {options.mask_padding}: give four percentages: top,right,bottom,left")
+    top, right, bottom, left = map(int, sides)
+    for name, value in (("--opacity", options.opacity), ("--mask-blur", options.mask_blur)):
+        if value is not None and not 0 <= value <= 1:
+            raise UsageError(f"{name} {value}: give 0 to 1")
+    if options.opacity == 0:
+        raise UsageError("--opacity 0: nothing would be seen")
+    return Mask(
+        padding=Padding(top=top, right=right, bottom=bottom, left=left),
+        blur=options.mask_blur,
+        opacity=options.opacity,
+        keep_mouth=options.keep_mouth,
+    )
 
 
 def faces_of(options: argparse.Namespace) -> tuple[FacePair, ...]:
@@ -125,6 +157,7 @@ def engine_of(options: argparse.Namespace) -> Engine:
         provider=PROVIDERS[options.provider],
         precision="Fp16" if options.precision == "fp16" else "Fp32",
         pixel_boost=options.pixel_boost,
+        mask=_mask_of(options),
     )
 
 

@@ -58,9 +58,8 @@ def make_engine(
             from segment_worker.engines.inswapper import InSwapperEngine
             from segment_worker.insight.load import load_models
 
-            return InSwapperEngine(
-                load_models(engine, models()), [_read(pair, engine) for pair in pairs], boost=engine.pixel_boost
-            )
+            people = [_read(pair, engine) for pair in pairs]
+            return InSwapperEngine(load_models(engine, models()), people, boost=engine.pixel_boost, mask=engine.mask)
 
 
 def selection_of(target: spec.Target, engine: str) -> Selection:

@@ -7,12 +7,13 @@ from typing import Any
 import cv2
 import numpy.typing as npt
 
-from recast import names
+from recast import names, spec
 from recast.errors import BadInput
 from segment_worker.engines.base import FaceSeen, Image, Pair, SwappedFrame
 from segment_worker.insight.alignment import Array64, crop_matrix
 from segment_worker.insight.arcface import Recogniser, average, distance, normed
 from segment_worker.insight.crop import Mask, crop_of, mask_of, paste
+from segment_worker.insight.masking import is_box, share_of
 from segment_worker.insight.scrfd import Detection, Detector
 from segment_worker.insight.swapper import SIDE, Swapper
 from segment_worker.picture import Patch, Picture, under
@@ -59,6 +60,7 @@ class InSwapperEngine:
         models: what runs.
         pairs: whose face takes whose place; a face that an earlier one takes is left to it.
         boost: width of the crops, 128, 256 or 512.
+        mask: how much of a swapped face is laid over.
 
     Raises:
         BadInput: a source or reference image shows no face.
@@ -66,9 +68,12 @@ class InSwapperEngine:
 
     name = "inswapper"
 
-    def __init__(self, models: Models, pairs: Sequence[Pair], *, boost: int = SIDE) -> None:
+    def __init__(
+        self, models: Models, pairs: Sequence[Pair], *, boost: int = SIDE, mask: spec.Mask | None = None
+    ) -> None:
         cv2.setNumThreads(1)
         self._models, self._side = models, boost
+        self._mask = mask or spec.Mask()
         self._people = [self._person(pair) for pair in pairs]
 
     def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
@@ -116,8 +121,10 @@ class InSwapperEngine:
         for place, person in self._chosen(picture, faces).items():
             if unfit(faces[place]):
                 continue
-            matrix = crop_matrix(faces[place].landmarks, self._side)
-            mask = mask_of(picture, matrix, self._side)
+            landmarks = faces[place].landmarks
+            matrix = crop_matrix(landmarks, self._side)
+            wanted = share_of(self._mask, landmarks, matrix, self._side)
+            mask = mask_of(picture, matrix, self._side, wanted, box=is_box(self._mask))
             if mask is not None:
                 jobs.append(_Job(number, matrix, person.latent, mask))
         return jobs

@@ -71,13 +71,17 @@ def _grids(layout: YuvLayout, rect: Rect, matrix: Array64) -> list[Array64]:
     return [luma, chroma, chroma]
 
 
-def mask_of(picture: Picture, matrix: Array64, side: int) -> Mask | None:
+def mask_of(
+    picture: Picture, matrix: Array64, side: int, wanted: Array | None = None, *, box: bool = False
+) -> Mask | None:
     """The mask of a crop; None where there is too little of it in the picture.
 
     Args:
         picture: the picture; only its size matters.
         matrix: from the picture to the crop.
         side: the crop's width.
+        wanted: how much of each of the crop's samples is laid over, float32 [side, side]; all where None.
+        box: whether `wanted` has edges of its own, in place of InsightFace's.
     """
     bounds = corners(matrix, side)
     if not np.isfinite(bounds).all():
@@ -86,13 +90,18 @@ def mask_of(picture: Picture, matrix: Array64, side: int) -> Mask | None:
     rect = align(picture, *low, *high)
     if rect is None or min(rect.width, rect.height) < _LEAST_PIXELS:
         return None
-    square = _square(after(matrix, (1, 1), (rect.x, rect.y)), side, rect)
+    moved = after(matrix, (1, 1), (rect.x, rect.y))
+    own = None if wanted is None else _seen(wanted, moved, (rect.width, rect.height), [0.0])
+    if own is not None and box:
+        return Mask(rect, own) if own.any() else None
+    square = _square(moved, side, rect)
     _, _, width, height = cv2.boundingRect(square)
     if not width or not height:
         return None
     size = int(math.sqrt((width - 1) * (height - 1)))
     erosion, softness = max(size // 10, 10), max(size // 20, 5)
     share = _softened(_eroded(square, erosion, picture, rect), softness, picture, rect)
+    share = share if own is None else share * own
     return Mask(rect, share) if share.any() else None
 
 

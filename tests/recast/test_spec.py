@@ -29,6 +29,9 @@ FULL: dict[str, Any] = {
     "engine": {
         "name": "InSwapper", "models": "s3://studio/models", "provider": "TensorRt", "precision": "Fp16",
         "pixelBoost": 256, "batch": 4,
+        "mask": {
+            "padding": {"top": 10, "right": 0, "bottom": 5, "left": 0}, "blur": 0.3, "opacity": 0.9, "keepMouth": True,
+        },
     },
     "video": {
         "codec": "Hevc", "encoder": "Software", "quality": "Lossless", "preset": "slow", "pixelFormat": "Yuv420p",

@@ -8,7 +8,7 @@ import pytest
 from recast.commands.arguments import consent_of, engine_of, faces_of, to_uri
 from recast.commands.preview import seconds_of
 from recast.errors import UsageError
-from recast.spec import Source
+from recast.spec import Mask, Source
 from recast.stored import local_path
 
 
@@ -66,6 +66,7 @@ def options(**values: object) -> argparse.Namespace:
     defaults = {
         "face": [], "swap": [], "engine": "mesh", "select": "largest", "consent": None, "max_distance": None,
         "models": None, "provider": "cuda", "precision": "fp32", "pixel_boost": 128,
+        "keep_mouth": False, "opacity": 1.0, "mask_blur": None, "mask_padding": "0,0,0,0",
     }  # fmt: skip
     return argparse.Namespace(**(defaults | values))
 
@@ -108,6 +109,23 @@ def test_inswapper_wants_models_and_no_other_does() -> None:
     for wrong in ({"engine": "inswapper"}, {"models": "s3://studio/models"}):
         with pytest.raises(UsageError, match="--models"):
             engine_of(options(**wrong))
+
+
+def test_a_mask_is_what_was_asked_for() -> None:
+    asked = {"engine": "inswapper", "models": "s3://studio/models"}
+    assert engine_of(options(**asked)).mask == Mask()
+    mask = engine_of(options(**asked, mask_padding="10, 0,5,0", opacity=0.5, mask_blur=0.3, keep_mouth=True)).mask
+    assert (mask.padding.top, mask.padding.bottom, mask.opacity, mask.blur, mask.keep_mouth) == (10, 5, 0.5, 0.3, True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mask_padding": "10"}, {"mask_padding": "1,2,3,x"}, {"mask_padding": "1,2,3,101"}, {"opacity": 2.0},
+     {"opacity": 0.0}, {"mask_blur": -1.0}],
+)  # fmt: skip
+def test_a_mask_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="--(mask|opacity)"):
+        engine_of(options(engine="inswapper", models="s3://studio/models", **wrong))
 
 
 def test_passthrough_looks_at_no_face() -> None:

@@ -1,0 +1,54 @@
+"""dlib's word on who is seen in a real clip before and after: the source person comes nearer, the target goes away."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from recast.errors import BadConfig
+from segment_worker import identity
+from segment_worker.engines.base import Pair
+from segment_worker.engines.mesh import MeshEngine
+from segment_worker.facemesh import FaceFinder
+from segment_worker.identity import Identity, distance
+from segment_worker.images import load_image, picture_of_image
+from segment_worker.picture import Picture, patched
+from segment_worker.select import Largest
+from tests import faces
+from tests.segment_worker.faces import SD, yuv
+
+EVERY = 5
+
+
+def pictures(clip: Path) -> list[Picture]:
+    with av.open(str(clip)) as container:
+        images = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    return [picture_of_image(np.asarray(image, np.uint8)) for image in images[::EVERY]]
+
+
+def test_the_swapped_face_is_the_sources_and_no_longer_the_targets(tmp_path: Path) -> None:
+    photo = load_image("photo", faces.photo().read_bytes())
+    engine, finder, knows = MeshEngine([Pair([("photo", photo)], Largest())]), FaceFinder(), Identity()
+    person = knows.of_image(photo, finder.find(picture_of_image(photo))[0].box)
+    before = pictures(faces.talking_head(tmp_path))
+    boxes = [finder.find(picture, largest=True)[0].box for picture in before]
+    after = [patched(picture, engine.swap([picture])[0].patches) for picture in before]
+    own = [knows.of_picture(picture, box) for picture, box in zip(before, boxes, strict=True)]
+    new = [knows.of_picture(picture, box) for picture, box in zip(after, boxes, strict=True)]
+    target = np.mean(own, axis=0)
+    assert np.median([distance(each, person) for each in own]) > 0.8
+    assert np.median([distance(each, person) for each in new]) < 0.5
+    assert np.median([distance(each, target) for each in own]) < 0.3
+    assert np.median([distance(each, target) for each in new]) > 0.65
+
+
+def test_a_face_outside_the_picture_is_like_nobody() -> None:
+    picture = yuv(np.full((100, 100, 3), 90, np.uint8), SD)
+    assert np.isinf(Identity().of_picture(picture, (-500, -500, -400, -400))).all()
+
+
+def test_without_dlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "find_spec", lambda _name: None)
+    with pytest.raises(BadConfig, match=r"install recast\[identity\]"):
+        Identity()
