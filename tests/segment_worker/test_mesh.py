@@ -204,20 +204,6 @@ def test_passthrough_needs_no_vision_libraries():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_reference_says_who_is_replaced(six):
-    person = group()[200:480, 380:660]
-    far = MeshEngine([Pair([("a", astronaut())], Reference(0.6), ("third.png", person))])
-    seen = far.inspect(six)
-    chosen = [face for face in seen if face.chosen]
-    assert len(chosen) == 1 and "distance 0." in chosen[0].why
-    distances = [float(face.why.rsplit(" ", 1)[1]) for face in seen]
-    assert chosen[0] is seen[int(np.argmin(distances))] and min(distances) < 0.4 < sorted(distances)[1]
-    (answer,) = far.swap([six])
-    assert answer.faces_swapped == 1
-    stranger = MeshEngine([Pair([("a", astronaut())], Reference(0.2), ("astronaut.png", astronaut()))])
-    assert stranger.swap([six])[0].faces_swapped == 0
-
-
 def test_each_goes_in_the_place_that_an_earlier_one_left(six):
     people = [Pair([("a", astronaut())], Leftmost()), Pair([("b", astronaut()[:, ::-1].copy())], All())]
     (answer,) = MeshEngine(people).swap([six])

@@ -14,9 +14,9 @@ from segment_worker.facemesh import FaceFinder
 from segment_worker.identity import Identity, distance
 from segment_worker.images import load_image, picture_of_image
 from segment_worker.picture import Picture, patched
-from segment_worker.select import Largest
+from segment_worker.select import Largest, Reference
 from tests import faces
-from tests.segment_worker.faces import SD, yuv
+from tests.segment_worker.faces import SD, astronaut, group, yuv
 
 EVERY = 5
 
@@ -41,6 +41,21 @@ def test_the_swapped_face_is_the_sources_and_no_longer_the_targets(tmp_path: Pat
     assert np.median([distance(each, person) for each in new]) < 0.5
     assert np.median([distance(each, target) for each in own]) < 0.3
     assert np.median([distance(each, target) for each in new]) > 0.65
+
+
+def test_a_reference_says_who_is_replaced() -> None:
+    six = yuv(group(), SD)
+    person = group()[200:480, 380:660]
+    far = MeshEngine([Pair([("a", astronaut())], Reference(0.6), ("third.png", person))])
+    seen = far.inspect(six)
+    chosen = [face for face in seen if face.chosen]
+    assert len(chosen) == 1 and "distance 0." in chosen[0].why
+    distances = [float(face.why.rsplit(" ", 1)[1]) for face in seen]
+    assert chosen[0] is seen[int(np.argmin(distances))] and min(distances) < 0.4 < sorted(distances)[1]
+    (answer,) = far.swap([six])
+    assert answer.faces_swapped == 1
+    stranger = MeshEngine([Pair([("a", astronaut())], Reference(0.2), ("astronaut.png", astronaut()))])
+    assert stranger.swap([six])[0].faces_swapped == 0
 
 
 def test_a_face_outside_the_picture_is_like_nobody() -> None:
