@@ -274,7 +274,11 @@ def _container(spec: JobSpec, stage: str, stage_input: StageInput, settings: Pod
 def _environment(spec: JobSpec, stage: str, stage_input: StageInput) -> list[Manifest]:
     wanted = json.loads(stage_input.model_dump_json(by_alias=True, exclude_none=True))
     env: list[Manifest] = [
-        {"name": "RECAST_STAGE", "value": json.dumps(wanted, separators=(",", ":"), sort_keys=True)},
+        # Kubernetes would expand $(NAME), and halve $$.
+        {
+            "name": "RECAST_STAGE",
+            "value": json.dumps(wanted, separators=(",", ":"), sort_keys=True).replace("$", "$$"),
+        },
         {"name": "RECAST_TERMINATION_LOG", "value": TERMINATION_LOG},
         {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "HOME", "value": WORK_FOLDER},

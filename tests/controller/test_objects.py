@@ -229,3 +229,10 @@ def test_what_is_made_can_be_changed_without_changing_the_next(stage: str) -> No
         part.clear()
     assert of_sample("all-fields", stage) == of_sample("all-fields", stage)
     assert of_sample("all-fields", stage)["spec"]["template"]["spec"]["containers"]
+
+
+def test_kubernetes_hands_on_what_the_spec_says_letter_by_letter() -> None:
+    checked = JobSpec.model_validate(spec(source={"uri": "s3://studio/in/a$$b$(HOME).mov"}))
+    made = make_job(resource(), checked, kube.SPLIT, attempt=0, run=None, segments=1, settings=SETTINGS)
+    value = made["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"]
+    assert "a$$$$b$$(HOME).mov" in value
