@@ -110,8 +110,13 @@ def _plan_deletion(observed: Observed, settings: PodSettings, since: datetime, n
         return Plan(resource.status)
     stages = [job for job in observed.jobs if job.stage != kube.CLEANUP]
     cleanup = observed.job(kube.CLEANUP, 0)
-    if resource.status.start_time is None and not stages:
-        return Plan(resource.status, (SetFinalizer(False),))
+    if resource.status.start_time is None:
+        if not stages:
+            return Plan(resource.status, (SetFinalizer(False),))
+        # Its Job was created, and no status written any more.
+        begun = {"start_time": now.replace(microsecond=0), "images": settings.images}
+        resource = replace(resource, status=resource.status.model_copy(update=begun))
+        observed = replace(observed, resource=resource)
     if cleanup is not None and cleanup.complete:
         return Plan(resource.status, (SetFinalizer(False),))
     if why := _hopeless_cleanup(observed, cleanup, since, now):
@@ -145,7 +150,11 @@ def _cleanup(observed: Observed, settings: PodSettings) -> list[Action]:
     resource = observed.resource
     if observed.job(kube.CLEANUP, 0) is not None or resource.status.start_time is None:
         return []
-    spec = JobSpec.model_validate(dict(resource.spec))
+    try:
+        spec = JobSpec.model_validate(dict(resource.spec))
+    except ValidationError:
+        # Of an older version: nobody knows any more where its scratch is.
+        return []
     pinned = _pinned(settings, resource.status)
     manifest = make_job(resource, spec, kube.CLEANUP, attempt=0, run=resource.status.run, segments=1, settings=pinned)
     return [CreateJob(manifest)]
@@ -268,6 +277,9 @@ class _Pass:
 
     def _work(self, stage: str) -> Plan:
         self._update(phase=PHASES[stage])
+        # An attempt whose status was lost with the controller that began it is gone on with.
+        begun = max((job.attempt for job in self._observed.jobs if job.stage == stage), default=0)
+        self._next_attempt(stage, after=begun - 1)
         job = self._observed.job(stage, self._attempt(stage))
         if job is None or job.deleting:
             return self._create(stage, gone=job is not None)

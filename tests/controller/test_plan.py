@@ -758,3 +758,20 @@ def test_a_cleanup_that_runs_is_not_stopped_with_the_rest() -> None:
     failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
     both = (job(SWAP), job(kube.CLEANUP))
     assert asked(decide(Observed(resource(failed, storage=NEVER), both))) == ["delete swap-0"]
+
+
+def test_an_attempt_that_was_begun_by_a_killed_controller_is_gone_on_with() -> None:
+    assert asked(decide(Observed(resource(was_split()), (job(SWAP, 1),)))) == []
+
+
+def test_a_job_deleted_before_its_first_status_was_written_leaves_no_scratch() -> None:
+    going = replace(resource(storage=NEVER), deleted=NOW, finalizers=(kube.FINALIZER,))
+    observed = Observed(going, (job(SPLIT),))
+    planned = decide(observed)
+    assert asked(planned) == ["delete split-0"]
+    assert asked(decide(carried_out(observed, planned))) == ["create cleanup-0"]
+
+
+def test_a_failed_job_whose_spec_is_no_longer_valid_is_planned_all_the_same() -> None:
+    failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
+    assert asked(decide(Observed(resource(failed, storage=NEVER, video={"quality": 99})))) == []

@@ -1,23 +1,27 @@
 """A Kubernetes small enough to walk through a thousand times: Jobs, their pods, and what may happen to them.
 
 It keeps the rules that the planner relies on: a Job's name is taken until it is gone, an index is done once, a
-suspended or deleted Job has no pods, an index that fails too often fails its Job.
+suspended or deleted Job has no pods but some that are about to end, an index that fails too often fails its Job.
+The controller sees what controller/observe.py would show it, and writes what controller/writing.py says is due.
 """
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from controller.actions import CreateJob, DeleteJob, DeleteResource, ScaleJob, SetFinalizer, SuspendJob
+from controller.actions import Action, CreateJob, DeleteJob, DeleteResource, ScaleJob, SetFinalizer, SuspendJob
 from controller.observed import Observed, Pod, Resource, StageJob
 from controller.plan import plan
+from controller.writing import LastWrite, is_due
 from recast import kubenames as kube
 from recast import names
 from recast.stage import StageResult
-from tests.controller.builders import FRAMES, NOW, RUN, SEGMENTS, SETTINGS, UID, resource
+from tests.controller.builders import FRAMES, NOW, RUN, SEGMENTS, SETTINGS, UID, as_created, resource
 
 OUTPUT = {"uri": "s3://studio/out/interview.mp4", "size": 9, "sha256": "ab"}
-TRIES = 4
+TRIES = 3
+DIES_AFTER = 3
+"""Times that the world settles before a pod that was asked to stop has ended."""
 
 
 @dataclass
@@ -38,20 +42,39 @@ class Running:
 class World:
     """One FaceSwapJob, its Jobs, and the store behind them."""
 
-    def __init__(self, *, queue: bool, retain: str, normalise: bool) -> None:
+    def __init__(
+        self,
+        *,
+        queue: bool = False,
+        retain: str = "OnFailure",
+        normalise: bool = False,
+        per_pod: int = 1,
+        deadline: int = 100_000,
+        lifetime: int | str = "Never",
+    ) -> None:
         self.now = NOW
         self.resource: Resource | None = resource(
             labels={kube.LABEL_QUEUE: "renders"} if queue else {},
             storage={"endpoint": "http://s3:8333", "scratch": "s3://scratch/recast", "retain": retain},
-            segments={"retries": TRIES - 1, "maxParallelism": 3, "perPod": 1, "normalise": normalise},
-            deadlineSeconds=100_000,
+            segments={"retries": TRIES - 1, "maxParallelism": 3, "perPod": per_pod, "normalise": normalise},
+            deadlineSeconds=deadline,
+            ttlSecondsAfterFinished=lifetime,
         )
+        self.retain, self.per_pod, self.lifetime = retain, per_pod, lifetime
         self.jobs: dict[str, Running] = {}
+        self._dying: list[tuple[int, Pod]] = []
+        self._settled = 0
+        self.deadline = timedelta(seconds=deadline)
+        self.last: LastWrite | None = None
         self.parts: set[int] = set()
         self.created: list[str] = []
         self.mux_began_without: set[int] = set()
         self.broken = False
         self.failed = False
+        self.killed = False
+        self.scratch_in_use = False
+        self.told_of_scratch = False
+        self.cleaned_early = False
 
     # The controller
 
@@ -60,21 +83,57 @@ class World:
         if self.resource is None:
             return False
         planned = plan(self.observed(self.resource), SETTINGS, self.now)
-        wrote = planned.status != self.resource.status or bool(planned.actions)
+        seconds = (self.now - NOW).total_seconds()
+        due = is_due(self.resource.status, planned.status, self.last, seconds)
         for action in planned.actions:
             self._carry_out(action)
-        if self.resource is not None:
+        self.told_of_scratch |= any(event.reason == names.SCRATCH_KEPT for event in planned.events)
+        if self.resource is not None and due:
             self.resource = replace(self.resource, status=planned.status)
-        return wrote
+            self.last = LastWrite(seconds, planned.status.segments.succeeded)
+        return due or bool(planned.actions)
+
+    def controller_is_killed(self, choice: int) -> None:
+        """The controller does some of what it would, writes no status, and comes back knowing nothing."""
+        if self.resource is None:
+            return
+        planned = plan(self.observed(self.resource), SETTINGS, self.now)
+        done = planned.actions[: choice % (len(planned.actions) + 1)]
+        for action in done:
+            self._carry_out(action)
+        self.last = None
+        self.killed |= bool(done) and planned.status != self.resource.status
 
     def observed(self, seen: Resource) -> Observed:
-        """What the controller sees: live pods, and of a Job that has ended all, unless the end is near anyway."""
-        pods = [pod for job in self.jobs.values() for pod in job.live.values()]
-        if seen.deleted is None:
-            pods += [pod for job in self.jobs.values() if not job.seen.live for pod in job.ended]
-        return Observed(seen, tuple(job.seen for job in self.jobs.values()), tuple(pods))
+        """What the controller sees: all Jobs, and the pods that it asks for."""
+        jobs = tuple(job.seen for job in self.jobs.values())
+        if seen.deleted is not None:
+            live = [pod for job in self.jobs.values() for pod in job.live.values()]
+            return Observed(seen, jobs, (*live, *self.dying) if kube.FINALIZER in seen.finalizers else ())
+        if seen.status.completion_time is not None:
+            return Observed(seen, jobs)
+        pods: list[Pod] = []
+        for job in self._in_question(seen):
+            pods += [*job.live.values(), *(pod for pod in self.dying if pod.job == job.seen.name)]
+            if job.seen.complete or job.seen.failed_reason:
+                pods += job.ended
+        return Observed(seen, jobs, tuple(pods))
 
-    def _carry_out(self, action: object) -> None:
+    def _in_question(self, seen: Resource) -> list[Running]:
+        status = seen.status
+        begun = any(job.seen.stage == kube.SWAP for job in self.jobs.values())
+        done = {
+            kube.SPLIT: status.is_true(kube.SPLIT_COMPLETE),
+            kube.NORMALISE: status.attempts.swap > 0 or begun,
+            kube.SWAP: status.is_true(kube.SWAP_COMPLETE),
+        }
+        return [
+            job
+            for job in self.jobs.values()
+            if not done.get(job.seen.stage) and job.seen.attempt == getattr(status.attempts, job.seen.stage, -1)
+        ]
+
+    def _carry_out(self, action: Action) -> None:
         match action:
             case CreateJob(manifest):
                 self._create(manifest)
@@ -92,7 +151,7 @@ class World:
                 self.delete()
 
     def _create(self, manifest: dict[str, Any]) -> None:
-        metadata, wanted = manifest["metadata"], manifest["spec"]
+        metadata = manifest["metadata"]
         name, labels = metadata["name"], metadata["labels"]
         if name in self.jobs:
             return
@@ -100,24 +159,18 @@ class World:
         self.created.append(name)
         if stage == kube.MUX:
             self.mux_began_without |= set(range(SEGMENTS)) - self.parts
-        seen = StageJob(
-            name=name,
-            uid=f"{name}#{len(self.created)}",
-            owner=UID,
-            stage=stage,
-            attempt=int(labels[kube.LABEL_ATTEMPT]),
-            created=self.now,
-            started=self.now,
-            queue=labels.get(kube.LABEL_QUEUE),
-            # Kueue holds what has its label.
-            suspended=kube.LABEL_QUEUE in labels,
-            parallelism=wanted["parallelism"],
-            completions=wanted["completions"],
-        )
-        self.jobs[name] = Running(seen)
+        if stage == kube.CLEANUP:
+            assert self.resource is not None
+            self.cleaned_early = self.resource.deleted is None
+        began = self.now.replace(microsecond=0)
+        # Kueue holds what has its label.
+        held = kube.LABEL_QUEUE in labels
+        uid = f"{name}#{len(self.created)}"
+        self.jobs[name] = Running(as_created(manifest, uid=uid, created=began, started=began, suspended=held))
 
     def _change(self, name: str, **changes: Any) -> None:
         if name in self.jobs:
+            assert self.jobs[name].seen.queue is None, "what is Kueue's is Kueue's"
             self.jobs[name].seen = replace(self.jobs[name].seen, **changes)
 
     # Kubernetes
@@ -126,16 +179,20 @@ class World:
         """Let the Job controller and the garbage collector do their work."""
         if self.resource is not None and self.resource.deleted and not self.resource.finalizers:
             self.resource = None
+        self._settled += 1
+        self._dying = [(until, pod) for until, pod in self._dying if until > self._settled]
         for name, job in list(self.jobs.items()):
             if job.seen.deleting or self.resource is None:
+                self._end_all(job)
                 del self.jobs[name]
                 continue
             if not job.may_have_pods:
-                job.live.clear()
+                self._end_all(job)
             waiting = [k for k in range(job.seen.completions) if k not in job.done and k not in job.live]
             room = job.seen.parallelism - len(job.live) if job.may_have_pods else 0
             for index in waiting[: max(0, room)]:
                 number = len(job.ended) + len(job.live)
+                self.scratch_in_use |= job.seen.stage != kube.CLEANUP
                 job.live[index] = Pod(
                     name=f"{name}-{index}-{number}",
                     owner=UID,
@@ -144,11 +201,18 @@ class World:
                     index=index,
                     phase="Running",
                     node="node-1",
-                    created=self.now,
-                    started=self.now,
+                    gpus=1 if job.seen.stage == kube.SWAP else 0,
+                    created=self.now.replace(microsecond=0),
+                    started=self.now.replace(microsecond=0),
                 )
             indexes = ",".join(str(index) for index in sorted(job.done))
             job.seen = replace(job.seen, active=len(job.live), completed_indexes=indexes, succeeded=len(job.done))
+
+    def _end_all(self, job: Running) -> None:
+        gone_at = self.now + timedelta(seconds=20)
+        until = self._settled + DIES_AFTER
+        self._dying += [(until, replace(pod, gone_at=gone_at)) for pod in job.live.values()]
+        job.live.clear()
 
     # What may happen; `choice` picks among what there is
 
@@ -180,10 +244,25 @@ class World:
         if (found := self._some_pod(choice)) is not None:
             self._end(*found, StageResult(code=143, reason=names.TERMINATED))
 
+    def dying_pod_writes(self, choice: int) -> None:
+        """A pod that is about to end still does its work."""
+        if self.dying:
+            pod = self.dying[choice % len(self.dying)]
+            self.scratch_in_use |= pod.stage != kube.CLEANUP
+            if pod.stage == kube.SWAP:
+                self.parts |= self._segments_of(pod.index)
+
     def pods_are_removed(self, choice: int) -> None:
         """Pods that have ended are collected, with what they said."""
         for job in list(self.jobs.values())[choice % 2 :]:
+            # Why it failed cannot be told any more.
+            self.failed |= job.seen.failed_reason is not None
             job.ended.clear()
+
+    def report_is_lost(self, choice: int) -> None:
+        """A pod does its work, and is collected before anybody has read what it said."""
+        self.pod_succeeds(choice)
+        self.pods_are_removed(0)
 
     def job_is_deleted(self, choice: int) -> None:
         """Somebody deletes a Job."""
@@ -216,14 +295,24 @@ class World:
 
     def time_passes(self, choice: int) -> None:
         """Seconds to minutes go by."""
-        self.now += timedelta(seconds=7 * (choice % 60) + 1)
+        self.now += timedelta(seconds=7 * (choice % 60) + 1, microseconds=choice)
 
-    def delete(self, _choice: int = 0) -> None:
-        """The user deletes the job."""
+    def user_deletes(self, choice: int) -> None:
+        """The user deletes the job, now and then."""
+        if choice % 4 == 0:
+            self.delete()
+
+    def delete(self) -> None:
+        """The job is deleted."""
         if self.resource is not None and self.resource.deleted is None:
             self.resource = replace(self.resource, deleted=self.now)
 
     # What is asked of it
+
+    @property
+    def dying(self) -> list[Pod]:
+        """Pods that were asked to stop, and have not ended yet."""
+        return [pod for _, pod in self._dying]
 
     @property
     def suspended(self) -> bool:
@@ -247,15 +336,17 @@ class World:
     def _end(self, job: Running, pod: Pod, result: StageResult) -> None:
         del job.live[pod.index]
         phase = "Failed" if result.code else "Succeeded"
-        job.ended.append(replace(pod, phase=phase, finished=self.now, exit_code=result.code, result=result))
+        finished = self.now.replace(microsecond=0)
+        job.ended.append(replace(pod, phase=phase, finished=finished, exit_code=result.code, result=result))
 
     def _fail(self, job: Running, pod: Pod, result: StageResult) -> None:
         if job.seen.stage == kube.SWAP:
-            result = replace(result, segment=pod.index)
+            result = replace(result, segment=pod.index * self.per_pod)
         self._end(job, pod, result)
         job.failures[pod.index] = job.failures.get(pod.index, 0) + 1
         if result.code == 65 or job.failures[pod.index] >= TRIES:
-            self.failed = True
+            # A part that is not there can be made.
+            self.failed |= result.reason != names.NOT_READY
             job.seen = replace(job.seen, failed_reason="BackoffLimitExceeded", failed_message="limit")
 
     def _result(self, stage: str, index: int) -> StageResult:
@@ -263,10 +354,16 @@ class World:
             case kube.SPLIT:
                 return StageResult(run=RUN, segments=SEGMENTS, frames=FRAMES)
             case kube.SWAP:
-                self.parts.add(index)
-                return StageResult(segment=index, frames=FRAMES // SEGMENTS)
+                self.parts |= self._segments_of(index)
+                return StageResult(segment=index * self.per_pod, frames=FRAMES // SEGMENTS)
             case kube.MUX if len(self.parts) < SEGMENTS:
                 return StageResult(code=75, reason=names.NOT_READY, message="a part is not there")
             case kube.MUX:
+                self.scratch_in_use = False
                 return StageResult(message="published", output=OUTPUT)
+            case kube.CLEANUP:
+                self.scratch_in_use = False
         return StageResult()
+
+    def _segments_of(self, index: int) -> set[int]:
+        return set(range(SEGMENTS)[index * self.per_pod : (index + 1) * self.per_pod])
