@@ -54,7 +54,10 @@ class Observer:
             return Observed(resource, jobs, self._pods_of_resource(resource) if needed else ())
         if resource.status.completion_time is not None:
             self.forget(resource.uid)
-            return Observed(resource, jobs)
+            # Scratch is removed once nobody writes there any more.
+            waits = resource.status.is_true(names.FAILED) and not any(job.stage == names.CLEANUP for job in jobs)
+            never = resource.spec.get("storage", {}).get("retain") == "Never"
+            return Observed(resource, jobs, self._pods_of_resource(resource) if waits and never else ())
         pods: list[Pod] = []
         refusals: list[str] = []
         namespace_ends = False

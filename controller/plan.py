@@ -92,15 +92,19 @@ def _plan_finished(observed: Observed, settings: PodSettings, since: datetime, n
     """Leave a finished job as it is, until its time to live is over."""
     resource = observed.resource
     actions: list[Action] = [*_stop(observed)]
+    again = None
     if resource.status.is_true(kube.FAILED) and _removes_scratch(resource.spec):
-        actions += _cleanup(observed, settings)
+        if actions or observed.pods_but(kube.CLEANUP):
+            again = LOOK_AGAIN_SECONDS
+        else:
+            actions += _cleanup(observed, settings)
     lifetime = resource.spec.get("ttlSecondsAfterFinished")
     if lifetime is None or lifetime == "Never":
-        return Plan(resource.status, tuple(actions))
+        return Plan(resource.status, tuple(actions), again_seconds=again)
     left = (since + timedelta(seconds=int(lifetime)) - now).total_seconds()
     if left <= 0:
         return Plan(resource.status, (*actions, DeleteResource()))
-    return Plan(resource.status, tuple(actions), again_seconds=left + 0.5)
+    return Plan(resource.status, tuple(actions), again_seconds=min(left + 0.5, again or left + 0.5))
 
 
 def _plan_deletion(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
@@ -185,7 +189,7 @@ class _Pass:
         spec = self._checked
         if not spec.suspend:
             self._begin()
-        if self._overdue(spec):
+        if self._overdue(spec) and not self._is_published():
             seconds = spec.deadline_seconds
             return self.fail(
                 names.DEADLINE_EXCEEDED,
@@ -230,6 +234,11 @@ class _Pass:
     def _overdue(self, spec: JobSpec) -> bool:
         start = self._status.start_time
         return start is not None and self._now - start > timedelta(seconds=spec.deadline_seconds)
+
+    def _is_published(self) -> bool:
+        """Whether mux has ended well; its report may still be unread."""
+        mux = self._observed.job(kube.MUX, self._attempt(kube.MUX))
+        return mux is not None and mux.complete
 
     # Suspending
 

@@ -775,3 +775,17 @@ def test_a_job_deleted_before_its_first_status_was_written_leaves_no_scratch() -
 def test_a_failed_job_whose_spec_is_no_longer_valid_is_planned_all_the_same() -> None:
     failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
     assert asked(decide(Observed(resource(failed, storage=NEVER, video={"quality": 99})))) == []
+
+
+def test_scratch_of_a_failed_job_is_removed_only_when_no_pod_writes_there() -> None:
+    failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
+    swap = job(SWAP, deleting=True)
+    waiting = decide(Observed(resource(failed, storage=NEVER), (swap,), (pod(swap),)))
+    assert asked(waiting) == [] and waiting.again_seconds is not None
+    assert asked(decide(Observed(resource(failed, storage=NEVER)))) == ["create cleanup-0"]
+
+
+def test_an_output_that_is_published_is_no_missed_deadline() -> None:
+    mux = job(MUX, complete=True)
+    seen = Observed(resource(was_swapped(), deadlineSeconds=200), (mux,), (ended(mux, output=OUTPUT),))
+    assert decide(seen).status.phase == "Succeeded"
