@@ -32,7 +32,7 @@ from recast import kubenames as kube
 from recast.layout import job_folder
 from recast.spec import JobSpec
 from recast.stage import StageResult
-from recast.status import Failure, FrameCounts, JobStatus, OutputStatus, Phase, SegmentCounts
+from recast.status import Earlier, Failure, FrameCounts, GpuSeconds, JobStatus, OutputStatus, Phase, SegmentCounts
 
 PHASES: dict[str, Phase] = {
     kube.SPLIT: "Splitting",
@@ -265,6 +265,7 @@ class _Pass:
     def _resume(self) -> None:
         if self._status.is_true(kube.SUSPENDED):
             self._condition(kube.SUSPENDED, "False", names.JOB_RESUMED, "goes on")
+            self._keep_earlier(self._status.earlier.gpu_seconds)
             self._events.append(Event("Normal", names.JOB_RESUMED, "goes on"))
 
     # Stages
@@ -450,7 +451,13 @@ class _Pass:
 
     def _next_attempt(self, stage: str, *, after: int) -> None:
         attempt = max(self._attempt(stage), after + 1)
+        if stage == kube.SWAP and attempt != self._attempt(stage):
+            self._keep_earlier(self._status.gpu_seconds)
         self._update(attempts=self._status.attempts.model_copy(update={stage: attempt}))
+
+    def _keep_earlier(self, gpu_seconds: GpuSeconds) -> None:
+        """Note what the swap Job that now begins, or goes on, has not done."""
+        self._update(earlier=Earlier(segments=self._status.segments.succeeded, gpu_seconds=gpu_seconds))
 
     def _update(self, **changes: Any) -> None:
         self._status = self._status.model_copy(update=changes)

@@ -21,7 +21,7 @@ def with_swap_progress(status: JobStatus, job: StageJob, pods: Sequence[Pod], no
     changes: dict[str, object] = {
         "segments": segments,
         "progress": f"{succeeded}/{total}",
-        "gpu_seconds": _gpu_seconds(status.gpu_seconds, pods),
+        "gpu_seconds": _gpu_seconds(status, pods),
     }
     if succeeded != status.segments.succeeded and job.started is not None:
         changes |= _speed(status, succeeded, now - job.started, now)
@@ -35,7 +35,9 @@ def _segments_done(indexes: str, per_pod: int, total: int) -> int:
 def _speed(status: JobStatus, succeeded: int, elapsed: timedelta, now: datetime) -> dict[str, object]:
     frames, total = status.frames, status.segments.total
     done = max(frames.done, round(frames.total * succeeded / total))
-    per_second = round((done - frames.total * _before(status)) / max(1.0, elapsed.total_seconds()))
+    # What an earlier Job did, or this one before it was suspended, says nothing of its speed.
+    before = frames.total * status.earlier.segments / max(1, total)
+    per_second = round((done - before) / max(1.0, elapsed.total_seconds()))
     left = timedelta(seconds=round((frames.total - done) / per_second)) if per_second > 0 else None
     return {
         "frames": FrameCounts(total=frames.total, done=done, per_second=max(0, per_second)),
@@ -43,13 +45,9 @@ def _speed(status: JobStatus, succeeded: int, elapsed: timedelta, now: datetime)
     }
 
 
-def _before(status: JobStatus) -> float:
-    # A later attempt finds parts that were done before it began; its speed is not known from them.
-    return 0.0 if status.attempts.swap == 0 else status.segments.succeeded / max(1, status.segments.total)
-
-
-def _gpu_seconds(before: GpuSeconds, pods: Sequence[Pod]) -> GpuSeconds:
-    spent = lost = 0.0
+def _gpu_seconds(status: JobStatus, pods: Sequence[Pod]) -> GpuSeconds:
+    before, earlier = status.gpu_seconds, status.earlier.gpu_seconds
+    spent, lost = float(earlier.spent), float(earlier.lost)
     for pod in pods:
         if pod.gpus and pod.started and pod.finished:
             seconds = pod.gpus * (pod.finished - pod.started).total_seconds()

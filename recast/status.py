@@ -55,6 +55,13 @@ class GpuSeconds(StatusModel):
     lost: int = Field(0, ge=0, description="In pods that failed or were evicted.")
 
 
+class Earlier(StatusModel):
+    """What stood when the present swap Job was begun, or resumed."""
+
+    segments: int = Field(0, ge=0, description="Segments done.")
+    gpu_seconds: GpuSeconds = Field(default_factory=GpuSeconds, description="GPU time of the Jobs before it.")
+
+
 class Attempts(StatusModel):
     """How often each stage's Job was made anew; part of the Jobs' names."""
 
@@ -105,6 +112,7 @@ class JobStatus(StatusModel):
     encoder: str | None = Field(None, max_length=64, description="What the video was encoded with.")
     faces_swapped: int | None = Field(None, ge=0, description="Faces changed, over all frames.")
     gpu_seconds: GpuSeconds = Field(default_factory=GpuSeconds, description="GPU time spent and lost.")
+    earlier: Earlier = Field(default_factory=Earlier, description="What is not the present swap Job's work.")
     dropped_tracks: tuple[Text, ...] = Field((), max_length=64, description="Tracks that were left out, and why.")
     output: OutputStatus | None = Field(None, description="What was published.")
     failure: Failure | None = Field(None, description="Why the job failed.")

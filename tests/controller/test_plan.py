@@ -18,7 +18,7 @@ from controller.actions import (
 from controller.observed import Observed, Pod, StageJob
 from recast import kubenames as kube
 from recast import names
-from recast.status import Attempts, FrameCounts, JobStatus, SegmentCounts
+from recast.status import Attempts, FrameCounts, GpuSeconds, JobStatus, SegmentCounts
 from tests.controller.builders import (
     BEFORE,
     BEGAN,
@@ -789,3 +789,14 @@ def test_an_output_that_is_published_is_no_missed_deadline() -> None:
     mux = job(MUX, complete=True)
     seen = Observed(resource(was_swapped(), deadlineSeconds=200), (mux,), (ended(mux, output=OUTPUT),))
     assert decide(seen).status.phase == "Succeeded"
+
+
+def test_what_an_earlier_attempt_did_is_kept_apart() -> None:
+    gpu = GpuSeconds(spent=300, lost=20)
+    status = was_split(segments=SegmentCounts(total=6, succeeded=3), gpu_seconds=gpu)
+    again = decide(Observed(resource(status), (job(SWAP, deleting=True),)))
+    assert created(again) == ["swap-1"]
+    assert (again.status.earlier.segments, again.status.earlier.gpu_seconds) == (3, gpu)
+    held = was_split(fact(kube.SUSPENDED), segments=SegmentCounts(total=6, succeeded=3), gpu_seconds=gpu)
+    resumed = decide(Observed(resource(held), (job(SWAP, suspended=True, active=0),)))
+    assert (resumed.status.earlier.segments, resumed.status.earlier.gpu_seconds) == (3, GpuSeconds())

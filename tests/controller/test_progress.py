@@ -1,8 +1,9 @@
+from dataclasses import replace
 from datetime import timedelta
 
 from controller.progress import with_swap_progress
 from recast import kubenames as kube
-from recast.status import Attempts, FrameCounts, GpuSeconds, SegmentCounts
+from recast.status import Attempts, Earlier, FrameCounts, GpuSeconds, SegmentCounts
 from tests.controller.builders import BEGAN, NOW, ended, job, pod, was_split
 
 SWAP = job(kube.SWAP)
@@ -33,6 +34,7 @@ def test_speed_and_end_are_estimated_from_what_this_job_did() -> None:
 def test_a_second_attempt_is_not_praised_for_the_first_ones_work() -> None:
     status = was_split(
         attempts=Attempts(swap=1),
+        earlier=Earlier(segments=4),
         segments=SegmentCounts(total=6, succeeded=4),
         frames=FrameCounts(total=150, done=100),
     )
@@ -93,3 +95,24 @@ def test_what_is_done_in_no_time_has_a_speed_all_the_same() -> None:
 def test_a_pod_without_a_gpu_spends_none() -> None:
     after = with_swap_progress(was_split(), SWAP, [ended(SWAP), ended(SWAP, 75, 1)], NOW)
     assert after.gpu_seconds == GpuSeconds()
+
+
+def test_speed_in_a_second_attempt_stays_what_it_is() -> None:
+    status = was_split(
+        attempts=Attempts(swap=1),
+        segments=SegmentCounts(total=6, succeeded=2),
+        frames=FrameCounts(total=150, done=50),
+        earlier=Earlier(segments=2),
+    )
+    for seconds, indexes in ((5, "0-2"), (10, "0-3"), (15, "0-4")):
+        swap = job(kube.SWAP, 1, completed_indexes=indexes)
+        status = with_swap_progress(status, swap, (), BEGAN + timedelta(seconds=seconds))
+        assert status.frames.per_second == 5
+
+
+def test_gpu_time_of_two_attempts_is_added() -> None:
+    earlier = Earlier(gpu_seconds=GpuSeconds(spent=300, lost=100))
+    status = was_split(attempts=Attempts(swap=1), gpu_seconds=earlier.gpu_seconds, earlier=earlier)
+    second = job(kube.SWAP, 1)
+    after = with_swap_progress(status, second, (replace(ended(second), gpus=1),), NOW)
+    assert after.gpu_seconds == GpuSeconds(spent=600, lost=100)
