@@ -32,7 +32,17 @@ from recast import kubenames as kube
 from recast.layout import job_folder
 from recast.spec import JobSpec
 from recast.stage import StageResult
-from recast.status import Earlier, Failure, FrameCounts, GpuSeconds, JobStatus, OutputStatus, Phase, SegmentCounts
+from recast.status import (
+    ContentCheckStatus,
+    Earlier,
+    Failure,
+    FrameCounts,
+    GpuSeconds,
+    JobStatus,
+    OutputStatus,
+    Phase,
+    SegmentCounts,
+)
 
 PHASES: dict[str, Phase] = {
     kube.SPLIT: "Splitting",
@@ -229,7 +239,11 @@ class _Pass:
 
     def _begin(self) -> None:
         if self._status.start_time is None:
-            self._update(start_time=self._now.replace(microsecond=0), images=self._settings.images)
+            self._update(
+                start_time=self._now.replace(microsecond=0),
+                images=self._settings.images,
+                content_check=ContentCheckStatus(state="Pending" if self._checked.content_check else "Off"),
+            )
 
     def _overdue(self, spec: JobSpec) -> bool:
         start = self._status.start_time
@@ -377,6 +391,8 @@ class _Pass:
         return self._split(result) if stage == kube.SPLIT else self._muxed(result)
 
     def _split(self, result: StageResult) -> Plan:
+        if result.content_check is not None:
+            self._update(content_check=ContentCheckStatus(state="Passed", **dict(result.content_check)))
         if result.output is not None:
             self._update(run=result.run)
             return self._muxed(result)
@@ -436,6 +452,8 @@ class _Pass:
         where = f"segment {result.segment}: " if result.segment is not None and stage == kube.SWAP else ""
         segment = result.segment if stage == kube.SWAP else None
         message = f"{stage}: {where}{result.message}"
+        if result.reason == names.CONTENT_REFUSED:
+            self._update(content_check=ContentCheckStatus(state="Refused"))
         return self.fail(result.reason, message, result.code, segment=segment, pod=pod.name)
 
     def _again(self, stage: str, job: StageJob, why: str) -> Plan:

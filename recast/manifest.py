@@ -158,6 +158,18 @@ class NormalisedObject(Model):
     segments: tuple[NormalisedSegment, ...]
 
 
+class ContentOutcome(Model):
+    """What the content check saw.
+
+    Attributes:
+        frames: how many pictures it looked at.
+        highest: the highest score among them.
+    """
+
+    frames: int
+    highest: float
+
+
 class Plan(Model):
     """What split found and decided.
 
@@ -167,6 +179,7 @@ class Plan(Model):
         first_chunk: the number in the first chunk's key; the others follow.
         first_pts: the first frame's time.
         start_seconds: the source's own start, subtracted from every track on the way out.
+        content_check: what the content check saw, where the job asks for one.
     """
 
     run: str
@@ -182,6 +195,7 @@ class Plan(Model):
     first_chunk: int = 0
     first_pts: int
     start_seconds: Rational
+    content_check: ContentOutcome | None = None
 
     def chunk_of(self, segment: int) -> int:
         """The chunk that holds a segment."""
@@ -230,6 +244,7 @@ class OutputRecord(Model):
 
     Attributes:
         inputs: the plan's.
+        content_check: the plan's.
     """
 
     uri: str
@@ -244,3 +259,4 @@ class OutputRecord(Model):
     worker_seconds: dict[str, float]
     worker_cpu_seconds: float
     dropped_tracks: tuple[str, ...] = ()
+    content_check: ContentOutcome | None = None

@@ -14,6 +14,7 @@ UNSUPPORTED_PIXELS = "UnsupportedPixels"
 UNSUPPORTED_TRACKS = "UnsupportedTracks"
 SOURCE_CHANGED = "SourceChanged"
 NO_FACE = "NoFace"
+CONTENT_REFUSED = "ContentRefused"
 
 # An input is not there (66).
 INPUT_NOT_FOUND = "InputNotFound"

@@ -155,6 +155,19 @@ class Engine(Model):
         return self
 
 
+class ContentCheck(Model):
+    """A look at the source before anything is swapped, by a model of your own."""
+
+    model: Uri = Field(
+        description="An ONNX file: one input float32 [n, 3, height, width] (RGB, 0..1), one number a picture as its "
+        "first output, the score.",
+    )
+    threshold: float = Field(description="The job fails at the first picture that scores this or more.")
+    every_seconds: float = Field(
+        5.0, gt=0, le=3600, description="Pictures looked at are at most so far apart; keyframes where these suffice."
+    )
+
+
 class Video(Model):
     """How the output's video is encoded."""
 
@@ -354,6 +367,9 @@ class JobSpec(Model):
     )
     consent: Consent | None = Field(None, description="Required wherever a face is changed.")
     engine: Engine = Field(default_factory=Engine, description="What changes the pixels.")
+    content_check: ContentCheck | None = Field(
+        None, description="A look at the source before anything is swapped; off where left out."
+    )
     video: Video = Field(default_factory=Video, description="How the output's video is encoded.")
     audio: Audio = Field(default_factory=Audio, description="Copied bit for bit, unless asked otherwise.")
     segments: Segments = Field(default_factory=Segments, description="How the work is cut and fanned out.")

@@ -58,6 +58,7 @@ class StageResult:
         frames, segments: how many there are, or were done.
         run: the run's name, from split.
         output: what was published, from mux: uri, size, sha256, encoder, facesSwapped, droppedTracks.
+        content_check: what the content check saw, from split: frames, highest.
         seconds, cpu_seconds: wall and CPU time of the stage.
     """
 
@@ -69,6 +70,7 @@ class StageResult:
     segments: int | None = None
     run: str | None = None
     output: Mapping[str, object] | None = None
+    content_check: Mapping[str, float] | None = None
     seconds: float | None = None
     cpu_seconds: float | None = None
     peak_rss_bytes: int | None = None

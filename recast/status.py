@@ -96,6 +96,16 @@ class Failure(StatusModel):
     pod: str | None = Field(None, max_length=253, description="The pod that said so.")
 
 
+class ContentCheckStatus(StatusModel):
+    """What the content check says."""
+
+    state: Literal["Off", "Pending", "Passed", "Refused"] = Field(
+        description="Off: the job asks for none. Pending: split has not ended yet."
+    )
+    frames: int = Field(0, ge=0, description="Pictures looked at.")
+    highest: float | None = Field(None, description="The highest score among them.")
+
+
 class JobStatus(StatusModel):
     """How a FaceSwapJob stands."""
 
@@ -110,6 +120,9 @@ class JobStatus(StatusModel):
     frames: FrameCounts = Field(default_factory=FrameCounts, description="Frames.")
     estimated_completion_time: datetime | None = Field(None, description="When swap will be done at this speed.")
     encoder: str | None = Field(None, max_length=64, description="What the video was encoded with.")
+    content_check: ContentCheckStatus | None = Field(
+        None, description="Whether the source was looked at before anything was swapped."
+    )
     faces_swapped: int | None = Field(None, ge=0, description="Faces changed, over all frames.")
     gpu_seconds: GpuSeconds = Field(default_factory=GpuSeconds, description="GPU time spent and lost.")
     earlier: Earlier = Field(default_factory=Earlier, description="What is not the present swap Job's work.")

@@ -11,7 +11,19 @@ from controller.stages.mux import mux
 from controller.stages.normalise import normalise as normalise_stage
 from controller.stages.split import split
 from recast.embedded import EmbeddedStore
-from recast.spec import Audio, Consent, Engine, FacePair, JobSpec, Output, Segments, Source, Storage, Video
+from recast.spec import (
+    Audio,
+    Consent,
+    ContentCheck,
+    Engine,
+    FacePair,
+    JobSpec,
+    Output,
+    Segments,
+    Source,
+    Storage,
+    Video,
+)
 from recast.stage import StageInput, StageResult
 from segment_worker.worker import work
 
@@ -33,6 +45,7 @@ def job(
     drop_tracks: Sequence[str] = (),
     retain: Literal["OnFailure", "Always", "Never"] = "Always",
     normalise: bool = False,
+    content_check: ContentCheck | None = None,
     name: str | None = None,
 ) -> StageInput:
     """A job, ready for split. Sources and outputs are paths or s3:// URIs."""
@@ -43,6 +56,7 @@ def job(
         faces=pairs,
         consent=Consent(reference="a test") if pairs else None,
         engine=Engine(name=engine) if isinstance(engine, str) else engine,  # type: ignore[arg-type]
+        content_check=content_check,
         video=video or Video(quality="Lossless", preset="ultrafast"),
         audio=audio or Audio(),
         segments=Segments(target_seconds=seconds, normalise=normalise),

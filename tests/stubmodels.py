@@ -129,6 +129,34 @@ def inswapper(path: Path, *, half: bool = False, free: bool = True) -> Path:
     return _save(path, nodes, entries, [out], weights)
 
 
+def content(path: Path, *, side: int | str = 8, channels: int = 3, numbers: int = 1) -> Path:
+    """A content check: how much more red than green there is in the right half of the picture.
+
+    Args:
+        path: of the file.
+        side: of the picture that it takes; a name leaves it open.
+        channels: of that picture.
+        numbers: how many it gives.
+    """
+    weights = [
+        numpy_helper.from_array(np.array([[[[1.0]], [[-1.0]], [[0.0]]]], np.float32), "red"),
+        *(numpy_helper.from_array(np.array([value], np.int64), name) for name, value in (("to", -1), ("last", 3))),
+        numpy_helper.from_array(np.array([9999], np.int64), "end"),
+        numpy_helper.from_array(np.array([1, numbers], np.int64), "tiles"),
+        numpy_helper.from_array(np.array([4], np.int64), "half"),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["picture", "red"], ["redness"]),
+        helper.make_node("Slice", ["redness", "half", "end", "last"], ["right"]),
+        helper.make_node("ReduceMean", ["right"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "to"], ["one"]),
+        helper.make_node("Tile", ["one", "tiles"], ["score"]),
+    ]
+    entry = helper.make_tensor_value_info("picture", TensorProto.FLOAT, [None, channels, side, side])
+    output = helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, numbers])
+    return _save(path, nodes, [entry], [output], weights)
+
+
 def _score(level: int, sees: bool) -> tuple[Array, Array]:
     """Red minus the rest, above a limit; the second anchor a little less sure."""
     limit = np.array([-1.3, -1.4], np.float32) - (0 if sees else 9)

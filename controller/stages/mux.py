@@ -243,6 +243,7 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
         faces_swapped=sum(report.faces_swapped for report in reports),
         worker_seconds=seconds,
         worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
+        content_check=plan.content_check,
         dropped_tracks=tuple(
             f"{track.kind} track {track.stream_index} ({track.codec}): {track.reason}"
             for track in plan.tracks

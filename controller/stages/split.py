@@ -14,11 +14,12 @@ from pathlib import Path
 
 from av.container import InputContainer
 
+from controller.stages.contentcheck import ContentCheck, fetch_model, load_model
 from controller.stages.published import output_exists, published_record, summary
 from recast import log, names
 from recast.errors import BadConfig, BadInput, Bug, NotFound
 from recast.layout import JsonValue, RunLayout, run_id
-from recast.manifest import Chunk, OutputRecord, Plan, Segment, SourceObject, VideoFacts
+from recast.manifest import Chunk, ContentOutcome, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.lossless import lossless_codec
@@ -48,7 +49,8 @@ def split(job: StageInput) -> StageResult:
     """Make the plan and the segments of a job, or find that they are there."""
     storage = make_storage(job.spec)
     info = storage.head(job.spec.source.uri)
-    run = name_run(job.spec, info)
+    content = fetch_model(storage, job.spec.content_check.model) if job.spec.content_check else b""
+    run = name_run(job.spec, info, hashlib.sha256(content).hexdigest())
     layout = job.layout(run)
     record = refuse_existing_output(storage, job.spec, layout)
     inputs = pin_inputs(storage, job.spec)
@@ -56,13 +58,19 @@ def split(job: StageInput) -> StageResult:
     if plan is None and record is not None:
         if record.inputs == inputs:
             message = f"{record.uri}: is published already"
-            return StageResult(run=run, frames=record.frames, output=summary(record), message=message)
+            return StageResult(
+                run=run,
+                frames=record.frames,
+                output=summary(record),
+                message=message,
+                content_check=_figures(record.content_check),
+            )
         if not job.spec.output.overwrite:
             raise output_exists(record.uri)
     if plan is None:
         dog = Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}")
         try:
-            plan = _Split(storage, job, layout, info, inputs, dog.moved).run()
+            plan = _Split(storage, job, layout, info, inputs, content, dog.moved).run()
         finally:
             dog.stop()
     elif plan.inputs != inputs:
@@ -70,11 +78,27 @@ def split(job: StageInput) -> StageResult:
             f"{job.namespace}/{job.name}: its faces or engine changed since it was split: give the job another name",
             reason=names.INPUTS_CHANGED,
         )
-    return StageResult(run=run, segments=plan.segments, frames=plan.frames, message=f"{plan.segments} segments")
+    return StageResult(
+        run=run,
+        segments=plan.segments,
+        frames=plan.frames,
+        message=f"{plan.segments} segments",
+        content_check=_figures(plan.content_check),
+    )
 
 
-def name_run(spec: JobSpec, info: ObjectInfo) -> str:
-    """The run's name: all that the plan depends on."""
+def _figures(outcome: ContentOutcome | None) -> dict[str, float] | None:
+    return outcome.model_dump() if outcome is not None else None
+
+
+def name_run(spec: JobSpec, info: ObjectInfo, content_model: str = "") -> str:
+    """The run's name: all that the plan depends on.
+
+    Args:
+        spec: of the job.
+        info: the source.
+        content_model: sha256 of the content check's model, where the job asks for one.
+    """
     cut: dict[str, JsonValue] = {
         "targetSeconds": spec.segments.target_seconds,
         "container": spec.output.container,
@@ -85,6 +109,10 @@ def name_run(spec: JobSpec, info: ObjectInfo) -> str:
     }
     if spec.segments.normalise:
         cut["normalise"] = True
+    if spec.content_check:
+        # A source that was not looked at, or less strictly, is no reason to skip the look.
+        wanted = spec.content_check
+        cut["contentCheck"] = [content_model, wanted.threshold, wanted.every_seconds]
     return run_id(source_uri=info.uri, etag=info.etag, size=info.size, cut=cut, splitter_version=SPLITTER_VERSION)
 
 
@@ -158,11 +186,13 @@ class _Split:
         layout: RunLayout,
         info: ObjectInfo,
         inputs: dict[str, JsonValue],
+        content: bytes,
         moved: Callable[[], None],
     ) -> None:
         self._moved = moved
         self._storage, self._spec, self._layout, self._info = storage, job.spec, layout, info
-        self._inputs = inputs
+        self._inputs, self._content = inputs, content
+        self._check: ContentCheck | None = None
         self._name = info.uri
         self._run = layout.prefix.rsplit("/", 1)[-1]
         self._normalises = False
@@ -210,12 +240,14 @@ class _Split:
             first_chunk=self._first_key,
             first_pts=self._first_pts,
             start_seconds=start,
+            content_check=self._check.outcome if self._check is not None else None,
         )
         self._storage.put(self._layout.plan, plan.model_dump_json(by_alias=True).encode())
         return plan
 
     def _cut(self, facts: VideoFacts, timings: Timing) -> None:
         """The pass itself: segment files, sent on their way while the next is written."""
+        self._check = self._content_check(facts)
         uploads = ThreadPoolExecutor(max_workers=1)
         try:
             with self._open() as container, tempfile.TemporaryDirectory(prefix="recast-split-") as folder:
@@ -241,6 +273,12 @@ class _Split:
             # Whoever is asked to stop does not wait for a store that may be dead.
             uploads.shutdown(wait=False, cancel_futures=True)
 
+    def _content_check(self, facts: VideoFacts) -> ContentCheck | None:
+        wanted = self._spec.content_check
+        if wanted is None:
+            return None
+        return ContentCheck(load_model(self._content, wanted.model), wanted, facts, self._name, self._moved)
+
     def _most_slices(self) -> int:
         """How many slices a giant GOP is cut into at most."""
         if self._normalises:
@@ -257,6 +295,8 @@ class _Split:
 
     def _take(self, file: SegmentFile, uploads: ThreadPoolExecutor) -> None:
         """Send a segment file on its way and note its segments."""
+        if self._check is not None:
+            self._check.look(file)
         number, self._objects = self._first_key + self._objects, self._objects + 1
         data = file.path.stat().st_size
         with file.path.open("rb") as opened:

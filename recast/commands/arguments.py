@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recast.errors import UsageError
-from recast.spec import Consent, Engine, FacePair, Mask, Padding, Select, Target
+from recast.spec import Consent, ContentCheck, Engine, FacePair, Mask, Padding, Select, Target
 
 ENGINES: dict[str, Literal["Mesh", "InSwapper", "Passthrough"]] = {
     "mesh": "Mesh",
@@ -111,6 +111,32 @@ def _mask_of(options: argparse.Namespace) -> Mask:
         opacity=options.opacity,
         keep_mouth=options.keep_mouth,
     )
+
+
+def add_content_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the look at the source before anything is swapped."""
+    parser.add_argument(
+        "--content-check",
+        metavar="MODEL.onnx",
+        help="a model that scores pictures of SOURCE first: float32 RGB [n, 3, height, width] in, one number out; "
+        "default: off",
+    )
+    parser.add_argument(
+        "--content-threshold", type=float, metavar="T", help="the first picture that scores so much stops the run"
+    )
+
+
+def content_check_of(options: argparse.Namespace) -> ContentCheck | None:
+    """The job's content check.
+
+    Raises:
+        UsageError: a model without a threshold, or a threshold without a model.
+    """
+    if (options.content_check is None) != (options.content_threshold is None):
+        raise UsageError("--content-check MODEL.onnx and --content-threshold T go together")
+    if options.content_check is None:
+        return None
+    return ContentCheck(model=to_uri(options.content_check), threshold=options.content_threshold)
 
 
 def faces_of(options: argparse.Namespace) -> tuple[FacePair, ...]:

@@ -10,7 +10,16 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from recast import exitcodes
-from recast.commands.arguments import Commands, add_face_arguments, consent_of, engine_of, faces_of, to_uri
+from recast.commands.arguments import (
+    Commands,
+    add_content_arguments,
+    add_face_arguments,
+    consent_of,
+    content_check_of,
+    engine_of,
+    faces_of,
+    to_uri,
+)
 from recast.commands.progress import show_progress
 from recast.errors import BadConfig, RecastError, UsageError
 from recast.local import (
@@ -56,6 +65,7 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("output", metavar="OUTPUT", help="the result: .mp4, .mov or .mkv")
     add_face_arguments(parser)
     parser.add_argument("--consent", metavar="TEXT", help="on whose permission; needed wherever a face is changed")
+    add_content_arguments(parser)
     _add_video_arguments(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an OUTPUT that exists")
     parser.add_argument(
@@ -153,6 +163,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
             faces=faces_of(options),
             consent=consent_of(options),
             engine=engine_of(options),
+            content_check=content_check_of(options),
             video=Video(
                 codec=CODECS[options.codec],
                 encoder=ENCODERS[options.encoder],
@@ -260,6 +271,7 @@ def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:
         "facesFound": record.faces_found,
         "facesSwapped": record.faces_swapped,
         "consent": spec.consent.model_dump(mode="json", by_alias=True) if spec.consent else None,
+        "contentCheck": record.content_check.model_dump() if record.content_check else "off",
         "droppedTracks": list(record.dropped_tracks),
         "seconds": round(report.seconds, 3),
         "stages": stages,

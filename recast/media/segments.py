@@ -71,7 +71,14 @@ class SegmentWriter:
         self._container.close()
 
 
-def decode_segment(path: Path, *, threads: int) -> Iterator[VideoFrame]:
+def keyframe_stamps(path: Path) -> list[int]:
+    """The stamps of a segment's keyframes, in the file's order."""
+    with av.open(str(path), "r") as container:
+        packets = container.demux(container.streams.video[0])
+        return [_stamp(packet) for packet in packets if packet.is_keyframe and packet.pts is not None]
+
+
+def decode_segment(path: Path, *, threads: int, keyframes_only: bool = False) -> Iterator[VideoFrame]:
     """Decode a segment; each frame's pts is its packet's stamp.
 
     A packet that does not decode gives no frame: at a segment's head some may lack what they refer to. Whether
@@ -81,18 +88,25 @@ def decode_segment(path: Path, *, threads: int) -> Iterator[VideoFrame]:
         path: the Matroska file.
         threads: decoder threads; they do not change the pictures. Nor does the processor: bit-exact decoders
             (MPEG-4's and DV's transforms differ by processor otherwise).
+        keyframes_only: leave out what lies between them.
     """
     with av.open(str(path), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
         stream.codec_context.flags |= Flags.bitexact
-        # Not every container takes milliseconds for its ticks.
-        milliseconds = Fraction(stream.time_base or MILLISECOND) / MILLISECOND
+        if keyframes_only:
+            stream.codec_context.skip_frame = "NONKEY"
         for packet in container.demux(stream):
             if packet.pts is not None:
-                packet.pts = round(packet.pts * milliseconds)
+                packet.pts = _stamp(packet)
             with contextlib.suppress(av.error.FFmpegError):
                 yield from packet.decode()
+
+
+def _stamp(packet: Packet[VideoStream]) -> int:
+    # Not every container takes milliseconds for its ticks.
+    assert packet.pts is not None
+    return round(packet.pts * Fraction(packet.time_base or MILLISECOND) / MILLISECOND)
 
 
 def kept_frames(frames: Iterable[VideoFrame], segment: Segment, facts: VideoFacts, name: str) -> Iterator[VideoFrame]:

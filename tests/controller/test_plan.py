@@ -68,6 +68,27 @@ def test_split_says_how_many_and_swap_follows() -> None:
     assert said(planned, kube.SPLIT_COMPLETE) == ("True", "StageComplete")
 
 
+def test_a_content_check_is_said_to_be_off_where_none_is_asked_for() -> None:
+    status = decide(Observed(resource())).status
+    assert status.content_check is not None and status.content_check.state == "Off"
+
+
+def test_a_content_check_says_what_it_saw() -> None:
+    check = {"model": "s3://studio/x.onnx", "threshold": 0.8}
+    begins = decide(Observed(resource(contentCheck=check))).status
+    assert begins.content_check is not None and begins.content_check.state == "Pending"
+    split = job(SPLIT, complete=True)
+    seen = {"frames": 12, "highest": 0.25}
+    done = ended(split, run=RUN, segments=SEGMENTS, frames=FRAMES, content_check=seen)
+    passed = decide(Observed(resource(begins, contentCheck=check), (split,), (done,))).status.content_check
+    assert passed is not None and passed.model_dump() == {"state": "Passed"} | seen
+    failed = job(SPLIT, failed_reason="PodFailurePolicy")
+    last = ended(failed, 65, reason=names.CONTENT_REFUSED, message="the frame at 3 s")
+    refused = decide(Observed(resource(begins, contentCheck=check), (failed,), (last,))).status
+    assert refused.phase == "Failed" and refused.content_check is not None
+    assert refused.content_check.state == "Refused"
+
+
 def test_swap_counts_its_segments_as_they_come() -> None:
     swap = job(SWAP, completed_indexes="0-1,4", active=3)
     planned = decide(Observed(resource(was_split()), (swap,), ()))

@@ -33,6 +33,7 @@ FULL: dict[str, Any] = {
             "padding": {"top": 10, "right": 0, "bottom": 5, "left": 0}, "blur": 0.3, "opacity": 0.9, "keepMouth": True,
         },
     },
+    "contentCheck": {"model": "s3://studio/content.onnx", "threshold": 0.8, "everySeconds": 2.5},
     "video": {
         "codec": "Hevc", "encoder": "Software", "quality": "Lossless", "preset": "slow", "pixelFormat": "Yuv420p",
         "threads": 4,

@@ -82,6 +82,18 @@ def test_a_run_is_another_where_the_source_is(info: ObjectInfo) -> None:
     assert name_run(spec(), info) != name_run(spec(), INFO)
 
 
+def test_a_run_is_another_where_the_content_check_is() -> None:
+    wanted = [("s3://studio/x.onnx", 0.5, 5), ("s3://studio/x.onnx", 0.6, 5), ("s3://studio/x.onnx", 0.5, 6)]
+    specs = [
+        spec(contentCheck={"model": model, "threshold": threshold, "everySeconds": every})
+        for model, threshold, every in wanted
+    ]
+    runs = {name_run(spec(), INFO), name_run(specs[0], INFO, "another"), *(name_run(each, INFO, "m") for each in specs)}
+    assert len(runs) == 5
+    renamed = spec(contentCheck={"model": "s3://studio/y.onnx", "threshold": 0.5})
+    assert name_run(renamed, INFO, "m") == name_run(specs[0], INFO, "m")
+
+
 def test_a_run_is_another_where_the_splitter_is(monkeypatch: pytest.MonkeyPatch) -> None:
     before = name_run(spec(), INFO)
     monkeypatch.setattr(split, "SPLITTER_VERSION", SPLITTER_VERSION + 1)
@@ -208,7 +220,7 @@ def test_a_second_pass_has_keys_of_its_own(tmp_path: Path, storage: Storage, mon
     info = storage.head((tmp_path / "a.mov").as_uri())
     (tmp_path / "s/n/j/0123456789ab/segments").mkdir(parents=True)
     (tmp_path / "s/n/j/0123456789ab/plan").mkdir(parents=True)
-    split._Split(storage, stage, layout, info, {}, lambda: None).run()
+    split._Split(storage, stage, layout, info, {}, b"", lambda: None).run()
     time.sleep(0.4)
     assert storage.get(layout.segment(split.SECOND_PASS)) == b"second"
     assert storage.get(layout.segment(0)) == b"first"

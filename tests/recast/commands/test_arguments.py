@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recast.commands.arguments import consent_of, engine_of, faces_of, to_uri
+from recast.commands.arguments import consent_of, content_check_of, engine_of, faces_of, to_uri
 from recast.commands.preview import seconds_of
 from recast.errors import UsageError
 from recast.spec import Mask, Source
@@ -69,6 +69,18 @@ def options(**values: object) -> argparse.Namespace:
         "keep_mouth": False, "opacity": 1.0, "mask_blur": None, "mask_padding": "0,0,0,0",
     }  # fmt: skip
     return argparse.Namespace(**(defaults | values))
+
+
+def test_a_content_check_is_a_model_and_a_threshold() -> None:
+    check = content_check_of(argparse.Namespace(content_check="/m/x.onnx", content_threshold=0.8))
+    assert check is not None and (check.model, check.threshold) == ("file:///m/x.onnx", 0.8)
+    assert content_check_of(argparse.Namespace(content_check=None, content_threshold=None)) is None
+    for one in (
+        {"content_check": "x.onnx", "content_threshold": None},
+        {"content_check": None, "content_threshold": 0},
+    ):
+        with pytest.raises(UsageError, match="go together"):
+            content_check_of(argparse.Namespace(**one))
 
 
 def test_several_photos_are_one_persons() -> None:
