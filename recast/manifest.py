@@ -216,7 +216,9 @@ class PartReport(Model):
     Attributes:
         packets_sha256: over the payloads of the part's packets, in decode order.
         reorder: by how many places a packet comes later in decode order than its frame in display order.
-        batch: faces at once, where the device's memory did not hold as many as the job asks for.
+        batch: faces that went through the models at once: as many as the job asks for, the model's graph takes and the
+            device's memory holds.
+        gpu_busy: share of the time in which the GPU was at work, 0..1 (NVML); None where it cannot be known.
         seconds: wall time by stage of the pipeline, of which `pipeline` is all of it.
         queue_fill: how full each queue of the pipeline was when something was taken, 0..1: a full one waits for what
             comes after it, an empty one for what comes before.
@@ -232,6 +234,7 @@ class PartReport(Model):
     reorder: int
     encoder: str
     batch: int | None = None
+    gpu_busy: float | None = None
     faces_found: int = 0
     faces_swapped: int = 0
     seconds: dict[str, float] = {}
@@ -244,6 +247,7 @@ class OutputRecord(Model):
 
     Attributes:
         inputs: the plan's.
+        gpu_busy: of the parts, by their time; None where one does not know.
         content_check: the plan's.
     """
 
@@ -258,5 +262,6 @@ class OutputRecord(Model):
     faces_swapped: int
     worker_seconds: dict[str, float]
     worker_cpu_seconds: float
+    gpu_busy: float | None = None
     dropped_tracks: tuple[str, ...] = ()
     content_check: ContentOutcome | None = None

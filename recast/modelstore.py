@@ -19,7 +19,7 @@ from recast.errors import BadConfig, Corrupt, NotFound
 from recast.spec import Model
 from recast.storage import Storage
 
-Role = Literal["detector", "recogniser", "swapper"]
+Role = Literal["detector", "recogniser", "swapper", "occluder"]
 
 MANIFEST = "models.json"
 SUFFIX = ".onnx"
@@ -84,20 +84,24 @@ def read_manifest(storage: Storage, store: str) -> ModelManifest:
         )
 
 
-def chosen_files(manifest: ModelManifest, store: str, *, half: bool) -> dict[Role, ModelFile]:
+def chosen_files(
+    manifest: ModelManifest, store: str, *, half: bool, occluder: str | None = None
+) -> dict[Role, ModelFile]:
     """The files that the InSwapper engine runs.
 
     Args:
         manifest: of the store.
         store: for messages.
         half: the swapper in half precision.
+        occluder: name of the occlusion model, where one is asked for.
 
     Raises:
         BadConfig: one is missing.
     """
     there = {file.name: file for file in manifest.files}
     found: dict[Role, ModelFile] = {}
-    for role, known in _NAMES.items():
+    asked = _NAMES | ({"occluder": (occluder,)} if occluder is not None else {})
+    for role, known in asked.items():
         wanted = _HALF_SWAPPER if role == "swapper" and half else known
         file = next((there[name] for name in wanted if name in there), None)
         if file is None:
@@ -173,7 +177,7 @@ def cached(storage: Storage, store: str, name: str, sha256: str, folder: Path) -
         BadConfig: it is not in the store, or its content is not what the job was begun with.
     """
     path = folder / f"{sha256}{SUFFIX}"
-    with _alone(folder / f"{sha256}.lock"):
+    with alone(folder / f"{sha256}.lock"):
         if path.exists():
             if _sha256(path) == sha256:
                 return path
@@ -201,7 +205,8 @@ def cache_folder(otherwise: Path) -> Path:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock file: one process at a time."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

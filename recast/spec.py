@@ -122,6 +122,12 @@ class Mask(Model):
     )
     opacity: float = Field(1.0, gt=0, le=1, description="How much of the swapped face is seen.")
     keep_mouth: bool = Field(False, description="Leave the target's own mouth.")
+    occluder: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.onnx$",
+        description="Name of a model in engine.models that tells a face from what is before it (DeepFaceLab's XSeg and "
+        "its kind): what is not face stays the target's.",
+    )
 
 
 class Engine(Model):
@@ -146,6 +152,12 @@ class Engine(Model):
         128, description="Of InSwapper: width of the face that is swapped; 256 costs 4 times as much, 512 16 times."
     )
     batch: int = Field(8, ge=1, le=64, description="Of InSwapper: faces that go through the GPU at once.")
+    device_memory_mib: int | None = Field(
+        None,
+        ge=256,
+        le=1_048_576,
+        description="Of InSwapper: the most MiB of a GPU's memory that the models take to work in; all where left out.",
+    )
     mask: Mask = Field(default_factory=Mask, description="Of InSwapper: how much of the swapped face is laid over.")
 
     @model_validator(mode="after")

@@ -97,8 +97,9 @@ def _files(storage: Storage, pair: FacePair) -> PairFiles:
 
 
 def _models(storage: Storage, request: Request) -> dict[Role, Path]:
-    store = request.engine.models or ""
-    files = chosen_files(read_manifest(storage, store), store, half=request.engine.precision == "Fp16")
+    engine, store = request.engine, request.engine.models or ""
+    half, occluder = engine.precision == "Fp16", engine.mask.occluder
+    files = chosen_files(read_manifest(storage, store), store, half=half, occluder=occluder)
     folder = cache_folder(Path(tempfile.gettempdir(), "recast-models"))
     return {role: cached(storage, store, file.name, file.sha256, folder) for role, file in files.items()}
 

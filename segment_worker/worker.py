@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from recast import log, names
 from recast.errors import BadConfig, NotFound, RecastError
@@ -30,9 +30,14 @@ from segment_worker.aside import Aside
 from segment_worker.encoders import choose_encoder
 from segment_worker.engines.base import Engine, OutOfDeviceMemory
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
+from segment_worker.gpu import BusyMeter
 from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_part
 
 PROGRESS_SECONDS = 0.5
+START_SECONDS = 3600.0
+"""An engine that is not ready by then hangs."""
+
+T = TypeVar("T")
 
 
 def main() -> int:
@@ -102,11 +107,12 @@ class _Pod:
         self._refuse_other_pixels()
         self._folder = folder
         self._chunks: dict[int, tuple[PlannedSegment, ...]] = {}
-        self._batch: int | None = None
         self._ahead: Aside[float] = Aside("ahead")
         self._behind: Aside[None] = Aside("behind")
         self._fetching: int | None = None
         self._cpu_seconds = _cpu_seconds()
+        self._started = False
+        self._busy = BusyMeter()
 
     def segment(self, index: int) -> PlannedSegment:
         """The plan's entry of a segment."""
@@ -132,6 +138,7 @@ class _Pod:
             download = self._fetched(planned)
             if following is not None:
                 self._fetch_ahead(following)
+            self._start_engine()
             stats = self._make(planned.segment)
             stats.add("download", download)
             self._behind.begin(lambda: self._finish(planned.segment, stats))
@@ -143,6 +150,7 @@ class _Pod:
 
     def stop(self) -> None:
         """Begin nothing more."""
+        self._busy.stop()
         self._ahead.stop()
         self._behind.stop()
 
@@ -185,6 +193,20 @@ class _Pod:
             self._storage.download(planned.uri, self._packets(planned.segment), sha256=planned.segment.sha256)
         return time.monotonic() - clock
 
+    def _start_engine(self) -> None:
+        """Have the engine warm before the first segment, whose time this is not: TensorRT builds for minutes."""
+        if self._started:
+            return
+        clock = time.monotonic()
+        dog = Watchdog(START_SECONDS, lambda: f"start of engine {self._spec.engine.name}")
+        try:
+            engine = self._engine
+            self._while_it_fits(engine.warm_up)
+        finally:
+            dog.stop()
+        self._started = True
+        log.info("engine is ready", engine=engine.name, batch=engine.batch, seconds=round(time.monotonic() - clock, 3))
+
     def _make(self, segment: Segment) -> SegmentStats:
         name, plan = f"segment {segment.index}", self.plan
         progress = _Progress(segment)
@@ -196,7 +218,7 @@ class _Pod:
             progress.at(frames)
 
         try:
-            return self._made(
+            return self._while_it_fits(
                 lambda: make_part(
                     packets,
                     part,
@@ -230,8 +252,8 @@ class _Pod:
             dog.stop()
             part.unlink(missing_ok=True)
 
-    def _made(self, make: Callable[[], SegmentStats]) -> SegmentStats:
-        """Make the part; from its start again by smaller batches where the device's memory is full."""
+    def _while_it_fits(self, make: Callable[[], T]) -> T:
+        """Do something; from its start again by smaller batches where the device's memory is full."""
         while True:
             try:
                 return make()
@@ -239,8 +261,7 @@ class _Pod:
                 batch = self._engine.shrink()
                 if batch is None:
                     raise
-                self._batch = batch
-                log.warning("out of device memory: the segment starts again", batch=batch, detail=str(error))
+                log.warning("out of device memory: begun again", batch=batch, detail=str(error))
 
     def _commit(self, segment: Segment, part: Path, stats: SegmentStats, facts: PartFacts) -> None:
         digest, used = self._digest(segment), _cpu_seconds()
@@ -258,7 +279,8 @@ class _Pod:
             extradata_sha256=facts.extradata_sha256,
             reorder=facts.reorder,
             encoder=self._encoder.name,
-            batch=self._batch,
+            batch=self._engine.batch,
+            gpu_busy=self._busy.take(),
             queue_fill=stats.queue_fill,
             faces_found=stats.faces_found,
             faces_swapped=stats.faces_swapped,

@@ -157,6 +157,25 @@ def content(path: Path, *, side: int | str = 8, channels: int = 3, numbers: int 
     return _save(path, nodes, [entry], [output], weights)
 
 
+def xseg(path: Path, *, side: int = 64) -> Path:
+    """An occlusion model: what is bright blue is before the face."""
+    weights = [
+        numpy_helper.from_array(np.array([0], np.int64), "first"),
+        numpy_helper.from_array(np.array([1], np.int64), "second"),
+        numpy_helper.from_array(np.array([3], np.int64), "last"),
+        numpy_helper.from_array(np.array([-20.0], np.float32), "steep"),
+        numpy_helper.from_array(np.array([14.5], np.float32), "middle"),
+    ]
+    nodes = [
+        helper.make_node("Slice", ["input", "first", "second", "last"], ["blue"]),
+        helper.make_node("Mul", ["blue", "steep"], ["falling"]),
+        helper.make_node("Add", ["falling", "middle"], ["mask"]),
+    ]
+    entry = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, side, side, 3])
+    output = helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, side, side, 1])
+    return _save(path, nodes, [entry], [output], weights)
+
+
 def _score(level: int, sees: bool) -> tuple[Array, Array]:
     """Red minus the rest, above a limit; the second anchor a little less sure."""
     limit = np.array([-1.3, -1.4], np.float32) - (0 if sees else 9)

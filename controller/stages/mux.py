@@ -243,6 +243,7 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
         faces_swapped=sum(report.faces_swapped for report in reports),
         worker_seconds=seconds,
         worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
+        gpu_busy=_gpu_busy(reports),
         content_check=plan.content_check,
         dropped_tracks=tuple(
             f"{track.kind} track {track.stream_index} ({track.codec}): {track.reason}"
@@ -250,6 +251,17 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
             if track.action == "Drop"
         ),
     )
+
+
+def _gpu_busy(reports: list[PartReport]) -> float | None:
+    """The parts' mean, by the time that each took."""
+    known = [
+        (report.gpu_busy, report.seconds.get("pipeline", 0.0)) for report in reports if report.gpu_busy is not None
+    ]
+    total = sum(seconds for _, seconds in known)
+    if len(known) < len(reports) or not total:
+        return None
+    return round(sum(busy * seconds for busy, seconds in known) / total, 3)
 
 
 if __name__ == "__main__":

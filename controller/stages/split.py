@@ -153,7 +153,8 @@ def pin_inputs(storage: Storage, spec: JobSpec) -> dict[str, JsonValue]:
 def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
     """What the pixels of an engine with models depend on."""
     store = engine.models or ""
-    files = chosen_files(read_manifest(storage, store), store, half=engine.precision == "Fp16")
+    half, occluder = engine.precision == "Fp16", engine.mask.occluder
+    files = chosen_files(read_manifest(storage, store), store, half=half, occluder=occluder)
     return {
         "models": {role: file.sha256 for role, file in files.items()},
         "pixelBoost": engine.pixel_boost,

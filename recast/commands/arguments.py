@@ -86,6 +86,9 @@ def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--keep-mouth", action="store_true", help="of inswapper: leave the target's own mouth (default: off)")
     add("--opacity", type=float, default=1.0, metavar="0..1", help="of inswapper: how much of the new face is seen")
+    add(
+        "--occluder", metavar="NAME.onnx", help="of inswapper: a model in --models that tells face from hands before it"
+    )
     add("--mask-blur", type=float, metavar="0..1", help="of inswapper: how soft its edges are; default InsightFace's")
     add(
         "--mask-padding",
@@ -110,6 +113,7 @@ def _mask_of(options: argparse.Namespace) -> Mask:
         blur=options.mask_blur,
         opacity=options.opacity,
         keep_mouth=options.keep_mouth,
+        occluder=options.occluder,
     )
 
 

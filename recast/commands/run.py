@@ -276,4 +276,5 @@ def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:
         "seconds": round(report.seconds, 3),
         "stages": stages,
         "workerSeconds": record.worker_seconds,
+        "gpuBusy": record.gpu_busy,
     }

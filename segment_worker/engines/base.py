@@ -74,6 +74,19 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def batch(self) -> int | None:
+        """Faces that go through the models at once; None where that is not a choice."""
+        ...
+
+    def warm_up(self) -> None:
+        """Do once what the first frames would have to wait for.
+
+        Raises:
+            OutOfDeviceMemory: as `swap`.
+        """
+        ...
+
     def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
         """Give each picture's changed regions, in the order of `pictures`.
 

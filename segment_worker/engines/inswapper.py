@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
+import numpy as np
 import numpy.typing as npt
 
 from recast import names, spec
 from recast.errors import BadInput
 from segment_worker.engines.base import FaceSeen, Image, Pair, SwappedFrame
-from segment_worker.insight.alignment import Array64, crop_matrix
+from segment_worker.insight.alignment import TEMPLATE, Array64, crop_matrix
 from segment_worker.insight.arcface import Recogniser, average, distance, normed
 from segment_worker.insight.crop import Mask, crop_of, mask_of, paste
 from segment_worker.insight.masking import is_box, share_of
+from segment_worker.insight.occlusion import Occluder
 from segment_worker.insight.scrfd import Detection, Detector
 from segment_worker.insight.swapper import SIDE, Swapper
 from segment_worker.picture import Patch, Picture, under
@@ -32,6 +34,16 @@ class Models:
     detector: Detector
     recogniser: Recogniser
     swapper: Swapper
+    occluder: Occluder | None = None
+
+    def warm_up(self) -> None:
+        """Run each once, in the shapes that they will be run in."""
+        crop = np.zeros((SIDE, SIDE, 3), np.float32)
+        self.detector.find_in_image(np.zeros((SIDE, SIDE, 3), np.uint8))
+        embedding = self.recogniser.of_image(np.zeros((SIDE, SIDE, 3), np.uint8), TEMPLATE)
+        self.swapper.swap([crop], [self.swapper.latent(np.ones_like(embedding))])
+        if self.occluder is not None:
+            self.occluder.in_view(crop)
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class _Job:
     """One face of one picture: what is swapped, and where it goes back."""
 
     picture: int
+    crop: Array
     matrix: Array64
     latent: Array
     mask: Mask
@@ -80,14 +93,22 @@ class InSwapperEngine:
         """Give each picture's changed regions, in the order of `pictures`; all their faces go as one batch."""
         found = [self._models.detector.find(picture) for picture in pictures]
         jobs = [job for number, picture in enumerate(pictures) for job in self._jobs(number, picture, found[number])]
-        crops = [crop_of(pictures[job.picture], job.matrix, self._side) for job in jobs]
-        swapped = self._models.swapper.swap(crops, [job.latent for job in jobs])
+        swapped = self._models.swapper.swap([job.crop for job in jobs], [job.latent for job in jobs])
         patches: list[list[Patch]] = [[] for _ in pictures]
         for job, crop in zip(jobs, swapped, strict=True):
             mine, rect = patches[job.picture], job.mask.rect
             below = under(pictures[job.picture], mine, rect.x, rect.y, rect.width, rect.height)
             mine.append(paste(below, job.mask, job.matrix, crop))
         return [SwappedFrame(tuple(mine), len(faces), len(mine)) for mine, faces in zip(patches, found, strict=True)]
+
+    @property
+    def batch(self) -> int:
+        """Faces that go through the swapper at once."""
+        return self._models.swapper.batch
+
+    def warm_up(self) -> None:
+        """Run each model once."""
+        self._models.warm_up()
 
     def shrink(self) -> int | None:
         """Halve the batch; None where it is one face already."""
@@ -123,10 +144,14 @@ class InSwapperEngine:
                 continue
             landmarks = faces[place].landmarks
             matrix = crop_matrix(landmarks, self._side)
+            crop = crop_of(picture, matrix, self._side)
             wanted = share_of(self._mask, landmarks, matrix, self._side)
+            if self._models.occluder is not None:
+                in_view = self._models.occluder.in_view(crop)
+                wanted = in_view if wanted is None else wanted * in_view
             mask = mask_of(picture, matrix, self._side, wanted, box=is_box(self._mask))
             if mask is not None:
-                jobs.append(_Job(number, matrix, person.latent, mask))
+                jobs.append(_Job(number, crop, matrix, person.latent, mask))
         return jobs
 
     def _chosen(self, picture: Picture, faces: Sequence[Detection]) -> dict[int, _Person]:

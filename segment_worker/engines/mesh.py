@@ -64,6 +64,7 @@ class MeshEngine:
     """
 
     name = "mesh"
+    batch = None
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         # Results must not depend on the machine's threads; the pipeline has its own.
@@ -74,6 +75,9 @@ class MeshEngine:
     def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
         """Give each picture's changed regions, in the order of `pictures`."""
         return [self._swap_one(picture) for picture in pictures]
+
+    def warm_up(self) -> None:
+        """There is nothing to warm: the photos have been through the models."""
 
     def shrink(self) -> None:
         """There is no device whose memory could be full."""

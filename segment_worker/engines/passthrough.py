@@ -11,6 +11,11 @@ class PassthroughEngine:
 
     name = "passthrough"
 
+    batch = None
+
+    def warm_up(self) -> None:
+        """There is nothing to warm."""
+
     def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
         """One empty answer for each picture."""
         return [SwappedFrame() for _ in pictures]

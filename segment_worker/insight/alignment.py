@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 Array64 = npt.NDArray[np.float64]
 
 # Eyes (left and right in the picture), tip of the nose, corners of the mouth, in a crop of 112 pixels.
-_TEMPLATE = np.array(
+TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 
@@ -35,7 +35,7 @@ def crop_matrix(landmarks: Array, side: int) -> Array64:
         ratio, aside = side / 128, 8.0 * side / 128
     else:
         raise ValueError(f"crop of {side} pixels: give a multiple of 112 or 128")
-    return similarity(landmarks.astype(np.float64), _TEMPLATE.astype(np.float32) * ratio + (aside, 0.0))
+    return similarity(landmarks.astype(np.float64), TEMPLATE.astype(np.float32) * ratio + (aside, 0.0))
 
 
 def similarity(here: Array64, there: Array) -> Array64:

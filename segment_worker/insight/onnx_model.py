@@ -31,7 +31,7 @@ class Device:
 
     Attributes:
         provider: Cpu, Cuda or TensorRt.
-        memory_bytes: the most that each model's arena may take of the device; 0 for no limit.
+        memory_bytes: the most that each model's arena, and TensorRT's workspace, may take of the device; 0: no limit.
         engine_cache: where TensorRT keeps the engines that it builds.
     """
 
@@ -50,6 +50,8 @@ class Device:
         if self.memory_bytes:
             cuda["gpu_mem_limit"] = str(self.memory_bytes)
         tensor_rt = {"trt_engine_cache_enable": "1", "trt_timing_cache_enable": "1"}
+        if self.memory_bytes:
+            tensor_rt |= {"trt_max_workspace_size": str(self.memory_bytes)}
         if self.engine_cache is not None:
             tensor_rt |= {"trt_engine_cache_path": str(self.engine_cache)}
         match self.provider:

@@ -13,13 +13,14 @@ from recast import modelstore, names
 from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig, BadInput
 from recast.modelstore import file_uri, push, read_manifest
-from recast.spec import Engine, FacePair, Target, Video
+from recast.spec import Engine, FacePair, Mask, Target, Video
 from recast.storage import Storage
 from recast.verify.report import verify
+from segment_worker import worker
 from segment_worker.engines.base import OutOfDeviceMemory
 from segment_worker.insight import load
-from segment_worker.insight.graph import last_initializer, load_graph, with_free_batch
 from segment_worker.insight.onnx_model import Device, OnnxModel
+from segment_worker.insight.prepared import emap_of, open_batch
 from segment_worker.insight.swapper import Swapper
 from tests import clips, stubmodels
 from tests.jobs import job, run_job, swap
@@ -224,8 +225,7 @@ def test_a_full_device_is_met_by_smaller_batches_from_the_segments_start(
         return swap_crops(self, *given)  # type: ignore[arg-type]
 
     def eight_at_once(path: Path, device: Device, _batch: int) -> Swapper:
-        graph = load_graph(path, "swapper")
-        return Swapper(OnnxModel(with_free_batch(graph), device, "swapper"), last_initializer(graph, "x"), batch=8)
+        return Swapper(OnnxModel(open_batch(path), device, "swapper"), emap_of(path), batch=8)
 
     monkeypatch.setattr(load, "load_swapper", eight_at_once)
     monkeypatch.setattr(Swapper, "swap", full)
@@ -240,3 +240,54 @@ def test_a_full_device_is_met_by_smaller_batches_from_the_segments_start(
         if "/parts/" in info.uri and info.uri.endswith(".json")
     ]
     assert [report["batch"] for report in reports] == [2, 2]
+
+
+def test_an_engines_start_is_not_the_segments_time(
+    s3: EmbeddedStore, clip: Path, store: str, ada: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT builds for minutes: worker.stallSeconds would end it."""
+    watching: list[float] = []
+    loaded: list[list[float]] = []
+
+    class Dog:
+        def __init__(self, seconds: float, *_: object) -> None:
+            watching.append(seconds)
+            self._seconds = seconds
+
+        def moved(self) -> None:
+            pass
+
+        def stop(self) -> None:
+            watching.remove(self._seconds)
+
+    load_models = load.load_models
+    monkeypatch.setattr(worker, "Watchdog", Dog)
+    monkeypatch.setattr(load, "load_models", lambda *given: loaded.append(list(watching)) or load_models(*given))
+    asked = job(s3, clip, tmp_path / "out.mp4", seconds=0.8, engine=engine(store), pairs=[pair(ada)])
+    ready = asked.model_copy(update={"run": split(asked).run})
+    swap(ready, 0, per_pod=2)
+    assert loaded == [[worker.START_SECONDS]]
+    assert watching == []
+
+
+def test_an_occlusion_model_is_pinned_and_used(
+    s3: EmbeddedStore, storage: Storage, clip: Path, models: Path, ada: Path, tmp_path: Path
+) -> None:
+    mine = f"s3://{s3.bucket}/occluders"
+    push(storage, models, mine, "made for tests")
+    with_occluder = engine(mine).model_copy(update={"mask": Mask(occluder="xseg.onnx")})
+    asked = job(s3, clip, tmp_path / "out.mp4", engine=with_occluder, pairs=[pair(ada)])
+    with pytest.raises(BadConfig, match=r"no occluder in it: push xseg\.onnx"):
+        split(asked)
+    folder = tmp_path / "more"
+    folder.mkdir()
+    stubmodels.xseg(folder / "xseg.onnx")
+    push(storage, folder, mine, "made for tests")
+    run_job(asked)
+    plain = job(s3, clip, tmp_path / "plain.mp4", engine=engine(mine), pairs=[pair(ada)])
+    run_job(plain)
+    # The stubs' faces are red: nothing is before them. Only at the crop's very edge does a mask of ones weigh less.
+    for ours, same in zip(frames(tmp_path / "out.mp4"), frames(tmp_path / "plain.mp4"), strict=True):
+        assert all(np.abs(a.astype(int) - b.astype(int)).max() <= 2 for a, b in zip(ours, same, strict=True))
+    pinned = json.loads(storage.get(asked.layout(split(asked).run or "").plan))["inputs"]["models"]
+    assert set(pinned) == {"detector", "recogniser", "swapper", "occluder"}

@@ -66,7 +66,7 @@ def options(**values: object) -> argparse.Namespace:
     defaults = {
         "face": [], "swap": [], "engine": "mesh", "select": "largest", "consent": None, "max_distance": None,
         "models": None, "provider": "cuda", "precision": "fp32", "pixel_boost": 128,
-        "keep_mouth": False, "opacity": 1.0, "mask_blur": None, "mask_padding": "0,0,0,0",
+        "keep_mouth": False, "opacity": 1.0, "mask_blur": None, "mask_padding": "0,0,0,0", "occluder": None,
     }  # fmt: skip
     return argparse.Namespace(**(defaults | values))
 
