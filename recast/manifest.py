@@ -233,6 +233,7 @@ class PartReport(Model):
     extradata_sha256: str
     reorder: int
     encoder: str
+    decoder: str = "Software"
     batch: int | None = None
     gpu_busy: float | None = None
     faces_found: int = 0

@@ -191,6 +191,10 @@ class Video(Model):
         description="Auto takes NVENC where the first worker's GPU has it (T4, A10, L4, L40S have; A100, H100, H200, "
         "B200 have none), else the software encoder; all workers use the first one's. Nvenc never falls back.",
     )
+    decoder: Literal["Auto", "Software"] = Field(
+        "Auto",
+        description="Auto takes NVDEC where a worker's GPU gives the very frames of the software decoder.",
+    )
     quality: Annotated[int, Field(ge=0, le=63)] | Literal["Lossless"] = Field(
         18, description="The encoder's constant quality (CRF or CQ), or Lossless."
     )

@@ -24,7 +24,8 @@ from recast import names
 from recast.errors import BadInput, Corrupt
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.codecs import SAME_SAMPLES
-from recast.media.segments import decode_segment, kept_frames
+from recast.media.segments import kept_frames
+from segment_worker.decoding import Decode
 from segment_worker.encoders import PartWriter
 from segment_worker.engines.base import Engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
@@ -78,6 +79,7 @@ def make_part(
     settings: EncodeSettings,
     choice: EncoderChoice,
     engine: Engine,
+    decode: Decode,
     moved: Callable[[int], None],
     name: str,
 ) -> SegmentStats:
@@ -91,6 +93,7 @@ def make_part(
         settings: how to encode them.
         choice: the encoder.
         engine: what changes them.
+        decode: gives the packets' frames, their stamps as pts.
         moved: called with the number of frames encoded so far.
         name: how errors call the segment.
 
@@ -103,7 +106,7 @@ def make_part(
     swapped: Queue[Batch | None] = Queue(QUEUE_BATCHES)
     stats = SegmentStats()
     writer = PartWriter(part, choice, settings, facts)
-    line.start(lambda: _decode(source, segment, facts, settings, stats, line.into(decoded), name), decoded)
+    line.start(lambda: _decode(decode(source), segment, facts, stats, line.into(decoded), name), decoded)
     from_decode = line.out_of(decoded, lambda fill: stats.taken("decoded", fill))
     from_swap = line.out_of(swapped, lambda fill: stats.taken("swapped", fill))
     line.start(lambda: _swap(from_decode, facts, settings, engine, stats, line.into(swapped)), swapped)
@@ -151,15 +154,14 @@ def check_part(part: Path, *, frames: int, facts: VideoFacts, threads: int, name
 
 
 def _decode(
-    source: Path,
+    decoded: Iterator[VideoFrame],
     segment: Segment,
     facts: VideoFacts,
-    settings: EncodeSettings,
     stats: SegmentStats,
     put: Callable[[Batch], None],
     name: str,
 ) -> None:
-    frames = kept_frames(decode_segment(source, threads=settings.threads), segment, facts, name)
+    frames = kept_frames(decoded, segment, facts, name)
     batch: Batch = []
     for frame in _timed(frames, stats, "decode"):
         batch.append(frame)

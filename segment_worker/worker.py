@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from recast import log, names
-from recast.errors import BadConfig, NotFound, RecastError
+from recast.errors import BadConfig, BadInput, NotFound, RecastError
 from recast.layout import JsonValue, part_digest
 from recast.manifest import EncoderChoice, PartReport, Plan, Segment
 from recast.modelstore import Role, cache_folder, cached
@@ -27,6 +27,7 @@ from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION
 from recast.watchdog import Watchdog
 from segment_worker.aside import Aside
+from segment_worker.decoding import Decoder
 from segment_worker.encoders import choose_encoder
 from segment_worker.engines.base import Engine, OutOfDeviceMemory
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
@@ -113,6 +114,7 @@ class _Pod:
         self._cpu_seconds = _cpu_seconds()
         self._started = False
         self._busy = BusyMeter()
+        self._decoder = Decoder(self._spec.video, self.plan.video, threads=self.plan.encode.threads)
 
     def segment(self, index: int) -> PlannedSegment:
         """The plan's entry of a segment."""
@@ -218,7 +220,7 @@ class _Pod:
             progress.at(frames)
 
         try:
-            return self._while_it_fits(
+            return self._while_it_decodes(
                 lambda: make_part(
                     packets,
                     part,
@@ -227,6 +229,7 @@ class _Pod:
                     settings=plan.encode,
                     choice=self._encoder,
                     engine=self._engine,
+                    decode=self._decoder.frames,
                     moved=moved,
                     name=name,
                 )
@@ -251,6 +254,16 @@ class _Pod:
         finally:
             dog.stop()
             part.unlink(missing_ok=True)
+
+    def _while_it_decodes(self, make: Callable[[], SegmentStats]) -> SegmentStats:
+        """Make a part; from its start again in software where the GPU's decoder loses frames."""
+        try:
+            return self._while_it_fits(make)
+        except BadInput as error:
+            if not self._decoder.give_up_gpu():
+                raise
+            log.warning("the GPU does not decode all frames: begun again in software", detail=str(error))
+            return self._while_it_fits(make)
 
     def _while_it_fits(self, make: Callable[[], T]) -> T:
         """Do something; from its start again by smaller batches where the device's memory is full."""
@@ -279,6 +292,7 @@ class _Pod:
             extradata_sha256=facts.extradata_sha256,
             reorder=facts.reorder,
             encoder=self._encoder.name,
+            decoder=self._decoder.name,
             batch=self._engine.batch,
             gpu_busy=self._busy.take(),
             queue_fill=stats.queue_fill,

@@ -103,7 +103,7 @@ def name_run(spec: JobSpec, info: ObjectInfo, content_model: str = "") -> str:
         "targetSeconds": spec.segments.target_seconds,
         "container": spec.output.container,
         "dropTracks": sorted(spec.output.drop_tracks),
-        "video": spec.video.model_dump(mode="json"),
+        "video": spec.video.model_dump(mode="json", exclude={"decoder"}),
         "audio": spec.audio.model_dump(mode="json"),
         "engine": spec.engine.name,
     }

@@ -8,12 +8,13 @@ known at once, without waiting for packets that are shown earlier.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.codec.context import Flags
+from av.codec.hwaccel import HWAccel
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -78,7 +79,9 @@ def keyframe_stamps(path: Path) -> list[int]:
         return [_stamp(packet) for packet in packets if packet.is_keyframe and packet.pts is not None]
 
 
-def decode_segment(path: Path, *, threads: int, keyframes_only: bool = False) -> Iterator[VideoFrame]:
+def decode_segment(
+    path: Path, *, threads: int, keyframes_only: bool = False, hardware: HWAccel | None = None
+) -> Generator[VideoFrame, None, None]:
     """Decode a segment; each frame's pts is its packet's stamp.
 
     A packet that does not decode gives no frame: at a segment's head some may lack what they refer to. Whether
@@ -89,8 +92,9 @@ def decode_segment(path: Path, *, threads: int, keyframes_only: bool = False) ->
         threads: decoder threads; they do not change the pictures. Nor does the processor: bit-exact decoders
             (MPEG-4's and DV's transforms differ by processor otherwise).
         keyframes_only: leave out what lies between them.
+        hardware: decodes in the processor's place.
     """
-    with av.open(str(path), "r") as container:
+    with av.open(str(path), "r", hwaccel=hardware) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
         stream.codec_context.flags |= Flags.bitexact

@@ -2,6 +2,7 @@
 
 import struct
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -95,7 +96,8 @@ def check_parts_are_equal(path: Path, folder: Path) -> Path:
         for place, what, part in ((packets, segment, theirs), (copy, own, ours)):
             make_part(
                 place, part, segment=what, facts=facts, settings=settings, choice=choice,
-                engine=PassthroughEngine(), moved=lambda _: None, name="slice",
+                engine=PassthroughEngine(), decode=partial(decode_segment, threads=1), moved=lambda _: None,
+                name="slice",
             )  # fmt: skip
         assert ours.read_bytes() == theirs.read_bytes()
     return ours

@@ -138,7 +138,6 @@ class Line:
     """Runs `make_part` on made-up frames."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._patch = patch
         self.decoded = 0
         self.engine: Any = PassthroughEngine()
         self.moves: list[int] = []
@@ -147,7 +146,7 @@ class Line:
         patch.setattr(pipeline, "PartWriter", self.writer)
 
     def run(self, frames: int, stamps: Iterable[int | None] | None = None) -> SegmentStats:
-        def decode(path: Path, **_: object) -> Iterator[VideoFrame]:
+        def decode(path: Path) -> Iterator[VideoFrame]:
             for stamp in range(frames) if stamps is None else stamps:
                 frame = VideoFrame(32, 16, "yuv420p")
                 for plane in frame.planes:
@@ -156,10 +155,9 @@ class Line:
                 self.decoded += 1
                 yield frame
 
-        self._patch.setattr(pipeline, "decode_segment", decode)
         return make_part(
             Path("in"), Path("out"), segment=segment(range(frames)), facts=FACTS, settings=SETTINGS, choice=CHOICE,
-            engine=self.engine, moved=self.moves.append, name="segment 3",
+            engine=self.engine, decode=decode, moved=self.moves.append, name="segment 3",
         )  # fmt: skip
 
     @property
