@@ -30,6 +30,8 @@ def why_not(settings: EncodeSettings, facts: VideoFacts) -> str:
         return "lossless goes to the software encoders"
     if facts.field_order != "progressive":
         return "it does not keep fields"
+    if facts.hdr is not None:
+        return "it does not write HDR10 metadata"
     if settings.pix_fmt not in _TAKES[settings.codec]:
         return f"it does not write {settings.pix_fmt} as {settings.codec}"
     return ""

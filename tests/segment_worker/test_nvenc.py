@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 
 from recast import names
 from recast.errors import BadConfig
-from recast.manifest import EncodeSettings, VideoFacts
+from recast.manifest import EncodeSettings, Hdr, VideoFacts
 from segment_worker import encoders, nvenc
 from segment_worker.encoders import candidates, choose_encoder
 from tests import clips
@@ -80,6 +80,7 @@ def test_pyav_has_the_encoders_too(job: EncodeSettings) -> None:
         ({"quality": "Lossless"}, {}, "lossless"),
         ({}, {"field_order": "tff"}, "fields"),
         ({"pix_fmt": "yuv422p"}, {}, "yuv422p"),
+        ({"codec": "hevc", "pix_fmt": "yuv420p10le"}, {"hdr": Hdr(light_level="1000,400")}, "HDR10 metadata"),
         ({"pix_fmt": "yuv420p10le"}, {}, "yuv420p10le as h264"),
     ],
 )
