@@ -53,31 +53,31 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/recast \
     UV_COMPILE_BYTECODE=1 \
     PYC_INVALIDATION_MODE=UNCHECKED_HASH
 WORKDIR /src
-COPY docker/uv-sync docker/check-ffmpeg /usr/local/bin/
+COPY docker/uv-install docker/check-ffmpeg /usr/local/bin/
 COPY pyproject.toml uv.lock ./
 
-FROM build AS controller-build
-RUN --mount=type=secret,id=uv.toml,target=/run/secrets/uv.toml \
-    --mount=type=secret,id=ca.crt,target=/run/secrets/ca.crt \
-    uv-sync --no-install-project --extra kubernetes --extra content
+# What recast needs and recast itself are layers of their own: a new version of it is a small pull.
+FROM build AS code
+RUN mkdir /opt/app
 COPY . .
 RUN --mount=type=secret,id=uv.toml,target=/run/secrets/uv.toml \
     --mount=type=secret,id=ca.crt,target=/run/secrets/ca.crt \
-    uv-sync --no-editable --extra kubernetes --extra content && check-ffmpeg
+    uv-install code
 
-FROM build AS segment-worker-build
+FROM build AS controller-packages
+RUN --mount=type=secret,id=uv.toml,target=/run/secrets/uv.toml \
+    --mount=type=secret,id=ca.crt,target=/run/secrets/ca.crt \
+    uv-install packages --extra kubernetes --extra content && check-ffmpeg
+
+FROM build AS segment-worker-packages
 # cpu or gpu: gpu brings CUDA and cuDNN along, out of NVIDIA's wheels.
 ARG RUNTIME=gpu
 RUN --mount=type=secret,id=uv.toml,target=/run/secrets/uv.toml \
     --mount=type=secret,id=ca.crt,target=/run/secrets/ca.crt \
-    uv-sync --no-install-project --extra "${RUNTIME}" --extra identity --group mesh-models
-COPY . .
-RUN --mount=type=secret,id=uv.toml,target=/run/secrets/uv.toml \
-    --mount=type=secret,id=ca.crt,target=/run/secrets/ca.crt \
-    uv-sync --no-editable --extra "${RUNTIME}" --extra identity --group mesh-models && check-ffmpeg
+    uv-install packages --extra "${RUNTIME}" --extra identity --group mesh-models && check-ffmpeg
 
 FROM base AS runtime
-ENV PATH=/opt/recast/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+ENV PATH=/opt/app/bin:/opt/recast/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
@@ -93,7 +93,8 @@ ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="recast-controller" \
       org.opencontainers.image.description="recast's controller, and the stages split, normalise, mux and cleanup" \
       org.opencontainers.image.version="${VERSION}"
-COPY --from=controller-build /opt/recast /opt/recast
+COPY --from=controller-packages /opt/recast /opt/recast
+COPY --from=code /opt/app /opt/app
 CMD ["python", "-m", "controller"]
 
 # Last, and so the one that is built where none is named.
@@ -105,5 +106,6 @@ LABEL org.opencontainers.image.title="recast-segment-worker" \
 # What NVIDIA's container runtime mounts: models (compute), the GPU's name and load (utility), NVENC and NVDEC (video).
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
-COPY --from=segment-worker-build /opt/recast /opt/recast
+COPY --from=segment-worker-packages /opt/recast /opt/recast
+COPY --from=code /opt/app /opt/app
 CMD ["python", "-m", "segment_worker"]
