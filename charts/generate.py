@@ -85,7 +85,9 @@ def with_values(readme: str, values: str) -> str:
         title, documented = ("others" if _is_documented(lines, key) else name), list(_values(lines, name, key, node))
         if title != last:
             said = "" if title == "others" else _comment(lines, key)
-            tables.append(f"\n### {title}\n\n" + (f"{said}\n\n" if said else "") + "| value | default | |\n|---|---|---|\n")
+            tables.append(
+                f"\n### {title}\n\n" + (f"{said}\n\n" if said else "") + "| value | default | |\n|---|---|---|\n"
+            )
         last = title
         tables += [f"| `{each.path}` | `{_cell(each.default)}` | {_cell(each.text)} |\n" for each in documented]
     return f"{head}{BEGIN}{''.join(tables)}\n{END}{tail}"
