@@ -1,4 +1,4 @@
-"""Writes what others can be made of: the CRD, and in the chart the CRD, the controller's rules and the README's values.
+"""Writes what the chart has of others: the CRD, the controller's rules, and in its README the table of its values.
 
 `make manifests` runs it; with --check it writes nothing, and fails where something is out of date.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from recast.crd import make_crd, to_yaml
+from recast.crd import to_yaml
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "recast"
@@ -56,12 +56,10 @@ def main() -> int:
 
 def generated() -> dict[Path, str]:
     """The files and what must be in them."""
-    crd = f"# Made by `make manifests` from recast/spec.py and recast/status.py. Do not edit.\n{to_yaml(make_crd())}"
     readme = CHART / "README.md"
     values = (CHART / "values.yaml").read_text()
     return {
-        CRD: crd,
-        CHART / "files" / "faceswapjobs.yaml": crd,
+        CHART / "files" / "faceswapjobs.yaml": CRD.read_text(),
         CHART / "files" / "rules.yaml": rules(ROLES.read_text()),
         readme: with_values(readme.read_text(), values),
     }
@@ -75,22 +73,24 @@ def rules(roles: str) -> str:
 
 
 def with_values(readme: str, values: str) -> str:
-    """Put tables of the values between the README's two marks, one for each first name, with what is said of it."""
+    """Put the values between the README's two marks: a table for each first name, with what is said above it."""
     head, _, rest = readme.partition(BEGIN)
     _, _, tail = rest.partition(END)
     lines = values.splitlines()
-    tables: list[str] = []
-    last = ""
+    made: list[str] = []
+    last = None
     for name, key, node in _children(_root(values)):
-        title, documented = ("others" if _is_documented(lines, key) else name), list(_values(lines, name, key, node))
+        title, said = ("Names and scope", "") if _is_documented(lines, key) else (f"`{name}`", _comment(lines, key))
         if title != last:
-            said = "" if title == "others" else _comment(lines, key)
-            tables.append(
-                f"\n### {title}\n\n" + (f"{said}\n\n" if said else "") + "| value | default | |\n|---|---|---|\n"
-            )
+            made += ["", f"### {title}", ""] + ([said, ""] if said else []) + ["| value | default | |", "|---|---|---|"]
         last = title
-        tables += [f"| `{each.path}` | `{_cell(each.default)}` | {_cell(each.text)} |\n" for each in documented]
-    return f"{head}{BEGIN}{''.join(tables)}\n{END}{tail}"
+        made += [_row(each) for each in _values(lines, name, key, node)]
+    return f"{head}{BEGIN}" + "\n".join([*made, "", END]) + tail
+
+
+def _row(value: Value) -> str:
+    cells = f"`{value.path}`", f"`{value.default}`", value.text
+    return f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |"
 
 
 def documented_values(values: str) -> list[Value]:
@@ -137,10 +137,6 @@ def _comment(lines: list[str], key: yaml.Node) -> str:
         found.insert(0, lines[number].lstrip().removeprefix("#").strip())
         number -= 1
     return " ".join(found)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 if __name__ == "__main__":
