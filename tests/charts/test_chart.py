@@ -1,6 +1,7 @@
 """Helm and the API server take the chart, whatever of its values is set; a wrong value is refused."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -171,12 +172,16 @@ def test_images_of_a_registry_of_ones_own(helm: Helm) -> None:
     assert container_of(bare.one("Deployment"))["image"] == "recast-video/recast-controller:0.1.0"
 
 
+def as_handed_on(value: str) -> str:
+    """A variable's value as Kubernetes gives it to a container."""
+    return re.sub(r"\$\$|\$\(\w+\)", lambda found: "$" if found[0] == "$$" else "expanded", value)
+
+
 def test_the_controller_understands_what_it_is_told(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
     values = values_of("placed") | {"watchNamespaces": ["team-a", "team-b"]}
     container = container_of(helm.objects(values).one("Deployment"))
     for each in container["env"]:
-        # As Kubernetes hands it on.
-        monkeypatch.setenv(each["name"], each.get("value", "from-a-field").replace("$$", "$"))
+        monkeypatch.setenv(each["name"], as_handed_on(each.get("value", "from-a-field")))
     settings = read_settings(container["args"])
     assert settings.namespaces == ("team-a", "team-b")
     assert settings.lease_namespace == settings.identity == "from-a-field"

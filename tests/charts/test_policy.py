@@ -110,6 +110,14 @@ def test_the_policy_holds_what_it_says(policed: Site) -> None:
     assert said == f"consent.reference must match ^REL-[0-9]{{4}}$ in namespace {team}"
 
 
+def test_consent_may_be_left_out_where_only_its_form_is_asked_for(installer: Helm, site: Site) -> None:
+    values = values_for(site)
+    values["admissionPolicy"]["consent"]["required"] = False
+    installer.run("install", "faces", str(CHART), "--namespace", site.system, values=values)
+    wait_for(lambda: refusal(site, job(consent={"reference": "anything"})), "the policy is in force")
+    assert refusal(site, job(consent=None)) == ""
+
+
 def test_a_namespace_that_is_not_listed_has_the_rule_of_all_others(policed: Site) -> None:
     team = policed.teams[1]
     said = refusal(policed, job(), team=1)

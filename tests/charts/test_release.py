@@ -38,6 +38,7 @@ def test_the_crd_is_upgraded_and_stays_with_the_jobs(installer: Helm, site: Site
     assert set(columns(site)) == {*before, "ETA"}
     installer.run("uninstall", "recast", "--namespace", site.system)
     assert site.cluster.api.find(f"/apis/apps/v1/namespaces/{site.system}/deployments/recast-controller") is None
+    assert "deletionTimestamp" not in site.cluster.api.get(CRD)["metadata"]
     kept = site.cluster.api.get(path_of(site.teams[0], "kept"))
     assert kept["metadata"]["uid"] == job["metadata"]["uid"]
 
