@@ -1,6 +1,7 @@
 """Helm, and a cluster that knows all kinds that the chart makes objects of."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,19 +76,40 @@ def _is_served(cluster: ControlPlane, path: str) -> bool:
         return False
 
 
-@pytest.fixture
-def site(known: ControlPlane) -> Iterator[Site]:
-    """Three namespaces of a test's own."""
+@contextmanager
+def open_site(known: ControlPlane) -> Iterator[Site]:
+    """Make three namespaces, and delete them in the end."""
     names = [known.create_namespace(prefix, labels=RESTRICTED) for prefix in ("system", "team", "team")]
     yield Site(known, names[0], (names[1], names[2]))
     for name in names:
         known.delete_namespace(name, wait=False)
 
 
-@pytest.fixture
-def installer(helm: Helm, site: Site, tmp_path: Path) -> Iterator[Helm]:
-    """Helm at the site's cluster; releases that are there in the end are uninstalled."""
-    made = Helm(helm.program, tmp_path, site.cluster.kubeconfig)
+@contextmanager
+def installing(helm: Helm, site: Site, folder: Path) -> Iterator[Helm]:
+    """Give Helm at the site's cluster; releases that are there in the end are uninstalled."""
+    made = Helm(helm.program, folder, site.cluster.kubeconfig)
     yield made
     for release in made.run("list", "--short", "--namespace", site.system).split():
         made.run("uninstall", release, "--namespace", site.system)
+
+
+@pytest.fixture(scope="module")
+def site(known: ControlPlane) -> Iterator[Site]:
+    """Namespaces that a file's tests share."""
+    with open_site(known) as made:
+        yield made
+
+
+@pytest.fixture
+def own_site(known: ControlPlane) -> Iterator[Site]:
+    """Namespaces of a test's own."""
+    with open_site(known) as made:
+        yield made
+
+
+@pytest.fixture
+def installer(helm: Helm, own_site: Site, tmp_path: Path) -> Iterator[Helm]:
+    """Helm at the test's own site."""
+    with installing(helm, own_site, tmp_path) as made:
+        yield made

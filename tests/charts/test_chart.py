@@ -212,13 +212,15 @@ def test_the_crd_is_that_of_the_manifests_and_is_kept(helm: Helm) -> None:
     assert crd == yaml.safe_load((ROOT / "manifests" / "crd" / "faceswapjobs.yaml").read_text())
 
 
-def test_the_notes_name_the_next_command_and_a_namespace_that_is_watched(installer: Helm, site: Site) -> None:
-    values = {"crd": {"install": False}, "watchNamespaces": list(site.teams)}
-    said = installer.run("install", "faces", str(CHART), "--namespace", site.system, values=values)
-    assert f"helm test faces --namespace {site.system}" in said
-    assert f"kubectl apply --namespace {site.teams[0]}" in said
+def test_the_notes_name_the_next_command_and_a_namespace_that_is_watched(installer: Helm, own_site: Site) -> None:
+    values = {"crd": {"install": False}, "watchNamespaces": list(own_site.teams)}
+    said = installer.run("install", "faces", str(CHART), "--namespace", own_site.system, values=values)
+    assert f"helm test faces --namespace {own_site.system}" in said
+    assert f"kubectl apply --namespace {own_site.teams[0]}" in said
     job = said.partition("<<EOF\n")[2].partition("  EOF")[0].replace("BUCKET", "studio")
     assert (
         "created"
-        in site.cluster.kubectl("apply", "--dry-run=server", "--namespace", site.teams[0], "-f", "-", stdin=job).stdout
+        in own_site.cluster.kubectl(
+            "apply", "--dry-run=server", "--namespace", own_site.teams[0], "-f", "-", stdin=job
+        ).stdout
     )

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.metrics import PHASES, JobsByPhase, Metrics
 from recast.status import GpuSeconds, JobStatus
-from tests.charts.helm import Helm
+from tests.charts.helm import Helm, Objects
 
 SELECTOR = re.compile(r"\b(recast_\w+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~|!~|=|!=)"([^"]*)"')
@@ -33,21 +33,28 @@ def known() -> dict[str, set[str]]:
     }
 
 
-def alerts(helm: Helm) -> Iterator[tuple[str, str]]:
-    rule = helm.objects({"metrics": {"prometheusRule": {"enabled": True}}}).one("PrometheusRule")
+@pytest.fixture(scope="module")
+def asked(helm: Helm) -> list[tuple[str, str]]:
+    """What alerts and panels ask for, by their titles."""
+    on = {"enabled": True}
+    objects = helm.objects({"metrics": {"prometheusRule": on, "dashboard": on}})
+    return [*alerts(objects), *panels(objects)]
+
+
+def alerts(objects: Objects) -> Iterator[tuple[str, str]]:
+    rule = objects.one("PrometheusRule")
     for each in rule["spec"]["groups"][0]["rules"]:
         yield each["alert"], each["expr"]
 
 
-def panels(helm: Helm) -> Iterator[tuple[str, str]]:
-    config = helm.objects({"metrics": {"dashboard": {"enabled": True}}}).one("ConfigMap")
+def panels(objects: Objects) -> Iterator[tuple[str, str]]:
+    config = objects.one("ConfigMap")
     for panel in json.loads(config["data"]["recast.json"])["panels"]:
         for target in panel["targets"]:
             yield panel["title"], target["expr"]
 
 
-def test_all_that_is_asked_for_is_there(helm: Helm, known: dict[str, set[str]]) -> None:
-    asked = [*alerts(helm), *panels(helm)]
+def test_all_that_is_asked_for_is_there(asked: list[tuple[str, str]], known: dict[str, set[str]]) -> None:
     assert len(asked) > 15
     for title, expression in asked:
         found = list(SELECTOR.finditer(expression))
@@ -61,14 +68,14 @@ def test_all_that_is_asked_for_is_there(helm: Helm, known: dict[str, set[str]]) 
         assert grouped <= set().union(*(known[each[1]] for each in found)), f"{title}: {grouped}"
 
 
-def test_all_that_the_controller_shows_is_looked_at(helm: Helm, known: dict[str, set[str]]) -> None:
-    text = " ".join(expression for _, expression in (*alerts(helm), *panels(helm)))
+def test_all_that_the_controller_shows_is_looked_at(asked: list[tuple[str, str]], known: dict[str, set[str]]) -> None:
+    text = " ".join(expression for _, expression in asked)
     names = {re.sub(r"_(bucket|sum|count)$", "", name) for name in known}
     assert {name for name in names if name not in text} == set()
 
 
-def test_phases_are_those_that_there_are(helm: Helm) -> None:
-    for title, expression in (*alerts(helm), *panels(helm)):
+def test_phases_are_those_that_there_are(asked: list[tuple[str, str]]) -> None:
+    for title, expression in asked:
         for name, _, value in MATCHER.findall(expression):
             if name == "phase":
                 assert set(value.split("|")) <= set(PHASES), title

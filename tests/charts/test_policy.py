@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.conftest import Site
+from tests.charts.conftest import Site, installing
 from tests.charts.helm import CHART, Helm
 from tests.cluster.api import Json
 from tests.cluster.system import sample
@@ -34,12 +34,13 @@ def values_for(site: Site) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def policed(installer: Helm, site: Site) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def policed(helm: Helm, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site whose policy is in force."""
-    installer.run("install", "faces", str(CHART), "--namespace", site.system, values=values_for(site))
-    wait_for(lambda: refusal(site, job(consent=None)), "the policy is in force")
-    yield site
+    with installing(helm, site, tmp_path_factory.mktemp("policed")) as installer:
+        installer.run("install", "faces", str(CHART), "--namespace", site.system, values=values_for(site))
+        wait_for(lambda: refusal(site, job(consent=None)), "the policy is in force")
+        yield site
 
 
 def job(**changes: Any) -> Json:
@@ -110,12 +111,12 @@ def test_the_policy_holds_what_it_says(policed: Site) -> None:
     assert said == f"consent.reference must match ^REL-[0-9]{{4}}$ in namespace {team}"
 
 
-def test_consent_may_be_left_out_where_only_its_form_is_asked_for(installer: Helm, site: Site) -> None:
-    values = values_for(site)
+def test_consent_may_be_left_out_where_only_its_form_is_asked_for(installer: Helm, own_site: Site) -> None:
+    values = values_for(own_site)
     values["admissionPolicy"]["consent"]["required"] = False
-    installer.run("install", "faces", str(CHART), "--namespace", site.system, values=values)
-    wait_for(lambda: refusal(site, job(consent={"reference": "anything"})), "the policy is in force")
-    assert refusal(site, job(consent=None)) == ""
+    installer.run("install", "faces", str(CHART), "--namespace", own_site.system, values=values)
+    wait_for(lambda: refusal(own_site, job(consent={"reference": "anything"})), "the policy is in force")
+    assert refusal(own_site, job(consent=None)) == ""
 
 
 def test_a_namespace_that_is_not_listed_has_the_rule_of_all_others(policed: Site) -> None:
@@ -141,15 +142,15 @@ def test_the_api_server_finds_no_fault_with_its_expressions(policed: Site) -> No
     assert wait_for(checked, "its types are checked")["typeChecking"] == {}
 
 
-def test_a_job_that_is_there_may_be_ended_whatever_the_policy_says_since(installer: Helm, site: Site) -> None:
-    team = site.teams[0]
+def test_a_job_that_is_there_may_be_ended_whatever_the_policy_says_since(installer: Helm, own_site: Site) -> None:
+    team = own_site.teams[0]
     path = f"/apis/recast.video/v1alpha1/namespaces/{team}/faceswapjobs"
     made = job(source={"uri": "s3://foreign/in.mov"})
     made["metadata"]["finalizers"] = ["recast.video/scratch"]
-    site.cluster.api.create(path, made)
-    installer.run("install", "faces", str(CHART), "--namespace", site.system, values=values_for(site))
-    wait_for(lambda: refusal(site, job(consent=None)), "the policy is in force")
-    site.cluster.api.merge(f"{path}/job", {"spec": {"suspend": True}})
-    site.cluster.api.merge(f"{path}/job", {"metadata": {"finalizers": []}})
-    site.cluster.api.delete(f"{path}/job")
-    assert site.cluster.api.find(f"{path}/job") is None
+    own_site.cluster.api.create(path, made)
+    installer.run("install", "faces", str(CHART), "--namespace", own_site.system, values=values_for(own_site))
+    wait_for(lambda: refusal(own_site, job(consent=None)), "the policy is in force")
+    own_site.cluster.api.merge(f"{path}/job", {"spec": {"suspend": True}})
+    own_site.cluster.api.merge(f"{path}/job", {"metadata": {"finalizers": []}})
+    own_site.cluster.api.delete(f"{path}/job")
+    assert own_site.cluster.api.find(f"{path}/job") is None

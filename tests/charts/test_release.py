@@ -27,26 +27,28 @@ def older_chart(folder: Path) -> Path:
     return older
 
 
-def test_the_crd_is_upgraded_and_stays_with_the_jobs(installer: Helm, site: Site, tmp_path: Path) -> None:
+def test_the_crd_is_upgraded_and_stays_with_the_jobs(installer: Helm, own_site: Site, tmp_path: Path) -> None:
     # It is there already: tests share it.
-    take = ("--namespace", site.system, "--take-ownership", "--force-conflicts")
+    take = ("--namespace", own_site.system, "--take-ownership", "--force-conflicts")
     installer.run("install", "recast", str(older_chart(tmp_path)), *take)
-    before = columns(site)
+    before = columns(own_site)
     assert "ETA" not in before and "Phase" in before
-    job = site.cluster.api.create(path_of(site.teams[0]), sample("kept"))
-    installer.run("upgrade", "recast", str(CHART), "--namespace", site.system)
-    assert set(columns(site)) == {*before, "ETA"}
-    installer.run("uninstall", "recast", "--namespace", site.system)
-    assert site.cluster.api.find(f"/apis/apps/v1/namespaces/{site.system}/deployments/recast-controller") is None
-    assert "deletionTimestamp" not in site.cluster.api.get(CRD)["metadata"]
-    kept = site.cluster.api.get(path_of(site.teams[0], "kept"))
+    job = own_site.cluster.api.create(path_of(own_site.teams[0]), sample("kept"))
+    installer.run("upgrade", "recast", str(CHART), "--namespace", own_site.system)
+    assert set(columns(own_site)) == {*before, "ETA"}
+    installer.run("uninstall", "recast", "--namespace", own_site.system)
+    assert (
+        own_site.cluster.api.find(f"/apis/apps/v1/namespaces/{own_site.system}/deployments/recast-controller") is None
+    )
+    assert "deletionTimestamp" not in own_site.cluster.api.get(CRD)["metadata"]
+    kept = own_site.cluster.api.get(path_of(own_site.teams[0], "kept"))
     assert kept["metadata"]["uid"] == job["metadata"]["uid"]
 
 
-def test_teams_may_have_releases_of_their_own(installer: Helm, site: Site) -> None:
-    for team in site.teams:
+def test_teams_may_have_releases_of_their_own(installer: Helm, own_site: Site) -> None:
+    for team in own_site.teams:
         values = {"crd": {"install": False}, "watchNamespaces": [team], "admissionPolicy": {"enabled": True}}
         installer.run("install", "recast", str(CHART), "--namespace", team, values=values)
-        assert site.cluster.api.find(f"/apis/apps/v1/namespaces/{team}/deployments/recast-controller")
-    for team in site.teams:
+        assert own_site.cluster.api.find(f"/apis/apps/v1/namespaces/{team}/deployments/recast-controller")
+    for team in own_site.teams:
         installer.run("uninstall", "recast", "--namespace", team)

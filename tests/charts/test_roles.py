@@ -153,7 +153,7 @@ def test_jobs_of_both_namespaces_get_to_their_end(
         wait_for(lambda: any("caches are filled" in line for line in controller.lines()), "it is up")
         pipelines = dict(zip(("github", "argo"), places[1:], strict=True))
         running = [submit(known, namespace, name, tmp_path) for name, namespace in pipelines.items()]
-        codes = [each.wait(60) for each in running]
+        codes = [each.wait(120) for each in running]
         assert codes == [0, 0], [(tmp_path / f"{name}.log").read_text() for name in pipelines]
         for name, namespace in pipelines.items():
             assert status_of(known, namespace, name)["phase"] == "Succeeded"
