@@ -10,6 +10,7 @@ import yaml
 from controller.settings import read_settings
 from tests.charts.conftest import Site
 from tests.charts.helm import CHART, ROOT, Helm, Refused, container_of
+from tests.cluster.waiting import wait_for
 
 DIGEST = f"sha256:{'ab' * 32}"
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
@@ -197,13 +198,30 @@ def test_the_controller_understands_what_it_is_told(helm: Helm, monkeypatch: pyt
 def test_the_roles_are_those_of_the_manifests(helm: Helm) -> None:
     controller, lease = yaml.safe_load_all((ROOT / "manifests" / "rbac" / "role.yaml").read_text())
     whole, two = helm.objects(), helm.objects(values_of("two-namespaces"))
-    assert whole.one("ClusterRole")["rules"] == controller["rules"]
+    assert whole.one("ClusterRole", name="recast-controller")["rules"] == controller["rules"]
     assert whole.one("Role")["rules"] == lease["rules"]
     for namespace in ("team-a", "team-b"):
         assert two.one("Role", namespace=namespace)["rules"] == controller["rules"]
         assert two.one("RoleBinding", namespace=namespace)["subjects"][0]["namespace"] == "recast-system"
     assert two.one("Role", namespace="recast-system")["rules"] == lease["rules"]
     assert not two.kinds() & {"ClusterRole", "ClusterRoleBinding"}
+
+
+@pytest.mark.parametrize(("role", "may"), [("admin", "yes"), ("edit", "yes"), ("view", "no")])
+def test_who_may_edit_a_namespace_may_make_jobs_there(role: str, may: str, helm: Helm, site: Site) -> None:
+    objects = helm.objects()
+    users = [objects.one("ClusterRole", name=name) for name in ("recast-edit", "recast-view")]
+    site.cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(users))
+    team = site.teams[0]
+    site.cluster.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}", "--namespace", team)
+
+    def can(verb: str) -> str:
+        return site.cluster.kubectl(
+            "auth", "can-i", verb, "fsj", "--namespace", team, f"--as={role}", check=False
+        ).stdout.strip()
+
+    wait_for(lambda: can("list") == "yes", f"{role} has its part")
+    wait_for(lambda: can("create") == may, f"{role} has its part")
 
 
 def test_the_crd_is_that_of_the_manifests_and_is_kept(helm: Helm) -> None:

@@ -68,7 +68,8 @@ def test_one_namespace_gives_no_right_beyond_it(named: ControlPlane) -> None:
     binding = objects.one("RoleBinding", name="recast-controller")
     assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "recast-controller"}
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "recast-controller", "namespace": "studio"}]
-    assert objects.one("Role", name="recast-controller")["rules"] == built(named, "whole").one("ClusterRole")["rules"]
+    whole = built(named, "whole").one("ClusterRole", name="recast-controller")
+    assert objects.one("Role", name="recast-controller")["rules"] == whole["rules"]
     environment = {each["name"]: each for each in container_of(objects.one("Deployment"))["env"]}
     assert environment["RECAST_NAMESPACES"]["valueFrom"] == environment["POD_NAMESPACE"]["valueFrom"]
 
@@ -77,10 +78,12 @@ def test_the_manifests_are_the_charts_objects(named: ControlPlane, helm: Helm) -
     ours, charts = built(named, "whole"), helm.objects()
     for kind in ("Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"):
         assert normal(ours.one(kind), ours) == normal(charts.one(kind), charts), kind
+    for name in ("recast-controller", "recast-edit", "recast-view"):
+        assert ours.one("ClusterRole", name=name)["rules"] == charts.one("ClusterRole", name=name)["rules"]
     for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "CustomResourceDefinition"):
-        assert [each["metadata"]["name"] for each in ours.of(kind)] == [
+        assert {each["metadata"]["name"] for each in ours.of(kind)} == {
             each["metadata"]["name"] for each in charts.of(kind)
-        ]
+        }
 
 
 def normal(made: Json, objects: Objects) -> Any:
