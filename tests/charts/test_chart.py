@@ -7,10 +7,18 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.objects import PodSettings, make_job
+from controller.observed import Resource
+from controller.poddefaults import parse_pod_defaults
 from controller.settings import read_settings
+from recast.kubenames import STAGES, SWAP
+from recast.spec import JobSpec
 from tests.charts.conftest import Site
 from tests.charts.helm import CHART, ROOT, Helm, Refused, container_of
+from tests.cluster.api import Json
+from tests.cluster.system import sample
 from tests.cluster.waiting import wait_for
+from tests.controller.builders import BEGAN, IMAGES, RUN
 
 DIGEST = f"sha256:{'ab' * 32}"
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
@@ -171,6 +179,39 @@ def test_images_of_a_registry_of_ones_own(helm: Helm) -> None:
     assert (container["image"], container["imagePullPolicy"]) == ("localhost:5000/recast/controller:0.1.0", "Never")
     bare = helm.objects({"image": {"registry": ""}})
     assert container_of(bare.one("Deployment"))["image"] == "recast-video/recast-controller:0.1.0"
+
+
+def stage_job(stage: str, namespace: str, defaults: dict[str, Any], **worker: Any) -> Json:
+    """The Job that the controller makes for a stage."""
+    settings = PodSettings(IMAGES, defaults=parse_pod_defaults(json.dumps(defaults)))
+    owner = Resource(namespace, "job", "b1522a53-0000-4000-8000-000000000000", BEGAN)
+    checked = JobSpec.model_validate(sample("job", worker=worker)["spec"])
+    return make_job(owner, checked, stage, attempt=0, run=RUN, segments=9, settings=settings)
+
+
+def test_selectors_tell_controllers_from_stage_pods(helm: Helm) -> None:
+    objects = helm.objects({"networkPolicy": {"stagePods": {"namespaces": ["team-a"]}}})
+    controller = objects.one("Deployment")["spec"]["template"]["metadata"]["labels"]
+    test = objects.one("Pod")["metadata"]["labels"]
+    stages = [stage_job(each, "team-a", {})["spec"]["template"]["metadata"]["labels"] for each in STAGES]
+    fence = objects.one("NetworkPolicy", namespace="team-a")["spec"]["podSelector"]["matchLabels"]
+    assert all(fence.items() <= labels.items() for labels in stages)
+    assert not fence.items() <= controller.items() and not fence.items() <= test.items()
+    for own in (
+        objects.one("Service")["spec"]["selector"],
+        objects.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        objects.one("NetworkPolicy", namespace="recast-system")["spec"]["podSelector"]["matchLabels"],
+    ):
+        assert own.items() <= controller.items()
+        assert not any(own.items() <= labels.items() for labels in (*stages, test))
+
+
+def test_the_api_server_takes_workers_that_claim_their_gpus(site: Site) -> None:
+    defaults = values_of("placed")["podDefaults"]
+    made = stage_job(SWAP, site.teams[0], defaults, gpus=2)
+    made["metadata"].pop("ownerReferences")
+    assert len(made["spec"]["template"]["spec"]["resourceClaims"]) == 2
+    assert site.dry_run(yaml.safe_dump(made)) == ""
 
 
 def as_handed_on(value: str) -> str:
