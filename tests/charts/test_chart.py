@@ -147,6 +147,13 @@ def test_a_wrong_value_is_refused_and_named(values: dict[str, Any], said: str, h
     assert said in str(refusal.value).replace("additional properties ", "")
 
 
+def test_the_readmes_examples_are_values(helm: Helm) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", (CHART / "README.md").read_text(), re.DOTALL)
+    assert len(examples) >= 4
+    for example in examples:
+        helm.template(yaml.safe_load(example))
+
+
 def test_as_a_part_of_another_chart_it_takes_what_all_parts_get(helm: Helm) -> None:
     assert helm.objects({"global": {"any": 1}}).of("Deployment")
 
