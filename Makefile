@@ -29,8 +29,9 @@ lint: install  ## style, types, import contracts
 	$(RUN) mypy
 	$(RUN) lint-imports
 
-manifests: install  ## write the CRD anew from recast/spec.py
+manifests: install  ## write the CRD anew, and what the chart has of others
 	$(RUN) python -m recast.crd > manifests/crd/faceswapjobs.yaml
+	$(RUN) python charts/generate.py
 
 format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .

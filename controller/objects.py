@@ -8,14 +8,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from controller.observed import PER_POD_ANNOTATION, Resource
+from controller.poddefaults import PodDefaults
 from recast import exitcodes
 from recast import kubenames as names
-from recast.spec import JobSpec, Resources, Volume
+from recast.spec import JobSpec, Resources, Volume, Worker
 from recast.stage import StageInput
 from recast.status import Images
 
@@ -44,13 +44,12 @@ class PodSettings:
 
     Attributes:
         images: of the pods of jobs that begin now.
-        labels, annotations: more of them, for the pods.
+        defaults: what the pods have unless the job says otherwise.
     """
 
     images: Images
     image_pull_policy: str = "IfNotPresent"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    defaults: PodDefaults = field(default_factory=PodDefaults)
 
 
 def stage_name(resource: Resource, stage: str, attempt: int) -> str:
@@ -131,7 +130,10 @@ def make_job(
         "spec": {
             **_restarts(spec, stage, math.ceil(segments / per_pod)),
             "template": {
-                "metadata": {"labels": {**settings.labels, **labels}, "annotations": _annotations(settings)},
+                "metadata": {
+                    "labels": {**settings.defaults.labels, **labels},
+                    "annotations": _annotations(settings.defaults),
+                },
                 "spec": _pod(spec, stage, stage_input, settings),
             },
         },
@@ -165,9 +167,9 @@ def _queue(resource: Resource) -> dict[str, str]:
     return {key: resource.labels[key] for key in (names.LABEL_QUEUE, names.LABEL_PRIORITY) if key in resource.labels}
 
 
-def _annotations(settings: PodSettings) -> dict[str, str]:
+def _annotations(defaults: PodDefaults) -> dict[str, str]:
     return {
-        **settings.annotations,
+        **defaults.annotations,
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
         "karpenter.sh/do-not-disrupt": "true",
     }
@@ -210,7 +212,6 @@ def _on_exit(action: str, *codes: int) -> Manifest:
 
 
 def _pod(spec: JobSpec, stage: str, stage_input: StageInput, settings: PodSettings) -> Manifest:
-    worker = stage == names.SWAP
     pod: Manifest = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -228,22 +229,39 @@ def _pod(spec: JobSpec, stage: str, stage_input: StageInput, settings: PodSettin
     }
     if spec.storage.service_account_name:
         pod["serviceAccountName"] = spec.storage.service_account_name
-    if spec.worker.image_pull_secrets:
-        pod["imagePullSecrets"] = [{"name": each.name} for each in spec.worker.image_pull_secrets]
-    if worker:
-        pod |= _placement(spec)
-    return pod
+    secrets = dict.fromkeys(
+        each.name for each in (*settings.defaults.image_pull_secrets, *spec.worker.image_pull_secrets)
+    )
+    if secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in secrets]
+    return pod | _placement(spec, stage, settings.defaults)
 
 
-def _placement(spec: JobSpec) -> Manifest:
+def _placement(spec: JobSpec, stage: str, defaults: PodDefaults) -> Manifest:
+    """Where a pod goes: what the job says of its workers, over what the administrator says."""
+    if stage == names.SWAP:
+        own, given = spec.worker, defaults.gpu_worker if worker_gpus(spec) else defaults.worker
+    else:
+        own, given = Worker(), defaults.stage
+    tolerations = dict.fromkeys((*given.tolerations, *own.tolerations))
     wanted = {
-        "nodeSelector": dict(spec.worker.node_selector),
-        "affinity": spec.worker.affinity,
-        "tolerations": [each.model_dump(by_alias=True, exclude_none=True) for each in spec.worker.tolerations],
-        "runtimeClassName": spec.worker.runtime_class_name,
-        "priorityClassName": spec.worker.priority_class_name,
+        "nodeSelector": {**given.node_selector, **own.node_selector},
+        "affinity": own.affinity,
+        "tolerations": [each.model_dump(by_alias=True, exclude_none=True) for each in tolerations],
+        "runtimeClassName": own.runtime_class_name or given.runtime_class_name,
+        "priorityClassName": own.priority_class_name or given.priority_class_name,
+        "resourceClaims": [
+            {"name": name, "resourceClaimTemplateName": defaults.gpu_worker.resource_claim_template_name}
+            for name in _gpu_claims(spec, stage, defaults)
+        ],
     }
     return {key: value for key, value in wanted.items() if value}
+
+
+def _gpu_claims(spec: JobSpec, stage: str, defaults: PodDefaults) -> list[str]:
+    """The names of a pod's claims of one GPU each, where GPUs are had by claims."""
+    by_claims = stage == names.SWAP and defaults.gpu_worker.resource_claim_template_name is not None
+    return [f"gpu-{number}" for number in range(worker_gpus(spec) if by_claims else 0)]
 
 
 def _container(spec: JobSpec, stage: str, stage_input: StageInput, settings: PodSettings) -> Manifest:
@@ -259,7 +277,7 @@ def _container(spec: JobSpec, stage: str, stage_input: StageInput, settings: Pod
         "imagePullPolicy": settings.image_pull_policy,
         "command": COMMANDS[stage],
         "env": _environment(spec, stage, stage_input),
-        "resources": _resources(spec, stage),
+        "resources": _resources(spec, stage, settings.defaults),
         "terminationMessagePath": TERMINATION_LOG,
         "terminationMessagePolicy": "File",
         "securityContext": {
@@ -301,12 +319,14 @@ def _environment(spec: JobSpec, stage: str, stage_input: StageInput) -> list[Man
     return env
 
 
-def _resources(spec: JobSpec, stage: str) -> Manifest:
+def _resources(spec: JobSpec, stage: str, defaults: PodDefaults) -> Manifest:
     if stage != names.SWAP:
         pod = spec.stages.mux if stage == names.MUX else spec.stages.split
         return _quantities(pod.resources)
     resources = _quantities(spec.worker.resources)
-    if gpus := worker_gpus(spec):
+    if claims := _gpu_claims(spec, stage, defaults):
+        resources["claims"] = [{"name": name} for name in claims]
+    elif gpus := worker_gpus(spec):
         resources.setdefault("limits", {})["nvidia.com/gpu"] = gpus
     return resources
 

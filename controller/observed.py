@@ -266,5 +266,6 @@ def _controller_uid(metadata: Object) -> str:
 
 
 def _gpus(spec: Object) -> int:
-    limits = [container.get("resources", {}).get("limits", {}) for container in spec.get("containers", ())]
-    return sum(int(each.get("nvidia.com/gpu", 0)) for each in limits)
+    """Those that its containers are limited to, and those that they claim: recast's pods claim nothing else."""
+    wanted = [container.get("resources", {}) for container in spec.get("containers", ())]
+    return sum(int(each.get("limits", {}).get("nvidia.com/gpu", 0)) + len(each.get("claims", ())) for each in wanted)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.objects import PodSettings
+from controller.poddefaults import parse_pod_defaults
 from recast.errors import BadConfig
 from recast.kubeapi import WATCH_SECONDS
 from recast.status import Images
@@ -51,6 +52,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--worker-image", default=env("RECAST_WORKER_IMAGE"), help="image of the workers ($RECAST_WORKER_IMAGE)")
     add("--image-pull-policy", default=env("RECAST_IMAGE_PULL_POLICY", "IfNotPresent"), help="of the jobs' pods")
     add(
+        "--pod-defaults",
+        default=env("RECAST_POD_DEFAULTS", "{}"),
+        metavar="JSON",
+        help="labels, annotations, imagePullSecrets and placement of all jobs' pods, as podDefaults in the chart's "
+        "values ($RECAST_POD_DEFAULTS)",
+    )
+    add(
         "--namespaces",
         default=env("RECAST_NAMESPACES", ""),
         metavar="NAME,...",
@@ -76,7 +84,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     """Read the command line and the environment.
 
     Raises:
-        BadConfig: an image is missing, or an address is none.
+        BadConfig: an image is missing, an address is none, or what is set for pods cannot be read.
     """
     options = make_parser().parse_args(arguments)
     if not options.stage_image or not options.worker_image:
@@ -88,6 +96,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
         pods=PodSettings(
             images=Images(controller=options.stage_image, segment_worker=options.worker_image),
             image_pull_policy=options.image_pull_policy,
+            defaults=parse_pod_defaults(options.pod_defaults),
         ),
         namespaces=tuple(filter(None, (name.strip() for name in options.namespaces.split(",")))),
         identity=options.identity,

@@ -1,11 +1,23 @@
 """Fixtures and settings of all tests."""
 
+import pytest
 from hypothesis import settings
 
+from tests.cluster.build import BUILD_SECONDS, is_built
+from tests.cluster.fixtures import cluster, control_plane, namespace, pod_runner, programs, start_kwok
 from tests.s3_fixture import prefix, s3, storage
 
-__all__ = ["prefix", "s3", "storage"]
+__all__ = ["cluster", "control_plane", "namespace", "pod_runner", "prefix", "programs", "s3", "start_kwok", "storage"]
 
 # A busy machine makes any example slow; slowness is no failure here.
 settings.register_profile("recast", deadline=None)
 settings.load_profile("recast")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the cluster's programs must be built first, any test of it may be the one that waits for that."""
+    if is_built():
+        return
+    for item in items:
+        if {"programs", "cluster"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(2 * BUILD_SECONDS), append=False)

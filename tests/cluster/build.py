@@ -81,6 +81,8 @@ KUBE = Program(
     },
 )
 KWOK = Program("kwok", "sigs.k8s.io/kwok/cmd/kwok", "KWOK")
+HELM = Program("helm", "helm.sh/helm/v4/cmd/helm", "Helm")
+ALL = (KUBE, KWOK, HELM)
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,12 @@ class Programs:
     Attributes:
         kube: is each part of Kubernetes, and etcd, by its first argument.
         kwok: nodes and pods without machines.
+        helm: renders, checks and installs the chart.
     """
 
     kube: Path
     kwok: Path
+    helm: Path
 
 
 def cache_folder() -> Path:
@@ -123,7 +127,7 @@ def is_built() -> bool:
         version = _go_version(find_go())
     except Unavailable:
         return True
-    return all(program.cached(version).exists() for program in (KUBE, KWOK))
+    return all(program.cached(version).exists() for program in ALL)
 
 
 def build(say: Say) -> Programs:
@@ -137,7 +141,7 @@ def build(say: Say) -> Programs:
     """
     go = find_go()
     version = _go_version(go)
-    return Programs(*(_build(program, go, version, say) for program in (KUBE, KWOK)))
+    return Programs(*(_build(program, go, version, say) for program in ALL))
 
 
 def _go_version(go: Path) -> str:
@@ -211,7 +215,7 @@ def main() -> int:
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1
-    print(programs.kube, programs.kwok, sep="\n")
+    print(programs.kube, programs.kwok, programs.helm, sep="\n")
     return 0
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ import sys, time
 from pathlib import Path
 from tests.cluster.build import Programs
 from tests.cluster.controlplane import ControlPlane
-with ControlPlane(Programs(Path(sys.argv[1]), Path(sys.argv[2]))) as control_plane:
+with ControlPlane(Programs(*map(Path, sys.argv[1:]))) as control_plane:
     print(control_plane.folder, flush=True)
     time.sleep(600)
 """
@@ -55,7 +56,7 @@ def test_it_is_up_in_seconds_and_leaves_nothing_behind(programs: Programs) -> No
 
 
 def test_nothing_runs_on_where_the_tests_are_killed_and_the_folder_goes_with_the_next(programs: Programs) -> None:
-    command = [sys.executable, "-c", UNTIL_KILLED, str(programs.kube), str(programs.kwok)]
+    command = [sys.executable, "-c", UNTIL_KILLED, *map(str, astuple(programs))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         folder = Path(parent.stdout.readline().strip())
@@ -76,7 +77,7 @@ def test_a_part_that_does_not_start_is_told_with_its_last_words(programs: Progra
     broken.chmod(0o755)
     before = set(Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"))
     with pytest.raises(AssertionError, match=r"kube-apiserver does not start(?s:.*)ended with 3(?s:.*)no flag"):
-        ControlPlane(Programs(broken, programs.kwok)).__enter__()
+        ControlPlane(replace(programs, kube=broken)).__enter__()
     assert set(Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*")) == before
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.cluster import played
 from tests.cluster.api import Json
-from tests.cluster.conftest import StartKwok
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.fixtures import StartKwok
 from tests.cluster.objects import jobs_path, pods_of
 from tests.cluster.proxy import Answer, ApiProxy, Request, Silence, Verdict
 from tests.cluster.system import (

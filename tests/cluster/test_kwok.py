@@ -3,8 +3,8 @@
 import json
 
 from tests.cluster.api import Json
-from tests.cluster.conftest import StartKwok
 from tests.cluster.controlplane import NODE_LOST_SECONDS, ControlPlane
+from tests.cluster.fixtures import StartKwok
 from tests.cluster.objects import (
     INDEX_ANNOTATION,
     indexed_job,

@@ -13,8 +13,8 @@ from recast.storage import Storage
 from tests import clips
 from tests.cluster import played
 from tests.cluster.api import ApiError, Json
-from tests.cluster.conftest import StartKwok
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.fixtures import StartKwok
 from tests.cluster.kueue import Kueue
 from tests.cluster.objects import jobs_path, pods_of
 from tests.cluster.podrunner import PodRunner

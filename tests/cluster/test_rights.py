@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import played
-from tests.cluster.conftest import StartKwok
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.fixtures import StartKwok
 from tests.cluster.system import ACCOUNT, SYSTEM, Controller, apply, install, path_of, sample, wait_for_job_phase
 from tests.cluster.waiting import wait_for
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import played
-from tests.cluster.conftest import StartKwok
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.fixtures import StartKwok
 from tests.cluster.proxy import ApiProxy
 from tests.cluster.system import (
     Controller,

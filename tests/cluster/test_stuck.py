@@ -8,8 +8,8 @@ import pytest
 from recast import names
 from recast.kubenames import LABEL_QUEUE, SWAP
 from tests.cluster import played
-from tests.cluster.conftest import StartKwok
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.fixtures import StartKwok
 from tests.cluster.kueue import Kueue
 from tests.cluster.objects import jobs_path, pods_of, pods_path
 from tests.cluster.podrunner import PodRunner

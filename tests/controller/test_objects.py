@@ -8,6 +8,7 @@ import yaml
 
 from controller.objects import PodSettings, make_job, segments_per_pod, stage_name
 from controller.observed import Resource
+from controller.poddefaults import PodDefaults
 from recast import kubenames as kube
 from recast.spec import JobSpec
 from recast.stage import StageInput
@@ -51,7 +52,9 @@ def test_the_whole_job(sample: str, stage: str) -> None:
 
 
 def test_what_the_administrator_adds_is_on_the_pods() -> None:
-    settings = PodSettings(IMAGES, "Always", {"team": "vfx", kube.LABEL_STAGE: "mine"}, {"note": "x"})
+    settings = PodSettings(
+        IMAGES, "Always", PodDefaults(labels={"team": "vfx", kube.LABEL_STAGE: "mine"}, annotations={"note": "x"})
+    )
     template = of_sample("mesh", kube.SWAP, settings)["spec"]["template"]
     assert template["metadata"]["labels"]["team"] == "vfx"
     assert template["metadata"]["labels"][kube.LABEL_STAGE] == kube.SWAP, "recast finds its pods by its own"
@@ -189,7 +192,9 @@ def test_a_label_that_is_cut_ends_as_a_label_may() -> None:
 
 def test_recasts_own_annotations_are_stronger_than_the_administrators() -> None:
     # A worker that an autoscaler may move loses its segments again and again.
-    settings = PodSettings(IMAGES, annotations={"karpenter.sh/do-not-disrupt": "false", "team": "vfx"})
+    settings = PodSettings(
+        IMAGES, defaults=PodDefaults(annotations={"karpenter.sh/do-not-disrupt": "false", "team": "vfx"})
+    )
     annotations = of_sample("mesh", kube.SWAP, settings)["spec"]["template"]["metadata"]["annotations"]
     assert annotations["karpenter.sh/do-not-disrupt"] == "true" and annotations["team"] == "vfx"
 

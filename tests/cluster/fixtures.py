@@ -1,4 +1,7 @@
-"""The cluster of a test worker: a control plane of its own, or the one that RECAST_TEST_KUBECONFIG names."""
+"""The cluster of a test worker: a control plane of its own, or the one that RECAST_TEST_KUBECONFIG names.
+
+tests/conftest.py names these fixtures, so that all folders of tests share one cluster.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import BUILD_SECONDS, Programs, Unavailable, build, is_built
+from tests.cluster.build import Programs, Unavailable, build
 from tests.cluster.cluster import Cluster, ExistingCluster, user_cluster
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.kwok import Kwok
@@ -15,15 +18,6 @@ from tests.cluster.podrunner import PodRunner
 from tests.cluster.stages import Script
 
 StartKwok = Callable[..., Kwok]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where the programs must be built first, any test may be the one that waits for it."""
-    if is_built():
-        return
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(2 * BUILD_SECONDS), append=False)
 
 
 @pytest.fixture(scope="session")

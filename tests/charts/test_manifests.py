@@ -1,0 +1,156 @@
+"""manifests/, its overlays and the samples: the API server takes them all, and the objects are the chart's."""
+
+import json
+import shlex
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from recast.cli import make_parser
+from recast.documents import parse_jobs
+from tests.charts.conftest import Site
+from tests.charts.helm import ROOT, Helm, Objects, container_of
+from tests.cluster.api import ApiError, Json
+from tests.cluster.controlplane import ControlPlane
+
+MANIFESTS = ROOT / "manifests"
+SAMPLES = MANIFESTS / "samples"
+BUILDS = {"whole": ".", "one-namespace": "overlays/one-namespace", "dev": "overlays/dev"}
+CI = SAMPLES / "ci"
+
+
+@pytest.fixture
+def named(known: ControlPlane) -> ControlPlane:
+    """The cluster, with the namespaces that manifests name."""
+    for name in ("recast-system", "studio", "storage"):
+        with suppress(ApiError):
+            known.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    return known
+
+
+def built(cluster: ControlPlane, build: str) -> Objects:
+    """What kustomize makes of a folder."""
+    return Objects(cluster.kubectl("kustomize", str(MANIFESTS / BUILDS[build])).stdout)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_the_api_server_takes_each_build(build: str, named: ControlPlane) -> None:
+    done = named.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict",
+        "-k", str(MANIFESTS / BUILDS[build]),
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert "customresourcedefinition" in done.stdout and "deployment.apps/recast-controller" in done.stdout
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_its_pods_are_allowed_where_pod_security_is_restricted(build: str, site: Site) -> None:
+    objects = built(site.cluster, build)
+    for namespace in objects.of("Namespace"):
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    pods = [each["spec"]["template"]["spec"] for each in objects.of("Deployment")]
+    for pod in pods:
+        # Of the namespace that it is tried in.
+        pod["serviceAccountName"] = "default"
+        made = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": site.system}, "spec": pod}
+        site.dry_run(yaml.safe_dump(made))
+    assert pods
+
+
+def test_one_namespace_gives_no_right_beyond_it(named: ControlPlane) -> None:
+    objects = built(named, "one-namespace")
+    assert not objects.kinds() & {"ClusterRole", "ClusterRoleBinding"}
+    own = [each for each in objects if each["kind"] not in {"CustomResourceDefinition", "Namespace"}]
+    assert {each["metadata"]["namespace"] for each in own} == {"studio"}
+    binding = objects.one("RoleBinding", name="recast-controller")
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "recast-controller"}
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "recast-controller", "namespace": "studio"}]
+    whole = built(named, "whole").one("ClusterRole", name="recast-controller")
+    assert objects.one("Role", name="recast-controller")["rules"] == whole["rules"]
+    environment = {each["name"]: each for each in container_of(objects.one("Deployment"))["env"]}
+    assert environment["RECAST_NAMESPACES"]["valueFrom"] == environment["POD_NAMESPACE"]["valueFrom"]
+
+
+def test_the_manifests_are_the_charts_objects(named: ControlPlane, helm: Helm) -> None:
+    ours, charts = built(named, "whole"), helm.objects()
+    for kind in ("Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"):
+        assert normal(ours.one(kind), ours) == normal(charts.one(kind), charts), kind
+    for name in ("recast-controller", "recast-edit", "recast-view"):
+        assert ours.one("ClusterRole", name=name)["rules"] == charts.one("ClusterRole", name=name)["rules"]
+    for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "CustomResourceDefinition"):
+        assert {each["metadata"]["name"] for each in ours.of(kind)} == {
+            each["metadata"]["name"] for each in charts.of(kind)
+        }
+
+
+def normal(made: Json, objects: Objects) -> Any:
+    """The spec of an object, without what Helm must tell apart, and with the environment as it is in the container."""
+    spec = json.loads(json.dumps(made["spec"]).replace('"app.kubernetes.io/instance": "recast", ', ""))
+    if made["kind"] == "Deployment":
+        container = spec["template"]["spec"]["containers"][0]
+        environment = {each["name"]: each.get("value", each.get("valueFrom")) for each in container.pop("env")}
+        for each in container.pop("envFrom", ()):
+            environment |= objects.one("ConfigMap", name=each["configMapRef"]["name"])["data"]
+        container["env"] = {"RECAST_LOG": "info"} | environment
+    return spec
+
+
+def test_the_api_server_takes_each_sample(named: ControlPlane) -> None:
+    files = [*SAMPLES.glob("*.yaml"), *(SAMPLES / "kueue").glob("*.yaml"), CI / "rbac.yaml"]
+    assert len(files) >= 10
+    given = [word for file in files for word in ("-f", str(file))]
+    done = named.kubectl("apply", "--dry-run=server", "--validate=strict", "--namespace", "studio", *given)
+    count = sum(len(list(Objects(file.read_text()))) for file in files)
+    assert (done.stderr, len(done.stdout.splitlines())) == ("", count)
+
+
+def test_every_sample_is_named_in_the_list() -> None:
+    text = (SAMPLES / "README.md").read_text()
+    for path in SAMPLES.rglob("*.yaml"):
+        assert f"({path.relative_to(SAMPLES)})" in text, path
+
+
+def test_samples_name_what_the_playground_has(named: ControlPlane) -> None:
+    objects = built(named, "dev")
+    server = container_of(objects.one("Deployment", name="s3"))
+    (buckets,) = [each.partition("=")[2].split(",") for each in server["command"] if each.startswith("-bucket=")]
+    service = objects.one("Service", name="s3")
+    endpoint = f"http://s3.{service['metadata']['namespace']}:{service['spec']['ports'][0]['port']}"
+    secret = objects.one("Secret", namespace="studio")
+    for path in SAMPLES.glob("*.yaml"):
+        if path.stem == "all-fields":
+            continue
+        text = path.read_text()
+        storage = yaml.safe_load(text)["spec"]["storage"]
+        assert (storage["endpoint"], storage["credentialsSecret"]) == (endpoint, secret["metadata"]["name"]), path
+        assert {line.split("/")[0] for line in text.split("s3://")[1:]} <= set(buckets), path
+
+
+def ci_commands() -> dict[str, list[str]]:
+    """What the pipelines run, from `recast` on."""
+    actions = yaml.safe_load((CI / "github-actions.yaml").read_text())
+    steps = [each for each in actions["jobs"]["render"]["steps"] if "recast submit" in each.get("run", "")]
+    (words,) = [shlex.split(each["run"]) for each in steps]
+    workflow = yaml.safe_load((CI / "argo-workflow.yaml").read_text())["spec"]
+    (template,) = [each for each in workflow["templates"] if each["name"] == workflow["entrypoint"]]
+    return {"github": words[words.index("recast") :], "argo": template["container"]["command"]}
+
+
+@pytest.mark.parametrize("pipeline", ["github", "argo"])
+def test_pipelines_submit_and_wait(pipeline: str) -> None:
+    command = ci_commands()[pipeline]
+    options = make_parser("submit").parse_args(command[1:])
+    assert command[0] == "recast" and options.wait and options.timeout == 7200
+
+
+def test_the_job_in_the_workflow_is_one(tmp_path: Path) -> None:
+    workflow = yaml.safe_load((CI / "argo-workflow.yaml").read_text())["spec"]
+    (artifact,) = workflow["templates"][0]["inputs"]["artifacts"]
+    assert artifact["path"] in ci_commands()["argo"]
+    parsed = parse_jobs(artifact["raw"]["data"], artifact["path"])
+    assert parsed.problems == [] and len(parsed.jobs) == 1
+    accounts = Objects((CI / "rbac.yaml").read_text())
+    assert workflow["serviceAccountName"] == accounts.one("ServiceAccount")["metadata"]["name"]
