@@ -63,13 +63,15 @@ class EmbeddedStore:
 
     bucket = BUCKET
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = HOST) -> None:
         """Start nothing yet.
 
         Args:
             folder: where data, settings and the log `weed.log` are; made if it is missing.
+            host: the address to listen at.
         """
         self.folder = folder.absolute()
+        self._host = host
         self._access_key = secrets.token_hex(10)
         self._secret_key = secrets.token_hex(20)
         self._ports: dict[str, int] = {}
@@ -79,7 +81,7 @@ class EmbeddedStore:
     @property
     def endpoint(self) -> str:
         """URL of the server."""
-        return f"http://{HOST}:{self._ports['s3']}"
+        return f"http://{self._host}:{self._ports['s3']}"
 
     @property
     def settings(self) -> StorageSettings:
@@ -193,8 +195,8 @@ class EmbeddedStore:
             "-logtostderr=true",
             "mini",
             f"-dir={self._data}",
-            f"-ip={HOST}",
-            f"-ip.bind={HOST}",
+            f"-ip={self._host}",
+            f"-ip.bind={self._host}",
             *listening,
             f"-bucket={BUCKET}",
             f"-s3.config={self.folder / 's3.json'}",
