@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit lint format manifests cluster scale bench clean
+.PHONY: help install demo test test-unit e2e lint format manifests image cluster scale bench clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -23,6 +23,10 @@ test: install  ## run all tests that this machine can
 test-unit: install  ## the fast tests only
 	$(RUN) pytest -n auto tests/recast tests/controller tests/segment_worker $(ARGS)
 
+e2e: install  ## the images on a real node, where this machine can be one (root on Debian)
+	$(RUN) python -m tests.e2e.packages
+	RECAST_E2E=1 $(RUN) pytest -n 0 tests/e2e $(ARGS)
+
 lint: install  ## style, types, import contracts
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
@@ -37,8 +41,11 @@ format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-cluster: install  ## a Kubernetes to try it on, with pods as processes
-	$(RUN) python -m tests.cluster
+image: ## both images, by buildah, docker or podman; docker/build says what may be chosen
+	docker/build
+
+cluster: install  ## a Kubernetes to try it on: a real node where this machine can be one, else pods as processes
+	$(RUN) python -m tests.e2e
 
 scale: install  ## the controller under many jobs and segments, on fake nodes
 	RECAST_SCALE=full $(RUN) pytest -s tests/cluster/test_scale.py $(ARGS)

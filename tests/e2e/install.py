@@ -1,0 +1,60 @@
+"""recast on the node, by its chart, with the images of this checkout."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from recast.embedded import EmbeddedStore
+from tests.charts.helm import CHART, Helm
+from tests.cluster.system import SYSTEM, create_secret
+from tests.cluster.waiting import wait_for
+from tests.e2e.images import CONTROLLER, WORKER
+from tests.e2e.node import Node
+
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+READY_SECONDS = 60.0
+
+
+def install_chart(node: Node, helm: Helm, store: EmbeddedStore, tenants: Sequence[str]) -> None:
+    """Make namespaces of restricted Pod Security, install, and wait for both controllers.
+
+    Args:
+        node: where.
+        helm: at its cluster.
+        store: the S3; its keys become a Secret of each tenant.
+        tenants: namespaces with jobs; each may name its own folder of the store and no other.
+    """
+    for name in (SYSTEM, *tenants):
+        node.api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
+    helm.run("install", "recast", str(CHART), "--namespace", SYSTEM, values=_values(store, tenants))
+    deployment = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/recast-controller"
+    wait_for(
+        lambda: node.api.get(deployment)["status"].get("readyReplicas") == 2,
+        "the controllers are ready",
+        seconds=READY_SECONDS,
+        otherwise=lambda: node.kubectl("describe", "pods", "--namespace", SYSTEM).stdout[-3000:],
+    )
+    for name in tenants:
+        create_secret(node, name, store)
+
+
+def _values(store: EmbeddedStore, tenants: Sequence[str]) -> dict[str, Any]:
+    return {
+        "image": {
+            "registry": "",
+            "pullPolicy": "Never",
+            "controller": _image(CONTROLLER),
+            "segmentWorker": _image(WORKER),
+        },
+        "admissionPolicy": {
+            "enabled": True,
+            "consent": {"required": False},
+            "namespaces": {
+                name: {"buckets": [f"{store.bucket}/{name}/"], "endpoints": [store.endpoint]} for name in tenants
+            },
+        },
+    }
+
+
+def _image(name: str) -> dict[str, str]:
+    repository, tag = name.rsplit(":", 1)
+    return {"repository": repository, "tag": tag}

@@ -1,0 +1,141 @@
+"""Whatever is done to a job's pods, its node or its controller: the same bytes come out, or nothing."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.charts.helm import CHART, Helm
+from tests.cluster.api import Json
+from tests.cluster.objects import pods_of, pods_path
+from tests.cluster.system import RESOURCES, SYSTEM, path_of, wait_for_job_phase
+from tests.cluster.waiting import wait_for
+from tests.e2e.node import NODE, Node, await_node_ready
+from tests.e2e.studio import Studio
+
+AWAY_SECONDS = 60
+GONE_SECONDS = 30.0
+TAINT = {"key": "recast.video/test", "effect": "NoExecute"}
+
+
+def delete_worker(node: Node, pod: Json) -> None:
+    """As `kubectl delete pod` does."""
+    node.api.delete(f"{pods_path(pod['metadata']['namespace'])}/{pod['metadata']['name']}")
+
+
+def taint_node(node: Node, pod: Json) -> None:
+    """As where a node is drained of all that does not tolerate it, the controllers among them."""
+    path = f"/api/v1/nodes/{NODE}"
+    own = f"{pods_path(pod['metadata']['namespace'])}/{pod['metadata']['name']}"
+    before = node.api.get(path)["spec"].get("taints", [])
+    node.api.merge(path, {"spec": {"taints": [*before, TAINT]}})
+    try:
+        wait_for(lambda: is_over(node, own), "the worker is evicted", seconds=60)
+    finally:
+        kept = [each for each in node.api.get(path)["spec"].get("taints", []) if each["key"] != TAINT["key"]]
+        node.api.merge(path, {"spec": {"taints": kept}})
+
+
+def kill_process(node: Node, pod: Json) -> None:
+    """As where memory runs out: the process has no time for anything."""
+    uid = pod["metadata"]["uid"]
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            inside = uid in (folder / "cgroup").read_text() and b"segment_worker" in (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if inside:
+            os.kill(int(folder.name), signal.SIGKILL)
+            return
+    raise AssertionError(f"no process of {pod['metadata']['name']}")
+
+
+def hang_node(node: Node, pod: Json) -> None:
+    """The kubelet is gone for a minute; containers go on."""
+    del pod
+    node.stop_kubelet()
+    time.sleep(AWAY_SECONDS)
+    node.start_kubelet()
+    await_node_ready(node)
+    node.offer_gpus()
+
+
+def delete_controllers(node: Node, pod: Json) -> None:
+    """Both of them at once."""
+    del pod
+    for each in pods_of(node, SYSTEM):
+        node.api.delete(f"{pods_path(SYSTEM)}/{each['metadata']['name']}")
+
+
+def is_over(node: Node, path: str) -> bool:
+    """Whether a pod has ended, or is gone."""
+    found = node.api.find(path)
+    return found is None or found["status"]["phase"] in ("Succeeded", "Failed")
+
+
+@pytest.mark.parametrize("disturb", [delete_worker, taint_node, kill_process, hang_node, delete_controllers])
+def test_the_same_bytes_come_out(studio: Studio, disturb: Callable[[Node, Json], None]) -> None:
+    wanted = studio.undisturbed()
+    name = studio.apply(studio.job(disturb.__name__.replace("_", "-")))
+    disturb(studio.node, studio.working(name, finished=1))
+    status = studio.done(name)
+    assert status["output"]["sha256"] == wanted
+    assert studio.faults(status) == []
+
+
+def test_deleted_mid_swap_its_pods_and_its_scratch_go(studio: Studio) -> None:
+    before = set(studio.scratch())
+    name = studio.apply(studio.job("deleted", retain="Never"))
+    studio.working(name, finished=1)
+    studio.node.kubectl("delete", "fsj", "--namespace", studio.namespace, name, "--wait=false")
+    wait_for(lambda: not studio.pods(), "its workers are gone", seconds=GONE_SECONDS)
+    path = path_of(studio.namespace, name)
+    wait_for(lambda: studio.node.api.find(path) is None, "it is gone, its scratch cleaned up", seconds=90)
+    assert set(studio.scratch()) <= before
+    assert not studio.storage.exists(f"{studio.base}/{name}.mp4")
+
+
+def test_suspended_and_resumed_it_does_nothing_twice(studio: Studio) -> None:
+    wanted, path = studio.undisturbed(), path_of(studio.namespace, "paused")
+    name = studio.apply(studio.job("paused", retain="Always"))
+    studio.working(name, finished=2)
+    studio.node.api.merge(path, {"spec": {"suspend": True}})
+    wait_for_job_phase(studio.node, studio.namespace, name, "Suspended")
+    wait_for(lambda: not studio.pods(), "no worker is left", seconds=GONE_SECONDS)
+    done = {uri: studio.storage.head(uri).etag for uri in studio.scratch() if f"/{name}/" in uri and "/parts/" in uri}
+    assert done
+    studio.node.api.merge(path, {"spec": {"suspend": False}})
+    assert studio.done(name)["output"]["sha256"] == wanted
+    times = {uri: studio.storage.head(uri).etag for uri in done}
+    assert times == done, "parts that were there are not written again"
+
+
+def older_chart(folder: Path) -> Path:
+    """The chart as a version before this one."""
+    older = folder / "older"
+    shutil.copytree(CHART, older)
+    file = older / "Chart.yaml"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join("version: 0.0.9" if line.startswith("version:") else line for line in lines) + "\n")
+    return older
+
+
+def test_upgraded_mid_job_the_job_goes_on_and_uninstalled_the_jobs_stay(
+    release: Node, studio: Studio, helm: Helm, tmp_path: Path
+) -> None:
+    """Last: recast is not there any more afterwards."""
+    wanted = studio.undisturbed()
+    take = ("--namespace", SYSTEM, "--reuse-values")
+    helm.run("upgrade", "recast", str(older_chart(tmp_path)), *take)
+    name = studio.apply(studio.job("upgraded"))
+    studio.working(name, finished=1)
+    helm.run("upgrade", "recast", str(CHART), *take, values={"controller": {"logLevel": "debug"}})
+    assert studio.done(name)["output"]["sha256"] == wanted
+    helm.run("uninstall", "recast", "--namespace", SYSTEM)
+    wait_for(lambda: not pods_of(release, SYSTEM), "the controllers are gone", seconds=60)
+    assert release.api.get(RESOURCES)["resources"], "the CRD stays"
+    assert studio.status(name)["phase"] == "Succeeded"
