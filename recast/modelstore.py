@@ -16,7 +16,7 @@ from typing import Literal
 
 from recast import log, names
 from recast.errors import BadConfig, Corrupt, NotFound
-from recast.spec import Model
+from recast.spec import Engine, Model
 from recast.storage import Storage
 
 Role = Literal["detector", "recogniser", "swapper", "occluder"]
@@ -112,6 +112,17 @@ def chosen_files(
             )
         found[role] = file
     return found
+
+
+def files_of(storage: Storage, engine: Engine) -> dict[Role, ModelFile]:
+    """The files that an engine with models runs, out of its store.
+
+    Raises:
+        BadConfig: there is no store, or a file is missing.
+    """
+    store = engine.models or ""
+    half, occluder = engine.precision == "Fp16", engine.mask.occluder
+    return chosen_files(read_manifest(storage, store), store, half=half, occluder=occluder)
 
 
 def push(storage: Storage, folder: Path, store: str, licence: str) -> list[tuple[ModelFile, bool]]:

@@ -21,7 +21,7 @@ from recast.manifest import VideoFacts
 from recast.media import source
 from recast.media.codecs import SAME_SAMPLES
 from recast.media.sheet import Pair, contact_sheet, write_png
-from recast.modelstore import Role, cache_folder, cached, chosen_files, read_manifest
+from recast.modelstore import Role, cache_folder, cached, files_of
 from recast.spec import Engine, FacePair, Model
 from recast.storage import Storage, StorageSettings
 from segment_worker.engines.factory import PairFiles, make_engine
@@ -97,9 +97,7 @@ def _files(storage: Storage, pair: FacePair) -> PairFiles:
 
 
 def _models(storage: Storage, request: Request) -> dict[Role, Path]:
-    engine, store = request.engine, request.engine.models or ""
-    half, occluder = engine.precision == "Fp16", engine.mask.occluder
-    files = chosen_files(read_manifest(storage, store), store, half=half, occluder=occluder)
+    store, files = request.engine.models or "", files_of(storage, request.engine)
     folder = cache_folder(Path(tempfile.gettempdir(), "recast-models"))
     return {role: cached(storage, store, file.name, file.sha256, folder) for role, file in files.items()}
 

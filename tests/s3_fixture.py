@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,12 +19,19 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
         find_weed()
     except BadConfig as error:
         pytest.skip(str(error))
-    with EmbeddedStore(tmp_path_factory.mktemp("s3")) as store, pytest.MonkeyPatch.context() as patch:
+    with EmbeddedStore(tmp_path_factory.mktemp("s3")) as store, signed_in(store):
+        yield store
+
+
+@contextmanager
+def signed_in(store: EmbeddedStore) -> Iterator[None]:
+    """Have a store's credentials, and no others, in this process' environment."""
+    with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name, value in store.environment().items():
             patch.setenv(name, value)
-        yield store
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
-from recast.modelstore import chosen_files, read_manifest
+from recast.modelstore import files_of
 from recast.spec import Engine, JobSpec
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
@@ -152,11 +152,8 @@ def pin_inputs(storage: Storage, spec: JobSpec) -> dict[str, JsonValue]:
 
 def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
     """What the pixels of an engine with models depend on."""
-    store = engine.models or ""
-    half, occluder = engine.precision == "Fp16", engine.mask.occluder
-    files = chosen_files(read_manifest(storage, store), store, half=half, occluder=occluder)
     return {
-        "models": {role: file.sha256 for role, file in files.items()},
+        "models": {role: file.sha256 for role, file in files_of(storage, engine).items()},
         "pixelBoost": engine.pixel_boost,
         "provider": engine.provider,
         "batch": engine.batch,

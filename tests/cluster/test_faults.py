@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,7 @@ from tests.cluster.objects import jobs_path, pods_of
 from tests.cluster.proxy import Answer, ApiProxy, Request, Silence, Verdict
 from tests.cluster.system import (
     Controller,
-    account_kubeconfig,
     apply,
-    install,
     path_of,
     sample,
     status_of,
@@ -30,20 +27,6 @@ from tests.cluster.system import (
 from tests.cluster.waiting import wait_for
 
 SEGMENTS = 3
-
-
-@pytest.fixture
-def fake(control_plane: ControlPlane) -> Iterator[str]:
-    """A namespace whose pods go to fake nodes."""
-    install(control_plane)
-    with control_plane.namespace(on="kwok") as name:
-        yield name
-
-
-@pytest.fixture
-def proxy(control_plane: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
-    with ApiProxy(account_kubeconfig(control_plane), tmp_path) as running:
-        yield running
 
 
 def controller_through(

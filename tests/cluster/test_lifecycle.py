@@ -1,8 +1,6 @@
 """Suspending, Kueue, deadlines, time to live, deleting: a FaceSwapJob's life beside its stages."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,11 +17,9 @@ from tests.cluster.kueue import Kueue
 from tests.cluster.objects import jobs_path, pods_of
 from tests.cluster.podrunner import PodRunner
 from tests.cluster.system import (
-    Controller,
     apply,
     condition,
     create_secret,
-    install,
     path_of,
     sample,
     status_of,
@@ -31,21 +27,6 @@ from tests.cluster.system import (
     wait_for_job_phase,
 )
 from tests.cluster.waiting import wait_for
-
-
-@pytest.fixture
-def controller(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Controller]:
-    install(control_plane)
-    with Controller(control_plane, tmp_path / "controller", "--no-leader-election") as running:
-        yield running
-
-
-@pytest.fixture
-def fake(control_plane: ControlPlane) -> Iterator[str]:
-    """A namespace whose pods go to fake nodes."""
-    with control_plane.namespace(on="kwok") as name:
-        yield name
-
 
 pytestmark = pytest.mark.usefixtures("controller")
 

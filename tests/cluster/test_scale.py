@@ -5,7 +5,6 @@
 
 import os
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from tests.cluster.fixtures import StartKwok
 from tests.cluster.proxy import ApiProxy
 from tests.cluster.system import (
     Controller,
-    account_kubeconfig,
-    install,
     path_of,
     sample,
     wait_for_job_phase,
@@ -28,19 +25,6 @@ from tests.cluster.waiting import wait_for
 FULL = os.environ.get("RECAST_SCALE") == "full"
 PEAK_MIB = 150
 CPU_SECONDS_A_THOUSAND = 1.0
-
-
-@pytest.fixture
-def fake(control_plane: ControlPlane) -> Iterator[str]:
-    install(control_plane)
-    with control_plane.namespace(on="kwok") as name:
-        yield name
-
-
-@pytest.fixture
-def proxy(control_plane: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
-    with ApiProxy(account_kubeconfig(control_plane), tmp_path) as running:
-        yield running
 
 
 class Cost:

@@ -1,8 +1,5 @@
 """Every stuck state has a name within 30 s, and a sentence that says what to do; each goes on once it is mended."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from recast import names
@@ -14,31 +11,14 @@ from tests.cluster.kueue import Kueue
 from tests.cluster.objects import jobs_path, pods_of, pods_path
 from tests.cluster.podrunner import PodRunner
 from tests.cluster.system import (
-    Controller,
     apply,
     condition,
-    install,
     sample,
     status_of,
     wait_for_job_phase,
     wait_for_stalled,
 )
 from tests.cluster.waiting import wait_for
-
-
-@pytest.fixture
-def controller(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Controller]:
-    install(control_plane)
-    with Controller(control_plane, tmp_path / "controller", "--no-leader-election") as running:
-        yield running
-
-
-@pytest.fixture
-def fake(control_plane: ControlPlane) -> Iterator[str]:
-    """A namespace whose pods go to fake nodes."""
-    with control_plane.namespace(on="kwok") as name:
-        yield name
-
 
 pytestmark = pytest.mark.usefixtures("controller")
 

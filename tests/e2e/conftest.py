@@ -16,6 +16,7 @@ from tests.e2e.install import install_chart
 from tests.e2e.network import NODE_ADDRESS
 from tests.e2e.node import Node
 from tests.e2e.studio import Studio
+from tests.s3_fixture import signed_in
 
 SWITCH = "RECAST_E2E"
 COLD_SECONDS = 2400
@@ -55,14 +56,7 @@ def node(request: pytest.FixtureRequest) -> Iterator[Node]:
 @pytest.fixture(scope="session")
 def s3(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
     """An S3 with access keys, at the node's address."""
-    with (
-        EmbeddedStore(tmp_path_factory.mktemp("s3"), NODE_ADDRESS) as store,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in store.environment().items():
-            patch.setenv(name, value)
+    with EmbeddedStore(tmp_path_factory.mktemp("s3"), NODE_ADDRESS) as store, signed_in(store):
         yield store
 
 

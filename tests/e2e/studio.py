@@ -13,7 +13,7 @@ from tests.cluster.waiting import wait_for
 from tests.e2e.node import Node
 
 FRAMES = 120
-SEGMENTS = 8
+SEGMENTS = 4
 JOB_SECONDS = 240.0
 
 
@@ -38,7 +38,7 @@ class Studio:
         self._undisturbed: str | None = None
 
     def job(self, name: str, *, retain: str = "OnFailure", **changes: object) -> Json:
-        """A FaceSwapJob of eight short segments with the mesh engine, two pods at once."""
+        """A FaceSwapJob of four short segments with the mesh engine, two pods at once."""
         made = sample(
             name,
             source={"uri": f"{self.base}/in.mp4"},
@@ -46,7 +46,7 @@ class Studio:
             engine={"name": "Mesh"},
             faces=[{"source": [f"{self.base}/face.png"]}],
             consent={"reference": "a test"},
-            segments={"targetSeconds": 0.4, "maxParallelism": 2, "perPod": 1},
+            segments={"targetSeconds": 0.9, "maxParallelism": 2, "perPod": 1},
             storage={
                 "endpoint": self._store.endpoint,
                 "credentialsSecret": SECRET,
@@ -101,7 +101,7 @@ class Studio:
             if f"-{stage}-" in pod["metadata"]["name"] and pod["status"].get("phase") in wanted
         ]
 
-    def working(self, name: str, *, finished: int = 2) -> Json:
+    def working(self, name: str, *, finished: int = 1) -> Json:
         """Wait until a job has finished some segments and a worker is at the next; give that pod."""
         wait_for(
             lambda: self.status(name).get("segments", {}).get("succeeded", 0) >= finished,

@@ -81,7 +81,7 @@ def is_over(node: Node, path: str) -> bool:
 def test_the_same_bytes_come_out(studio: Studio, disturb: Callable[[Node, Json], None]) -> None:
     wanted = studio.undisturbed()
     name = studio.apply(studio.job(disturb.__name__.replace("_", "-")))
-    disturb(studio.node, studio.working(name, finished=1))
+    disturb(studio.node, studio.working(name))
     status = studio.done(name)
     assert status["output"]["sha256"] == wanted
     assert studio.faults(status) == []
@@ -90,7 +90,7 @@ def test_the_same_bytes_come_out(studio: Studio, disturb: Callable[[Node, Json],
 def test_deleted_mid_swap_its_pods_and_its_scratch_go(studio: Studio) -> None:
     before = set(studio.scratch())
     name = studio.apply(studio.job("deleted", retain="Never"))
-    studio.working(name, finished=1)
+    studio.working(name)
     studio.node.kubectl("delete", "fsj", "--namespace", studio.namespace, name, "--wait=false")
     wait_for(lambda: not studio.pods(), "its workers are gone", seconds=GONE_SECONDS)
     path = path_of(studio.namespace, name)
@@ -102,7 +102,7 @@ def test_deleted_mid_swap_its_pods_and_its_scratch_go(studio: Studio) -> None:
 def test_suspended_and_resumed_it_does_nothing_twice(studio: Studio) -> None:
     wanted, path = studio.undisturbed(), path_of(studio.namespace, "paused")
     name = studio.apply(studio.job("paused", retain="Always"))
-    studio.working(name, finished=2)
+    studio.working(name)
     studio.node.api.merge(path, {"spec": {"suspend": True}})
     wait_for_job_phase(studio.node, studio.namespace, name, "Suspended")
     wait_for(lambda: not studio.pods(), "no worker is left", seconds=GONE_SECONDS)
@@ -132,7 +132,7 @@ def test_upgraded_mid_job_the_job_goes_on_and_uninstalled_the_jobs_stay(
     take = ("--namespace", SYSTEM, "--reuse-values")
     helm.run("upgrade", "recast", str(older_chart(tmp_path)), *take)
     name = studio.apply(studio.job("upgraded"))
-    studio.working(name, finished=1)
+    studio.working(name)
     helm.run("upgrade", "recast", str(CHART), *take, values={"controller": {"logLevel": "debug"}})
     assert studio.done(name)["output"]["sha256"] == wanted
     helm.run("uninstall", "recast", "--namespace", SYSTEM)

@@ -53,7 +53,7 @@ def test_metrics_come_from_the_pod(release: Node, studio: Studio) -> None:
 
 def test_stage_pods_can_do_nothing_but_their_work(studio: Studio) -> None:
     name = studio.apply(studio.job("confined"))
-    pod = studio.working(name, finished=1)["metadata"]["name"]
+    pod = studio.working(name)["metadata"]["name"]
     said = studio.node.kubectl(
         "exec", "--namespace", studio.namespace, pod, "--", "python", "-c", INSIDE.read_text(), API_SERVICE
     ).stdout
