@@ -15,12 +15,11 @@ from tests.e2e.images import default_store
 from tests.e2e.install import install_chart
 from tests.e2e.network import NODE_ADDRESS
 from tests.e2e.node import Node
-from tests.e2e.studio import Studio
+from tests.e2e.studio import TENANTS, Studio
 from tests.s3_fixture import signed_in
 
 SWITCH = "RECAST_E2E"
 COLD_SECONDS = 2400
-TENANTS = ("studio", "rival")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

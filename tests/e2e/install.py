@@ -15,7 +15,7 @@ READY_SECONDS = 60.0
 
 
 def install_chart(node: Node, helm: Helm, store: EmbeddedStore, tenants: Sequence[str]) -> None:
-    """Make namespaces of restricted Pod Security, install, and wait for both controllers.
+    """Install, and wait for both controllers; namespaces that are not there are made, of restricted Pod Security.
 
     Args:
         node: where.
@@ -24,7 +24,10 @@ def install_chart(node: Node, helm: Helm, store: EmbeddedStore, tenants: Sequenc
         tenants: namespaces with jobs; each may name its own folder of the store and no other.
     """
     for name in (SYSTEM, *tenants):
-        node.api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
+        if node.api.find(f"/api/v1/namespaces/{name}") is None:
+            node.api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
+            if name in tenants:
+                create_secret(node, name, store)
     helm.run("install", "recast", str(CHART), "--namespace", SYSTEM, values=_values(store, tenants))
     deployment = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/recast-controller"
     wait_for(
@@ -33,8 +36,6 @@ def install_chart(node: Node, helm: Helm, store: EmbeddedStore, tenants: Sequenc
         seconds=READY_SECONDS,
         otherwise=lambda: node.kubectl("describe", "pods", "--namespace", SYSTEM).stdout[-3000:],
     )
-    for name in tenants:
-        create_secret(node, name, store)
 
 
 def _values(store: EmbeddedStore, tenants: Sequence[str]) -> dict[str, Any]:

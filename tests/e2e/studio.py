@@ -12,6 +12,7 @@ from tests.cluster.system import SECRET, apply, sample, status_of, wait_for_job_
 from tests.cluster.waiting import wait_for
 from tests.e2e.node import Node
 
+TENANTS = ("studio", "rival")
 FRAMES = 120
 SEGMENTS = 4
 JOB_SECONDS = 240.0

@@ -1,7 +1,6 @@
 """Whatever is done to a job's pods, its node or its controller: the same bytes come out, or nothing."""
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -9,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.charts.helm import CHART, Helm
 from tests.cluster.api import Json
 from tests.cluster.objects import pods_of, pods_path
-from tests.cluster.system import RESOURCES, SYSTEM, path_of, wait_for_job_phase
+from tests.cluster.system import SYSTEM, path_of, wait_for_job_phase
 from tests.cluster.waiting import wait_for
 from tests.e2e.node import NODE, Node, await_node_ready
 from tests.e2e.studio import Studio
@@ -112,30 +110,3 @@ def test_suspended_and_resumed_it_does_nothing_twice(studio: Studio) -> None:
     assert studio.done(name)["output"]["sha256"] == wanted
     times = {uri: studio.storage.head(uri).etag for uri in done}
     assert times == done, "parts that were there are not written again"
-
-
-def older_chart(folder: Path) -> Path:
-    """The chart as a version before this one."""
-    older = folder / "older"
-    shutil.copytree(CHART, older)
-    file = older / "Chart.yaml"
-    lines = file.read_text().splitlines()
-    file.write_text("\n".join("version: 0.0.9" if line.startswith("version:") else line for line in lines) + "\n")
-    return older
-
-
-def test_upgraded_mid_job_the_job_goes_on_and_uninstalled_the_jobs_stay(
-    release: Node, studio: Studio, helm: Helm, tmp_path: Path
-) -> None:
-    """Last: recast is not there any more afterwards."""
-    wanted = studio.undisturbed()
-    take = ("--namespace", SYSTEM, "--reuse-values")
-    helm.run("upgrade", "recast", str(older_chart(tmp_path)), *take)
-    name = studio.apply(studio.job("upgraded"))
-    studio.working(name)
-    helm.run("upgrade", "recast", str(CHART), *take, values={"controller": {"logLevel": "debug"}})
-    assert studio.done(name)["output"]["sha256"] == wanted
-    helm.run("uninstall", "recast", "--namespace", SYSTEM)
-    wait_for(lambda: not pods_of(release, SYSTEM), "the controllers are gone", seconds=60)
-    assert release.api.get(RESOURCES)["resources"], "the CRD stays"
-    assert studio.status(name)["phase"] == "Succeeded"

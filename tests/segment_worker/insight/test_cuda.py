@@ -9,6 +9,7 @@ import pytest
 
 from segment_worker.engines.base import Pair
 from segment_worker.engines.inswapper import InSwapperEngine, Models
+from segment_worker.gpu import BusyMeter, gpu_name
 from segment_worker.images import picture_of_image
 from segment_worker.insight.arcface import Recogniser
 from segment_worker.insight.load import load_swapper
@@ -74,6 +75,11 @@ def test_its_memory_stays_flat(tmp_path: Path) -> None:
     for _ in range(FRAMES // 20):
         gpu.swap([picture])
     before = used_mib()
+    meter = BusyMeter()
     for _ in range(FRAMES):
         gpu.swap([picture])
+    meter.stop()
     assert used_mib() - before <= 32
+    busy = meter.take()
+    assert busy is not None and 0 < busy <= 1
+    print(f"{gpu_name()}: busy {100 * busy:.0f} % of the time with stub models")
