@@ -1,6 +1,7 @@
 """One node for real: containerd, kubelet and kube-proxy on this machine, beside the test cluster's control plane."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,8 @@ CNI = Path("/usr/lib/cni")
 CGROUPS = Path("/sys/fs/cgroup")
 NODE_SECONDS = 60.0
 PAUSE = "localhost/recast-pause:1"
+NOT_YET = "server is not initialized yet"
+"""What kubelet ends with where containerd listens already, and its Kubernetes side is not up."""
 
 
 def why_not() -> str:
@@ -114,14 +117,24 @@ class Node(ControlPlane):
         self._remove_containers()
         self.kubelet.start()
         self.proxy.start()
-        path = f"/api/v1/nodes/{NODE}"
+        self.await_ready()
+        self.offer_gpus()
+
+    def await_ready(self) -> None:
+        """Wait until the API server hears that the node is ready.
+
+        Raises:
+            TookTooLong: it does not.
+        """
 
         def ready() -> bool:
-            conditions = self.api.get(path)["status"]["conditions"]
+            if not self.kubelet.running and NOT_YET in self.kubelet.last_words():
+                self.kubelet.start()
+            node = self.api.find(f"/api/v1/nodes/{NODE}") or {"status": {}}
+            conditions = node["status"].get("conditions", [])
             return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
-        self._await(self.kubelet, ready)
-        self.offer_gpus()
+        wait_for(ready, f"{NODE} is ready", seconds=NODE_SECONDS, otherwise=self.kubelet.last_words)
 
     def offer_gpus(self) -> None:
         """Say that the node has GPUs, which the scheduler counts; containers get none."""
@@ -138,6 +151,7 @@ class Node(ControlPlane):
         subprocess.run(
             [str(self.programs.kube), "kube-proxy", "--cleanup"], capture_output=True, timeout=60, check=False
         )
+        _remove_chains()
         _unmount_below(self.folder)
         _remove_cgroups()
         _remove_log_links(self.folder)
@@ -243,16 +257,6 @@ state = "{self.folder / "containerd"}"
 """
 
 
-def await_node_ready(node: Node) -> None:
-    """Wait until the API server hears of the node again."""
-
-    def ready() -> bool:
-        conditions = node.api.get(f"/api/v1/nodes/{NODE}")["status"]["conditions"]
-        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-    wait_for(ready, f"{NODE} is ready", seconds=NODE_SECONDS, otherwise=node.kubelet.last_words)
-
-
 def _end_shims(socket: str) -> None:
     """Kill what holds the containers of containerds whose sockets' paths begin so: also of a node that was killed."""
     for folder in Path("/proc").glob("[0-9]*"):
@@ -260,6 +264,21 @@ def _end_shims(socket: str) -> None:
             command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             if "containerd-shim" in command[0] and any(each.startswith(socket) for each in command[1:]):
                 os.kill(int(folder.name), signal.SIGKILL)
+
+
+def _remove_chains() -> None:
+    """What kubelet and kube-proxy leave of their packet rules."""
+    for table in ("filter", "nat", "mangle"):
+        saved = subprocess.run(["iptables-save", "-t", table], capture_output=True, text=True, timeout=20, check=False)
+        lines = [shlex.split(line) for line in saved.stdout.splitlines() if "KUBE-" in line]
+        chains = [words[0][1:] for words in lines if words[0].startswith(":KUBE-")]
+        rules = [words[1:] for words in lines if words[0] == "-A"]
+        for command in (
+            *(["-D", *rule] for rule in rules),
+            *(["-F", chain] for chain in chains),
+            *(["-X", chain] for chain in chains),
+        ):
+            subprocess.run(["iptables", "-t", table, *command], capture_output=True, timeout=20, check=False)
 
 
 def _unmount_below(folder: Path) -> None:

@@ -12,7 +12,7 @@ from tests.cluster.api import Json
 from tests.cluster.objects import pods_of, pods_path
 from tests.cluster.system import SYSTEM, path_of, wait_for_job_phase
 from tests.cluster.waiting import wait_for
-from tests.e2e.node import NODE, Node, await_node_ready
+from tests.e2e.node import NODE, Node
 from tests.e2e.studio import Studio
 
 AWAY_SECONDS = 60
@@ -58,7 +58,7 @@ def hang_node(node: Node, pod: Json) -> None:
     node.stop_kubelet()
     time.sleep(AWAY_SECONDS)
     node.start_kubelet()
-    await_node_ready(node)
+    node.await_ready()
     node.offer_gpus()
 
 
