@@ -76,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="a watch is begun anew after so long, and a dead one noticed soon after (default: %(default)s)",
     )
-    add("--kubeconfig", type=Path, help="default: the pod's service account, else $KUBECONFIG, else ~/.kube/config")
+    add("--kubeconfig", type=Path, help="default: $KUBECONFIG, else the pod's service account, else ~/.kube/config")
     return parser
 
 

@@ -4,6 +4,7 @@ Its typed models cost twelve times as much, its watch and leader election are no
 """
 
 import json
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -110,19 +111,20 @@ class KubeApi:
         counted: Counted | None = None,
         patience: "Patience | None" = None,
     ) -> Self:
-        """Sign in: by a kubeconfig where one is given or found, else as the pod's service account.
+        """Sign in by a kubeconfig, given or named by $KUBECONFIG; else as the pod's account; else by ~/.kube/config.
 
         Raises:
             BadConfig: there is neither, or it cannot be used.
         """
         configuration = Configuration()
-        if kubeconfig is None and context is None and NAMESPACE_FILE.exists():
+        asked = kubeconfig is not None or context is not None or os.environ.get("KUBECONFIG")
+        if not asked and NAMESPACE_FILE.exists():
             try:
                 load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             except ConfigException as error:
                 raise BadConfig(f"the pod's service account cannot be used: {error}") from error
             return cls(configuration, NAMESPACE_FILE.read_text().strip(), counted, patience)
-        file = str(kubeconfig) if kubeconfig else None
+        file = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or None
         try:
             load_kube_config(file, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
             contexts, current = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]

@@ -309,6 +309,13 @@ class _Pod:
 
     @cached_property
     def _encoder(self) -> EncoderChoice:
+        dog = Watchdog(self._spec.worker.stall_seconds, lambda: "probe of the encoder")
+        try:
+            return self._agreed_encoder()
+        finally:
+            dog.stop()
+
+    def _agreed_encoder(self) -> EncoderChoice:
         """encoder.json, which the first worker writes and this worker's own probe must equal."""
         uri, node = self._layout.encoder, os.environ.get("NODE_NAME") or platform.node()
         try:

@@ -273,15 +273,25 @@ def test_a_pod_is_its_service_account_whose_token_is_read_anew(tmp_path: Path, m
 
     monkeypatch.setattr(kubeapi, "NAMESPACE_FILE", namespace)
     monkeypatch.setattr(kubeapi, "load_incluster_config", load)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
     api = KubeApi.connect()
     assert api.namespace == "recast-system"
     assert [api._headers("x")["Authorization"] for _ in range(2)] == ["Bearer first", "Bearer second"]
+
+
+def test_in_a_pod_too_a_kubeconfig_that_is_named_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "namespace").write_text("recast-system")
+    (tmp_path / "config").write_text(KUBECONFIG)
+    monkeypatch.setattr(kubeapi, "NAMESPACE_FILE", tmp_path / "namespace")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    assert KubeApi.connect().namespace == "default"
 
 
 def test_a_pod_without_a_token_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "namespace").write_text("recast-system")
     monkeypatch.setattr(kubeapi, "NAMESPACE_FILE", tmp_path / "namespace")
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
     with pytest.raises(BadConfig, match="service account"):
         KubeApi.connect()
 

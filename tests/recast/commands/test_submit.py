@@ -130,7 +130,8 @@ def test_a_job_that_failed_before_says_how_to_try_again(file: str, api: FakeApi,
 @pytest.mark.parametrize(
     ("fault", "code", "said"),
     [
-        (Forbidden("GET: 403 guest may not", status=403), 78, "guest may not: ask for a role that allows it"),
+        (Forbidden("GET: 403 guest cannot list", status=403), 78, "guest cannot list: ask for a role that allows it"),
+        (Forbidden("POST: 403 denied by policy: no consent", status=403), 78, "denied by policy: no consent"),
         (ApiUnavailable("https://h: no answer"), 69, "no answer: check --context and the network"),
     ],
 )
@@ -244,7 +245,7 @@ def test_a_silent_server_is_borne_for_a_while() -> None:
 
 def test_a_server_that_refuses_to_be_watched_ends_it_at_once(file: str, api: FakeApi, run: Run) -> None:
     def refuse() -> None:
-        api.fault = Forbidden("GET: 403 guest may not watch", status=403)
+        api.fault = Forbidden("GET: 403 guest cannot watch", status=403)
 
     api.script = [refuse, lambda: None]
     _, err = run("submit", file, "--wait", code=78)
