@@ -40,7 +40,8 @@ def install(cluster: Cluster) -> None:
     with suppress(ApiError):
         cluster.api.create("/api/v1/namespaces", {"metadata": {"name": SYSTEM}})
     for folder in ("crd", "rbac"):
-        cluster.kubectl("apply", "--server-side", "-f", str(MANIFESTS / folder))
+        # Helm may have been the manager of the CRD before.
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(MANIFESTS / folder))
     wait_for(lambda: _is_established(cluster), "the CRD is established")
 
 
