@@ -117,14 +117,13 @@ class KubeApi:
             BadConfig: there is neither, or it cannot be used.
         """
         configuration = Configuration()
-        asked = kubeconfig is not None or context is not None or os.environ.get("KUBECONFIG")
-        if not asked and NAMESPACE_FILE.exists():
+        file = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or None
+        if file is None and context is None and NAMESPACE_FILE.exists():
             try:
                 load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             except ConfigException as error:
                 raise BadConfig(f"the pod's service account cannot be used: {error}") from error
             return cls(configuration, NAMESPACE_FILE.read_text().strip(), counted, patience)
-        file = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or None
         try:
             load_kube_config(file, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
             contexts, current = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
