@@ -4,13 +4,15 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from recast import exitcodes, log, names
 from recast.stage import StageResult, write_termination_message
 
 
 class Watchdog:
-    """Watches from a thread of its own, since what hangs may be deep in C.
+    """Watches from a thread of its own, since what hangs may be deep in C; a context manager, or until `stop`.
 
     Args:
         seconds: how long nothing may move.
@@ -23,6 +25,16 @@ class Watchdog:
         self._moved_at = time.monotonic()
         self._stop = threading.Event()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        """Watch already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Watch no more."""
+        self.stop()
 
     def moved(self) -> None:
         """Something moved."""

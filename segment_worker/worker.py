@@ -200,12 +200,9 @@ class _Pod:
         if self._started:
             return
         clock = time.monotonic()
-        dog = Watchdog(START_SECONDS, lambda: f"start of engine {self._spec.engine.name}")
-        try:
+        with Watchdog(START_SECONDS, lambda: f"start of engine {self._spec.engine.name}"):
             engine = self._engine
             self._while_it_fits(engine.warm_up)
-        finally:
-            dog.stop()
         self._started = True
         log.info("engine is ready", engine=engine.name, batch=engine.batch, seconds=round(time.monotonic() - clock, 3))
 
@@ -309,11 +306,8 @@ class _Pod:
 
     @cached_property
     def _encoder(self) -> EncoderChoice:
-        dog = Watchdog(self._spec.worker.stall_seconds, lambda: "probe of the encoder")
-        try:
+        with Watchdog(self._spec.worker.stall_seconds, lambda: "probe of the encoder"):
             return self._agreed_encoder()
-        finally:
-            dog.stop()
 
     def _agreed_encoder(self) -> EncoderChoice:
         """encoder.json, which the first worker writes and this worker's own probe must equal."""

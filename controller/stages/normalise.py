@@ -79,15 +79,13 @@ class _Normalise:
     def _slice(self, segment: Segment, frames: Iterator[VideoFrame], path: Path) -> NormalisedSegment:
         """Make one segment's packets out of the next frames, and store them."""
         name, plan = f"segment {segment.index}", self._plan
-        dog = Watchdog(self._stall_seconds, lambda: f"normalising {name}")
         try:
-            kept = kept_frames(frames, segment, plan.video, name)
-            write_slice(path, kept, plan.video, threads=plan.encode.threads, moved=dog.moved, name=name)
+            with Watchdog(self._stall_seconds, lambda: f"normalising {name}") as dog:
+                kept = kept_frames(frames, segment, plan.video, name)
+                write_slice(path, kept, plan.video, threads=plan.encode.threads, moved=dog.moved, name=name)
         except RecastError as error:
             error.segment = segment.index  # type: ignore[attr-defined]  # read by run_stage
             raise
-        finally:
-            dog.stop()
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         made = NormalisedSegment(index=segment.index, sha256=sha256, size=path.stat().st_size)

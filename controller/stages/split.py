@@ -68,11 +68,8 @@ def split(job: StageInput) -> StageResult:
         if not job.spec.output.overwrite:
             raise output_exists(record.uri)
     if plan is None:
-        dog = Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}")
-        try:
+        with Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}") as dog:
             plan = _Split(storage, job, layout, info, inputs, content, dog.moved).run()
-        finally:
-            dog.stop()
     elif plan.inputs != inputs:
         raise BadConfig(
             f"{job.namespace}/{job.name}: its faces or engine changed since it was split: give the job another name",
