@@ -8,11 +8,13 @@ not for multipart ones: hence our own sha256 in the metadata of every object.
 
 import functools
 import hashlib
+import ipaddress
 import itertools
 import logging
 import math
 import os
 import secrets
+import socket
 import threading
 import time
 import urllib.parse
@@ -51,6 +53,8 @@ DELETED_AT_ONCE = 1_000
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
 STOP_SECONDS = 3.0
+AWS_METADATA = ipaddress.ip_network("fd00:ec2::/32")
+"""Of EC2 and EKS by IPv6; by IPv4 they are link-local."""
 
 log = logging.getLogger(__name__)
 
@@ -309,6 +313,7 @@ def make_client(
     import boto3
     from botocore.config import Config
 
+    _refuse_inner_address(settings.endpoint)
     if settings.ca_bundle and not os.access(settings.ca_bundle, os.R_OK):
         raise BadConfig(f"{settings.ca_bundle}: this CA bundle cannot be read; correct storage.caBundle")
     config = Config(
@@ -331,6 +336,34 @@ def make_client(
             verify=settings.ca_bundle,
             config=config,
         )
+
+
+def _refuse_inner_address(endpoint: str | None) -> None:
+    """Refuse an endpoint that leads to a link-local address, as clouds' metadata services have.
+
+    A name may lead elsewhere later: what keeps pods from these addresses for good is a NetworkPolicy.
+
+    Raises:
+        BadConfig: it does.
+    """
+    host = urllib.parse.urlsplit(endpoint or "").hostname
+    if host is None:
+        return
+    try:
+        found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        # Said better by the first request.
+        return
+    for text in found:
+        if _is_inner(ipaddress.ip_address(text)):
+            raise BadConfig(f"{endpoint}: leads to {text}, which is no S3: correct storage.endpoint")
+
+
+def _is_inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped_v4 = getattr(address, "ipv4_mapped", None)
+    if mapped_v4 is not None:
+        return _is_inner(mapped_v4)
+    return address.is_link_local or address.is_unspecified or address in AWS_METADATA
 
 
 def part_size(size: int) -> int:
