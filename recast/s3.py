@@ -329,13 +329,24 @@ def make_client(
     access, secret = credentials or (None, None)
     with mapped(settings.endpoint or "s3"):
         session = boto3.session.Session(aws_access_key_id=access, aws_secret_access_key=secret)
-        return session.client(
+        client = session.client(
             "s3",
             endpoint_url=settings.endpoint,
             region_name=settings.region,
             verify=settings.ca_bundle,
             config=config,
         )
+        if settings.endpoint is not None:
+            client.meta.events.register_first("before-call.s3.HeadBucket", _ask_for_no_region)
+        return client
+
+
+def _ask_for_no_region(**_: object) -> tuple[Any, dict[str, Any]]:
+    """Answer botocore's HeadBucket after a redirect: a store that redirects this, too, would be asked without end."""
+    from botocore.awsrequest import AWSResponse
+
+    refused = {"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPHeaders": {}, "HTTPStatusCode": 301}}
+    return AWSResponse("", 301, {}, None), refused
 
 
 def _refuse_inner_address(endpoint: str | None) -> None:

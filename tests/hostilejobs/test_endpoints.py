@@ -88,6 +88,6 @@ def test_a_redirect_is_not_followed(status: int, headers: dict[str, str]) -> Non
                 call("s3://studio/a.mov")
         with pytest.raises(RecastError):
             storage.put("s3://studio/b.mp4", b"x")
-    assert inner == [] and asked
+    assert inner == [] and 3 <= len(asked) <= 6
     del storage, call
     gc.collect()
