@@ -337,16 +337,17 @@ def make_client(
             config=config,
         )
         if settings.endpoint is not None:
-            client.meta.events.register_first("before-call.s3.HeadBucket", _ask_for_no_region)
+            client.meta.events.register_first("before-call.s3.HeadBucket", _ask_for_no_region)  # type: ignore[arg-type]  # its answer counts
         return client
 
 
 def _ask_for_no_region(**_: object) -> tuple[Any, dict[str, Any]]:
     """Answer botocore's HeadBucket after a redirect: a store that redirects this, too, would be asked without end."""
     from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
 
     refused = {"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPHeaders": {}, "HTTPStatusCode": 301}}
-    return AWSResponse("", 301, {}, None), refused
+    return AWSResponse("", 301, HTTPHeaders(), None), refused
 
 
 def _refuse_inner_address(endpoint: str | None) -> None:
