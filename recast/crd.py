@@ -3,13 +3,14 @@
 `python -m recast.crd` prints it; `make manifests` keeps manifests/crd up to date.
 """
 
+import json
 import sys
 from typing import Any
 
 import yaml
 
 from recast.kubenames import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
-from recast.spec import S3_PATTERN, URI_PATTERN, JobSpec
+from recast.spec import INNER_HOST, INNER_HOST_REFUSED, S3_PATTERN, TEXT_LENGTH, URI_LENGTH, URI_PATTERN, JobSpec
 from recast.status import JobStatus
 
 Schema = dict[str, Any]
@@ -124,6 +125,10 @@ def _rules() -> list[Schema]:
             "rule": "self.output.uri != self.source.uri",
             "message": "output.uri: is the source: it would be lost; choose another",
         },
+        {
+            "rule": f"!has(self.storage.endpoint) || !self.storage.endpoint.matches({json.dumps(INNER_HOST)})",
+            "message": f"storage.endpoint: {INNER_HOST_REFUSED}",
+        },
     ]
 
 
@@ -172,7 +177,9 @@ def _convert(node: Schema, definitions: dict[str, Schema]) -> Schema:
         if key in node:
             out[key] = node[key]
     if out.get("pattern") == URI_PATTERN:
-        out["pattern"] = S3_PATTERN
+        out |= {"pattern": S3_PATTERN, "maxLength": URI_LENGTH}
+    if kind == "string" and not out.keys() & {"maxLength", "enum"}:
+        out["maxLength"] = TEXT_LENGTH
     if "const" in node:
         out["enum"] = [node["const"]]
     if "exclusiveMinimum" in node:
@@ -213,7 +220,7 @@ def _union(branches: list[Schema], definitions: dict[str, Schema]) -> Schema:
     # Bounds apply to numbers only, patterns to strings only.
     bounds = {key: whole[key] for key in ("minimum", "maximum") if key in whole}
     pattern = text.get("pattern") or f"^{text['const']}$"
-    return {"x-kubernetes-int-or-string": True, "pattern": pattern} | ({"minimum": 0} | bounds)
+    return {"x-kubernetes-int-or-string": True, "pattern": pattern, "maxLength": 32} | ({"minimum": 0} | bounds)
 
 
 def _without_defaults(node: Schema) -> Schema:

@@ -9,10 +9,13 @@ A node keeps what it has downloaded by the same hash, for all pods that share th
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 from recast import log, names
 from recast.errors import BadConfig, Corrupt, NotFound
@@ -23,6 +26,8 @@ Role = Literal["detector", "recogniser", "swapper", "occluder"]
 
 MANIFEST = "models.json"
 SUFFIX = ".onnx"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+"""A hash names files here and in the store: anything else could name one outside."""
 CACHE_VARIABLE = "RECAST_MODEL_CACHE"
 # How InsightFace and its users call them.
 _NAMES: dict[Role, tuple[str, ...]] = {
@@ -42,7 +47,7 @@ class ModelFile(Model):
     """
 
     name: str
-    sha256: str
+    sha256: Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
     size: int
     licence: str
 
@@ -187,6 +192,8 @@ def cached(storage: Storage, store: str, name: str, sha256: str, folder: Path) -
     Raises:
         BadConfig: it is not in the store, or its content is not what the job was begun with.
     """
+    if not re.fullmatch(SHA256_PATTERN[1:-1], sha256):
+        raise BadConfig(f"{name}: {sha256!r:.100} is no sha256: start the job anew", reason=names.INPUTS_CHANGED)
     path = folder / f"{sha256}{SUFFIX}"
     with alone(folder / f"{sha256}.lock"):
         if path.exists():

@@ -8,11 +8,13 @@ not for multipart ones: hence our own sha256 in the metadata of every object.
 
 import functools
 import hashlib
+import ipaddress
 import itertools
 import logging
 import math
 import os
 import secrets
+import socket
 import threading
 import time
 import urllib.parse
@@ -51,6 +53,8 @@ DELETED_AT_ONCE = 1_000
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
 STOP_SECONDS = 3.0
+AWS_METADATA = ipaddress.ip_network("fd00:ec2::/32")
+"""Of EC2 and EKS by IPv6; by IPv4 they are link-local."""
 
 log = logging.getLogger(__name__)
 
@@ -309,6 +313,7 @@ def make_client(
     import boto3
     from botocore.config import Config
 
+    _refuse_inner_address(settings.endpoint)
     if settings.ca_bundle and not os.access(settings.ca_bundle, os.R_OK):
         raise BadConfig(f"{settings.ca_bundle}: this CA bundle cannot be read; correct storage.caBundle")
     config = Config(
@@ -324,13 +329,53 @@ def make_client(
     access, secret = credentials or (None, None)
     with mapped(settings.endpoint or "s3"):
         session = boto3.session.Session(aws_access_key_id=access, aws_secret_access_key=secret)
-        return session.client(
+        client = session.client(
             "s3",
             endpoint_url=settings.endpoint,
             region_name=settings.region,
             verify=settings.ca_bundle,
             config=config,
         )
+        if settings.endpoint is not None:
+            client.meta.events.register_first("before-call.s3.HeadBucket", _ask_for_no_region)  # type: ignore[arg-type]  # its answer counts
+        return client
+
+
+def _ask_for_no_region(**_: object) -> tuple[Any, dict[str, Any]]:
+    """Answer botocore's HeadBucket after a redirect: a store that redirects this, too, would be asked without end."""
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+
+    refused = {"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPHeaders": {}, "HTTPStatusCode": 301}}
+    return AWSResponse("", 301, HTTPHeaders(), None), refused
+
+
+def _refuse_inner_address(endpoint: str | None) -> None:
+    """Refuse an endpoint that leads to a link-local address, as clouds' metadata services have.
+
+    A name may lead elsewhere later: what keeps pods from these addresses for good is a NetworkPolicy.
+
+    Raises:
+        BadConfig: it does.
+    """
+    host = urllib.parse.urlsplit(endpoint or "").hostname
+    if host is None:
+        return
+    try:
+        found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        # Said better by the first request.
+        return
+    for text in found:
+        if _is_inner(ipaddress.ip_address(text)):
+            raise BadConfig(f"{endpoint}: leads to {text}, which is no S3: correct storage.endpoint")
+
+
+def _is_inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped_v4 = getattr(address, "ipv4_mapped", None)
+    if mapped_v4 is not None:
+        return _is_inner(mapped_v4)
+    return address.is_link_local or address.is_unspecified or address in AWS_METADATA
 
 
 def part_size(size: int) -> int:

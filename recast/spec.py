@@ -4,14 +4,37 @@ Field names are snake_case here and camelCase on the wire. A stage gets the spec
 through these models, so a value that passes here is a value every stage can rely on.
 """
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x7f]+$"
-"""What a FaceSwapJob on a cluster may name."""
+UNSEEN = r"\x00-\x1f\x7f-\x9f\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}"
+"""Of a set of characters: control characters and those that turn the direction of text, which hide what is said."""
+_PART = rf"([^/.{UNSEEN}][^/{UNSEEN}]*|[.][^/.{UNSEEN}][^/{UNSEEN}]*|[.][.][^/{UNSEEN}]+)"
+S3_PATTERN = rf"^s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9]/(/*{_PART})(/+{_PART})*/*$"
+"""What a FaceSwapJob on a cluster may name. `.` and `..` are no parts of a key: some stores climb by them."""
 URI_PATTERN = rf"{S3_PATTERN}|^file:///[^\x00]+$"
+URI_LENGTH = 1100
+"""Of an S3 address: a key has at most 1,024 bytes."""
+TEXT_LENGTH = 4096
+TEXT_PATTERN = rf"^[^{UNSEEN}]+$"
+ENDPOINT_PATTERN = r"^https?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-~]*)?$"
+"""No user, no password, no query: a URL is seen in logs."""
+_NUMBER = r"([0-9]+|0x[0-9a-f]*)"
+INNER_HOST = (
+    rf"(?i)^https?://({_NUMBER}([.]{_NUMBER}){{0,2}}|({_NUMBER}[.])*(0x[0-9a-f]*|0[0-9]+)([.]{_NUMBER})*"
+    r"|169[.]254[.].*|0[.].*|\[fe[89ab].*|\[fd00:0*ec2:.*|\[::\]|\[.*[.].*|\[[0:]*:ffff:.*|\[0*64:ff9b:.*"
+    r"|(metadata|instance-data|kubernetes)([.](google|ec2)[.]internal|[.]default([.].*)?)?)(:[0-9]+)?(/.*)?$"
+)
+"""Endpoints that are no S3: a cloud's metadata in all its spellings, the Kubernetes API.
+
+What a name leads to is looked at by `recast.s3`.
+"""
+INNER_HOST_REFUSED = "is a metadata service, the Kubernetes API or no plain address: give the S3's own"
+MOST_SPEC_BYTES = 100_000
+"""Of a spec as JSON: its pods get it as one environment variable, of which Linux takes 128 KiB."""
 
 Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
 """`s3://bucket/key`; the local runner also passes `file:///absolute/path`."""
@@ -21,7 +44,7 @@ class Model(BaseModel):
     """Base of all spec models: camelCase on the wire, unknown fields refused, immutable."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, str_max_length=4096
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, str_max_length=TEXT_LENGTH
     )
 
 
@@ -41,7 +64,7 @@ class Output(Model):
     uri: Uri = Field(description="Where the result is published; ends in .mp4, .mov or .mkv.")
     overwrite: bool = Field(False, description="Replace an object that is already there.")
     drop_tracks: tuple[TrackKind, ...] = Field(
-        (), description="Kinds of tracks to leave out where the container cannot hold them."
+        (), max_length=6, description="Kinds of tracks to leave out where the container cannot hold them."
     )
 
     @property
@@ -100,8 +123,10 @@ class FacePair(Model):
 class Consent(Model):
     """On whose permission the job runs; written into the report and the output's metadata."""
 
-    reference: str = Field(min_length=1, max_length=512, description="A release number or a sentence.")
-    subject: str | None = Field(None, max_length=512, description="Who gave it.")
+    reference: str = Field(
+        min_length=1, max_length=512, pattern=TEXT_PATTERN, description="A release number or a sentence."
+    )
+    subject: str | None = Field(None, max_length=512, pattern=TEXT_PATTERN, description="Who gave it.")
 
 
 class Padding(Model):
@@ -253,9 +278,11 @@ class Storage(Model):
     """The S3 that holds the job."""
 
     endpoint: str | None = Field(
-        None, pattern=r"^https?://[^\s]+$", max_length=1024, description="S3 endpoint URL; AWS where it is left out."
+        None, pattern=ENDPOINT_PATTERN, max_length=1024, description="S3 endpoint URL; AWS where it is left out."
     )
-    region: str = Field("us-east-1", max_length=64, description="Region that requests are signed for.")
+    region: str = Field(
+        "us-east-1", pattern=r"^[A-Za-z0-9-]{1,64}$", max_length=64, description="Region that requests are signed for."
+    )
     force_path_style: bool = Field(True, description="Buckets in the path, not in the host name.")
     ca_bundle: ConfigMapKey | None = Field(None, description="Certificates that the endpoint's is checked against.")
     credentials_secret: ObjectName | None = Field(
@@ -271,6 +298,12 @@ class Storage(Model):
         description="When segments and parts stay in scratch. OnFailure: removed after success. Never: also where "
         "the job fails or is deleted.",
     )
+
+    @model_validator(mode="after")
+    def _endpoint_is_no_inner_host(self) -> Self:
+        if self.endpoint is not None and re.match(INNER_HOST, self.endpoint):
+            raise ValueError(f"endpoint: {INNER_HOST_REFUSED}")
+        return self
 
 
 class Resources(Model):
@@ -399,6 +432,13 @@ class JobSpec(Model):
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=315_360_000)] | Literal["Never"] = Field(
         604_800, description="A finished job is deleted after so many seconds, or Never; its output stays."
     )
+
+    @model_validator(mode="after")
+    def _fits_its_pods(self) -> Self:
+        size = len(self.model_dump_json(by_alias=True, exclude_none=True).encode())
+        if size > MOST_SPEC_BYTES:
+            raise ValueError(f"the spec has {size} bytes, of {MOST_SPEC_BYTES} at most: name less")
+        return self
 
     @model_validator(mode="after")
     def _source_is_kept(self) -> Self:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -149,11 +149,23 @@ def write_termination_message(result: StageResult) -> None:
     if path is None:
         return
     fields = {key: value for key, value in asdict(result).items() if value is not None}
-    data = json.dumps(fields).encode()
-    while len(data) > TERMINATION_LIMIT_BYTES:
-        fields["message"] = str(fields["message"])[: -1 - (len(data) - TERMINATION_LIMIT_BYTES) // 12]
-        data = json.dumps(fields).encode()
     try:
-        Path(path).write_bytes(data)
+        Path(path).write_bytes(_fitting(fields))
     except OSError as error:
         print(f"recast: {path}: cannot write the termination message: {error}", file=sys.stderr)
+
+
+def _fitting(fields: dict[str, Any]) -> bytes:
+    """The fields as JSON of no more bytes than Kubernetes takes: the message is cut, then the dropped tracks go."""
+    while True:
+        # Escaped, a letter outside ASCII would cost up to 12 bytes.
+        data = json.dumps(fields, ensure_ascii=False).encode(errors="replace")
+        over = len(data) - TERMINATION_LIMIT_BYTES
+        if over <= 0:
+            return data
+        if fields["message"]:
+            fields["message"] = str(fields["message"])[: -1 - over // 6]
+        elif fields.get("output", {}).get("droppedTracks"):
+            fields["output"] = {**fields["output"], "droppedTracks": fields["output"]["droppedTracks"][:-1]}
+        else:
+            fields.pop("output")

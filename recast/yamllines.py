@@ -12,6 +12,10 @@ Path = tuple[Step, ...]
 
 MOST_NODES = 100_000
 """Of one document, its aliases written out: a few lines of them could ask for all memory."""
+MOST_TEXT = 16 << 20
+"""Characters of one file, and of one document with its aliases written out: text counts beside values."""
+MOST_DEPTH = 100
+"""Lists and fields in each other: YAML's C parser calls itself for each, and dies of a few ten thousand."""
 
 
 class YamlError(Exception):
@@ -76,7 +80,10 @@ def read_yaml(text: str) -> Iterator[YamlDocument]:
     Raises:
         YamlError: it is no YAML, names a field twice, or says what JSON cannot.
     """
+    if len(text) > MOST_TEXT:
+        raise YamlError(1, f"more than {MOST_TEXT >> 20} MiB: make it smaller")
     try:
+        _check_depth(text)
         loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
@@ -88,7 +95,24 @@ def read_yaml(text: str) -> Iterator[YamlDocument]:
         mark = error.problem_mark or error.context_mark
         raise YamlError(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
-        raise YamlError(1, f"not YAML: {error}") from error
+        raise YamlError(1, f"not YAML: {' '.join(str(error).split())}") from error
+
+
+def _check_depth(text: str) -> None:
+    """Count how deep a file nests, by events: these come without recursion.
+
+    Raises:
+        YamlError: it is too deep.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MOST_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise YamlError(line, f"more than {MOST_DEPTH} levels deep: make it flatter")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def without_nulls(value: Any) -> Any:
@@ -108,7 +132,7 @@ def _as_json(value: Any, line: int) -> Any:
 
 
 def _check(node: yaml.Node, seen: dict[int, int]) -> int:
-    """Count the nodes, aliases written out.
+    """Count the nodes, aliases written out; long text counts as many.
 
     Raises:
         YamlError: there are too many, without end even, or a field is there twice.
@@ -120,7 +144,8 @@ def _check(node: yaml.Node, seen: dict[int, int]) -> int:
     seen[id(node)] = 0
     if isinstance(node, yaml.MappingNode):
         _check_keys(node)
-    count = 1 + sum(_check(child, seen) for child in _children(node))
+    text = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+    count = 1 + text * MOST_NODES // MOST_TEXT + sum(_check(child, seen) for child in _children(node))
     if count > MOST_NODES:
         raise YamlError(_line(node), f"more than {MOST_NODES} values in one document: make it smaller")
     seen[id(node)] = count

@@ -165,7 +165,10 @@ class _Pod:
 
     def _is_committed(self, planned: PlannedSegment) -> bool:
         segment = planned.segment
-        return self._storage.exists(self._layout.part_report(segment.index, self._digest(segment)))
+        digest = self._digest(segment)
+        uris = self._layout.part_report(segment.index, digest), self._layout.part(segment.index, digest)
+        # A report whose part was deleted would have mux fail for ever.
+        return all(self._storage.exists(uri) for uri in uris)
 
     def _packets(self, segment: Segment) -> Path:
         return self._folder / f"{segment.index}-packets.mkv"

@@ -79,11 +79,22 @@ def _make_and_publish(job: StageInput, storage: Storage, layout: RunLayout) -> O
 
 class _Mux:
     def __init__(self, job: StageInput, storage: Storage, layout: RunLayout) -> None:
-        self._spec = job.spec
+        self._spec, self._run = job.spec, job.run
         self._storage, self._layout = storage, layout
         self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
+        self._refuse_other_plan()
         self._pts = array("q")
         self._dog = Watchdog(job.spec.worker.stall_seconds, lambda: "mux")
+
+    def _refuse_other_plan(self) -> None:
+        """Whoever can write to scratch must not have this process read another file, or write another kind of one."""
+        plan, spec = self._plan, self._spec
+        if (plan.source.uri, plan.container, plan.run) == (spec.source.uri, spec.output.container, self._run):
+            return
+        raise BadConfig(
+            f"{self._layout.plan}: is the plan of another job ({plan.source.uri}): remove it and start the job anew",
+            reason=names.INPUTS_CHANGED,
+        )
 
     def stop(self) -> None:
         """Watch no more."""

@@ -16,6 +16,7 @@ from recast.errors import NotFound, RecastError, StorageUnavailable, UsageError
 from recast.follow import Following
 from recast.jobtext import success, table, worst
 from recast.kubeerrors import ApiError, Conflict, Invalid
+from recast.yamllines import MOST_TEXT
 
 EPILOG = f"""examples:
   recast submit interview.yaml
@@ -100,7 +101,10 @@ def _read(files: Sequence[str], *, template: bool) -> Parsed:
 
 def _text(name: str) -> str:
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+            data = file.read(MOST_TEXT + 1)
+        if len(data) > MOST_TEXT:
+            raise UsageError(f"{name}: more than {MOST_TEXT >> 20} MiB: give fewer jobs at once")
         return data.decode()
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotFound(f"{name}: no such file: give YAML, or - for standard input") from error

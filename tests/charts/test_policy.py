@@ -69,7 +69,10 @@ def refusal(site: Site, made: Json, team: int = 0) -> str:
         stdin=yaml.safe_dump(made),
         check=False,
     )
-    return done.stderr.partition("denied request: ")[2].strip() if done.returncode else ""
+    if not done.returncode:
+        return ""
+    _, denied, why = done.stderr.partition("denied request: ")
+    return (why if denied else done.stderr).strip()
 
 
 def uri_cases() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -99,7 +102,8 @@ def test_the_policy_holds_what_it_says(policed: Site) -> None:
         said = refusal(policed, job(source={"uri": uri}))
         assert f"is not allowed in namespace {team} ({uri}); {allowed}" in said
     for uri in ("s3://shared/one/../two/in.mov", "s3://shared/one/..", "s3://studio/./in.mov"):
-        assert refusal(policed, job(source={"uri": uri})) == f"{uri}: a path with . or .. is not allowed"
+        # The CRD does, before the policy is asked.
+        assert "spec.source.uri in body should match" in refusal(policed, job(source={"uri": uri}))
     assert refusal(policed, job(source={"uri": "s3://studio/a..b/.c./...mov"})) == ""
     for endpoint, named in ((None, "aws"), ("https://elsewhere.example.com", "https://elsewhere.example.com")):
         said = refusal(policed, job(storage={"endpoint": endpoint}))

@@ -217,3 +217,14 @@ def test_a_signal_unwinds_the_stage_and_a_second_one_does_not_stop_its_clean_up(
         assert stage.wait(20) == code
     left = json.loads(path.read_text())
     assert (left["code"], left["reason"]) == (code, reason)
+
+
+@pytest.mark.parametrize("letter", ["a", "ü", "日", "\U0001f600", '"', "\x01"])
+def test_an_address_that_is_too_long_for_the_message_does_not_hold_the_pod(letter: str, message: Path) -> None:
+    # Kubernetes takes 4,096 bytes; the output's address alone may be more.
+    output = {"uri": f"s3://studio/{1060 * letter}.mp4", "size": 1, "droppedTracks": 12 * [120 * letter]}
+    write_termination_message(StageResult(message=3 * str(output["uri"]), output=output, frames=7))
+    data = message.read_bytes()
+    left = json.loads(data)
+    assert len(data) <= TERMINATION_LIMIT_BYTES and (left["code"], left["frames"]) == (0, 7)
+    assert letter not in "aü" or left["output"]["uri"] == output["uri"]

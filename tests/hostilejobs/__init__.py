@@ -1,0 +1,1 @@
+"""FaceSwapJobs, models and stores as an attacker would make them."""
