@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from recast.modelstore import file_uri, push, read_manifest
 from recast.spec import Engine, FacePair, Mask, Target, Video
 from recast.storage import Storage
 from recast.verify.report import verify
+from recast.watchdog import Watchdog
 from segment_worker import worker
 from segment_worker.engines.base import OutOfDeviceMemory
 from segment_worker.insight import load
@@ -249,16 +251,15 @@ def test_an_engines_start_is_not_the_segments_time(
     watching: list[float] = []
     loaded: list[list[float]] = []
 
-    class Dog:
-        def __init__(self, seconds: float, *_: object) -> None:
+    class Dog(Watchdog):
+        def __init__(self, seconds: float, describe: Callable[[], str]) -> None:
+            super().__init__(seconds, describe)
             watching.append(seconds)
-            self._seconds = seconds
-
-        def moved(self) -> None:
-            pass
+            self._seconds_given = seconds
 
         def stop(self) -> None:
-            watching.remove(self._seconds)
+            super().stop()
+            watching.remove(self._seconds_given)
 
     load_models = load.load_models
     monkeypatch.setattr(worker, "Watchdog", Dog)
