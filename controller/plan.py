@@ -5,7 +5,6 @@
 Level-triggered: nothing is remembered but what stands in the status, and every answer may be given twice.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ from controller.actions import (
     Action,
     CreateJob,
     DeleteJob,
-    DeleteResource,
     Event,
     Plan,
     ScaleJob,
@@ -23,13 +21,13 @@ from controller.actions import (
     SuspendJob,
 )
 from controller.conditions import with_condition, without_condition
+from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished, stop
 from controller.objects import PodSettings, make_job, swap_parallelism
 from controller.observed import Observed, Pod, StageJob
 from controller.progress import with_swap_progress
 from controller.stuck import HOPELESS_EVICTIONS, find_stuck, hopeless_evictions
 from recast import exitcodes, names
 from recast import kubenames as kube
-from recast.layout import job_folder
 from recast.spec import JobSpec
 from recast.stage import StageResult
 from recast.status import (
@@ -50,8 +48,6 @@ PHASES: dict[str, Phase] = {
     kube.SWAP: "Swapping",
     kube.MUX: "Muxing",
 }
-LOOK_AGAIN_SECONDS = 10.0
-CLEANUP_GIVES_UP = timedelta(minutes=10)
 MOST_ATTEMPTS = 20
 """Times that a stage is done anew because its report was lost, or a part after it was committed."""
 
@@ -66,9 +62,9 @@ def plan(observed: Observed, settings: PodSettings, now: datetime) -> Plan:
     """
     resource = observed.resource
     if resource.deleted is not None:
-        return _plan_deletion(observed, settings, resource.deleted, now)
+        return plan_deletion(observed, settings, resource.deleted, now)
     if resource.status.completion_time is not None:
-        return _plan_finished(observed, settings, resource.status.completion_time, now)
+        return plan_finished(observed, settings, resource.status.completion_time, now)
     try:
         spec = JobSpec.model_validate(dict(resource.spec))
         _refuse_files(spec)
@@ -96,91 +92,6 @@ def _first_error(error: ValidationError | ValueError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in ("spec", *first["loc"]))
     return f"{where}: {first['msg'].removeprefix('Value error, ')}: correct it and apply the job again"
-
-
-def _plan_finished(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
-    """Leave a finished job as it is, until its time to live is over."""
-    resource = observed.resource
-    actions: list[Action] = [*_stop(observed)]
-    again = None
-    if resource.status.is_true(kube.FAILED) and _removes_scratch(resource.spec):
-        if actions or observed.pods_but(kube.CLEANUP):
-            again = LOOK_AGAIN_SECONDS
-        else:
-            actions += _cleanup(observed, settings)
-    lifetime = resource.spec.get("ttlSecondsAfterFinished")
-    if lifetime is None or lifetime == "Never":
-        return Plan(resource.status, tuple(actions), again_seconds=again)
-    left = (since + timedelta(seconds=int(lifetime)) - now).total_seconds()
-    if left <= 0:
-        return Plan(resource.status, (*actions, DeleteResource()))
-    return Plan(resource.status, tuple(actions), again_seconds=min(left + 0.5, again or left + 0.5))
-
-
-def _plan_deletion(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
-    """Stop what runs; then remove scratch, where that was asked for, and let the object go."""
-    resource = observed.resource
-    if kube.FINALIZER not in resource.finalizers:
-        return Plan(resource.status)
-    stages = [job for job in observed.jobs if job.stage != kube.CLEANUP]
-    cleanup = observed.job(kube.CLEANUP, 0)
-    if resource.status.start_time is None:
-        if not stages:
-            return Plan(resource.status, (SetFinalizer(False),))
-        # Its Job was created, and no status written any more.
-        begun = {"start_time": now.replace(microsecond=0), "images": settings.images}
-        resource = replace(resource, status=resource.status.model_copy(update=begun))
-        observed = replace(observed, resource=resource)
-    if cleanup is not None and cleanup.complete:
-        return Plan(resource.status, (SetFinalizer(False),))
-    if why := _hopeless_cleanup(observed, cleanup, since, now):
-        scratch = job_folder(
-            scratch=resource.spec["storage"]["scratch"], namespace=resource.namespace, name=resource.name
-        )
-        kept = Event("Warning", names.SCRATCH_KEPT, f"scratch was not removed: {why}: remove {scratch} by hand")
-        return Plan(resource.status, (SetFinalizer(False),), (kept,))
-    actions: list[Action] = [*_stop(observed)]
-    if not any(job.live for job in stages) and not observed.pods_but(kube.CLEANUP):
-        actions += _cleanup(observed, settings)
-    return Plan(resource.status, tuple(actions), again_seconds=LOOK_AGAIN_SECONDS)
-
-
-def _hopeless_cleanup(observed: Observed, cleanup: StageJob | None, since: datetime, now: datetime) -> str | None:
-    """Why scratch will not be removed: a job that cannot even start may be deleted at once all the same."""
-    if cleanup is not None:
-        if cleanup.failed_reason:
-            return cleanup.failed_message or cleanup.failed_reason
-        stuck = find_stuck(cleanup, observed.pods_of(cleanup), observed.refusals, now)
-        if stuck is not None:
-            return stuck.message
-    return "it took too long" if now - since > CLEANUP_GIVES_UP else None
-
-
-def _removes_scratch(spec: Any) -> bool:
-    return bool(spec.get("storage", {}).get("retain") == "Never")
-
-
-def _cleanup(observed: Observed, settings: PodSettings) -> list[Action]:
-    resource = observed.resource
-    if observed.job(kube.CLEANUP, 0) is not None or resource.status.start_time is None:
-        return []
-    try:
-        spec = JobSpec.model_validate(dict(resource.spec))
-    except ValidationError:
-        # Of an older version: nobody knows any more where its scratch is.
-        return []
-    pinned = _pinned(settings, resource.status)
-    manifest = make_job(resource, spec, kube.CLEANUP, attempt=0, run=resource.status.run, segments=1, settings=pinned)
-    return [CreateJob(manifest)]
-
-
-def _stop(observed: Observed) -> list[Action]:
-    """Delete every Job that may still make pods."""
-    return [DeleteJob(job.name, job.uid) for job in observed.jobs if job.live and job.stage != kube.CLEANUP]
-
-
-def _pinned(settings: PodSettings, status: JobStatus) -> PodSettings:
-    return replace(settings, images=status.images) if status.images else settings
 
 
 class _Pass:
@@ -217,7 +128,7 @@ class _Pass:
 
     def fail(self, reason: str, message: str, code: int, *, segment: int | None = None, pod: str | None = None) -> Plan:
         """End the job; what is done stays in scratch for another try."""
-        self._actions = [*_stop(self._observed)]
+        self._actions = [*stop(self._observed)]
         self._status = without_condition(self._status, kube.STALLED)
         self._condition(kube.FAILED, "True", reason, message)
         self._update(
@@ -327,7 +238,7 @@ class _Pass:
             attempt=attempt,
             run=self._status.run,
             segments=self._status.segments.total or 1,
-            settings=_pinned(self._settings, self._status),
+            settings=pinned(self._settings, self._status),
         )
         self._actions.append(CreateJob(manifest))
         self._events.append(Event("Normal", names.STAGE_STARTED, f"{stage} as job {manifest['metadata']['name']}"))

@@ -1,0 +1,106 @@
+"""Pure: what is left to do for a FaceSwapJob that has finished or is being deleted: stop, remove scratch, let it go."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from controller.actions import Action, CreateJob, DeleteJob, DeleteResource, Event, Plan, SetFinalizer
+from controller.objects import PodSettings, make_job
+from controller.observed import Observed, StageJob
+from controller.stuck import find_stuck
+from recast import kubenames as kube
+from recast import names
+from recast.layout import job_folder
+from recast.spec import JobSpec
+from recast.status import JobStatus
+
+LOOK_AGAIN_SECONDS = 10.0
+CLEANUP_GIVES_UP = timedelta(minutes=10)
+
+
+def plan_finished(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
+    """Leave a finished job as it is, until its time to live is over."""
+    resource = observed.resource
+    actions: list[Action] = [*stop(observed)]
+    again = None
+    if resource.status.is_true(kube.FAILED) and _removes_scratch(resource.spec):
+        if actions or observed.pods_but(kube.CLEANUP):
+            again = LOOK_AGAIN_SECONDS
+        else:
+            actions += _cleanup(observed, settings)
+    lifetime = resource.spec.get("ttlSecondsAfterFinished")
+    if lifetime is None or lifetime == "Never":
+        return Plan(resource.status, tuple(actions), again_seconds=again)
+    left = (since + timedelta(seconds=int(lifetime)) - now).total_seconds()
+    if left <= 0:
+        return Plan(resource.status, (*actions, DeleteResource()))
+    return Plan(resource.status, tuple(actions), again_seconds=min(left + 0.5, again or left + 0.5))
+
+
+def plan_deletion(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
+    """Stop what runs; then remove scratch, where that was asked for, and let the object go."""
+    resource = observed.resource
+    if kube.FINALIZER not in resource.finalizers:
+        return Plan(resource.status)
+    stages = [job for job in observed.jobs if job.stage != kube.CLEANUP]
+    cleanup = observed.job(kube.CLEANUP, 0)
+    if resource.status.start_time is None:
+        if not stages:
+            return Plan(resource.status, (SetFinalizer(False),))
+        # Its Job was created, and no status written any more.
+        begun = {"start_time": now.replace(microsecond=0), "images": settings.images}
+        resource = replace(resource, status=resource.status.model_copy(update=begun))
+        observed = replace(observed, resource=resource)
+    if cleanup is not None and cleanup.complete:
+        return Plan(resource.status, (SetFinalizer(False),))
+    if why := _hopeless_cleanup(observed, cleanup, since, now):
+        scratch = job_folder(
+            scratch=resource.spec["storage"]["scratch"], namespace=resource.namespace, name=resource.name
+        )
+        kept = Event("Warning", names.SCRATCH_KEPT, f"scratch was not removed: {why}: remove {scratch} by hand")
+        return Plan(resource.status, (SetFinalizer(False),), (kept,))
+    actions: list[Action] = [*stop(observed)]
+    if not any(job.live for job in stages) and not observed.pods_but(kube.CLEANUP):
+        actions += _cleanup(observed, settings)
+    return Plan(resource.status, tuple(actions), again_seconds=LOOK_AGAIN_SECONDS)
+
+
+def _hopeless_cleanup(observed: Observed, cleanup: StageJob | None, since: datetime, now: datetime) -> str | None:
+    """Why scratch will not be removed: a job that cannot even start may be deleted at once all the same."""
+    if cleanup is not None:
+        if cleanup.failed_reason:
+            return cleanup.failed_message or cleanup.failed_reason
+        stuck = find_stuck(cleanup, observed.pods_of(cleanup), observed.refusals, now)
+        if stuck is not None:
+            return stuck.message
+    return "it took too long" if now - since > CLEANUP_GIVES_UP else None
+
+
+def _removes_scratch(spec: Any) -> bool:
+    return bool(spec.get("storage", {}).get("retain") == "Never")
+
+
+def _cleanup(observed: Observed, settings: PodSettings) -> list[Action]:
+    resource = observed.resource
+    if observed.job(kube.CLEANUP, 0) is not None or resource.status.start_time is None:
+        return []
+    try:
+        spec = JobSpec.model_validate(dict(resource.spec))
+    except ValidationError:
+        # Of an older version: nobody knows any more where its scratch is.
+        return []
+    images = pinned(settings, resource.status)
+    manifest = make_job(resource, spec, kube.CLEANUP, attempt=0, run=resource.status.run, segments=1, settings=images)
+    return [CreateJob(manifest)]
+
+
+def stop(observed: Observed) -> list[Action]:
+    """Delete every Job that may still make pods."""
+    return [DeleteJob(job.name, job.uid) for job in observed.jobs if job.live and job.stage != kube.CLEANUP]
+
+
+def pinned(settings: PodSettings, status: JobStatus) -> PodSettings:
+    """The administrator's defaults, with the images that the job began with."""
+    return replace(settings, images=status.images) if status.images else settings
