@@ -2,6 +2,9 @@
 
 import json
 import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,12 +17,17 @@ from recast.documents import parse_jobs
 from tests.charts.conftest import Site
 from tests.charts.helm import ROOT, Helm, Objects, container_of
 from tests.cluster.api import ApiError, Json
+from tests.cluster.build import Unavailable
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.modules import module_folder
+from tests.cluster.waiting import wait_for
 
 MANIFESTS = ROOT / "manifests"
 SAMPLES = MANIFESTS / "samples"
 BUILDS = {"whole": ".", "one-namespace": "overlays/one-namespace", "dev": "overlays/dev"}
 CI = SAMPLES / "ci"
+WORKFLOWS = "manifests/base/crds/full/argoproj.io_workflows.yaml"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @pytest.fixture
@@ -154,3 +162,77 @@ def test_the_job_in_the_workflow_is_one(tmp_path: Path) -> None:
     assert parsed.problems == [] and len(parsed.jobs) == 1
     accounts = Objects((CI / "rbac.yaml").read_text())
     assert workflow["serviceAccountName"] == accounts.one("ServiceAccount")["metadata"]["name"]
+
+
+def without_descriptions(value: Any) -> Any:
+    """A schema without its texts, which are most of Argo's megabytes."""
+    if isinstance(value, list):
+        return [without_descriptions(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: without_descriptions(each)
+        for key, each in value.items()
+        if not (key == "description" and isinstance(each, str))
+    }
+
+
+@pytest.fixture(scope="module")
+def argo(known: ControlPlane) -> Iterator[ControlPlane]:
+    """The cluster, with Argo's own CRD of Workflows."""
+    try:
+        text = (module_folder("argo") / WORKFLOWS).read_text()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    crd = without_descriptions(yaml.load(text, yaml.CSafeLoader))
+    known.api.create(CRDS, crd)
+    wait_for(lambda: not known.kubectl("get", "workflows", check=False).returncode, "Workflows are known to kubectl")
+    yield known
+    known.api.delete(f"{CRDS}/{crd['metadata']['name']}")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "refusal"),
+    [
+        ("", "", None),
+        (
+            "retryStrategy:\n      limit:",
+            "retryStrategy:\n      limits:",
+            'unknown field "spec.templates[0].retryStrategy',
+        ),
+        ("raw:", "row:", 'unknown field "spec.templates[0].inputs.artifacts[0].row"'),
+        ("generateName: render-", "name: render", None),
+        ("entrypoint: render", "entrypoint: [render]", "spec.entrypoint"),
+    ],
+)
+def test_argo_takes_the_workflow(
+    right: str, wrong: str, refusal: str | None, argo: ControlPlane, named: ControlPlane
+) -> None:
+    text = (CI / "argo-workflow.yaml").read_text()
+    assert right in text
+    done = argo.kubectl(
+        "create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text.replace(right, wrong, 1), check=False
+    )
+    if refusal is None:
+        assert (done.returncode, done.stderr) == (0, "")
+    else:
+        assert refusal in done.stderr and done.returncode
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("", "", 0),
+        ("runs-on:", "run-on:", 1),
+        ("timeout-minutes: 130", "timeout-minutes: [2h]", 1),
+        ("uses:", "use:", 1),
+    ],
+)
+def test_github_takes_the_workflow(right: str, wrong: str, code: int, tmp_path: Path) -> None:
+    text = (CI / "github-actions.yaml").read_text()
+    assert right in text
+    file = tmp_path / "render.yaml"
+    file.write_text(text.replace(right, wrong, 1))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout
