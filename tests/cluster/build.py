@@ -83,6 +83,8 @@ KUBE = Program(
 KWOK = Program("kwok", "sigs.k8s.io/kwok/cmd/kwok", "KWOK")
 HELM = Program("helm", "helm.sh/helm/v4/cmd/helm", "Helm")
 ALL = (KUBE, KWOK, HELM)
+ROUTER = Program("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "kube-router")
+"""For a node alone, and so built when there is to be one."""
 
 
 @dataclass(frozen=True)
@@ -139,22 +141,21 @@ def build(say: Say) -> Programs:
     Raises:
         Unavailable: there is no Go, or it cannot build them.
     """
+    return Programs(*(build_one(program, say) for program in ALL))
+
+
+def build_one(program: Program, say: Say) -> Path:
+    """Give the executable of one program, built now where it has not been before.
+
+    Args:
+        program: which.
+        say: gets lines of progress while it is built.
+
+    Raises:
+        Unavailable: there is no Go, or it cannot build it.
+    """
     go = find_go()
     version = _go_version(go)
-    return Programs(*(_build(program, go, version, say) for program in ALL))
-
-
-def _go_version(go: Path) -> str:
-    # In the module's folder: its go.mod may choose another toolchain than the one that is installed.
-    done = subprocess.run(
-        [go, "env", "GOVERSION", "GOOS", "GOARCH"], cwd=KUBE.module, capture_output=True, text=True, timeout=300
-    )
-    if done.returncode:
-        raise Unavailable(f"{go}: does not work: {done.stderr.strip()}")
-    return done.stdout
-
-
-def _build(program: Program, go: Path, version: str, say: Say) -> Path:
     target = program.cached(version)
     if target.exists():
         return target
@@ -165,6 +166,16 @@ def _build(program: Program, go: Path, version: str, say: Say) -> Path:
         if not target.exists():
             _run(program, go, target, say)
     return target
+
+
+def _go_version(go: Path) -> str:
+    # In the module's folder: its go.mod may choose another toolchain than the one that is installed.
+    done = subprocess.run(
+        [go, "env", "GOVERSION", "GOOS", "GOARCH"], cwd=KUBE.module, capture_output=True, text=True, timeout=300
+    )
+    if done.returncode:
+        raise Unavailable(f"{go}: does not work: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _take(lock: int, program: Program, say: Say) -> None:

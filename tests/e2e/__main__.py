@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from recast.embedded import EmbeddedStore
 from tests.charts.helm import Helm
 from tests.cluster.__main__ import start as start_processes
-from tests.cluster.build import build
+from tests.cluster.build import ROUTER, build, build_one
 from tests.cluster.playground import FOLDER, NAMESPACE, furnish, play, say
 from tests.e2e.images import default_store
 from tests.e2e.install import install_chart
@@ -25,9 +25,9 @@ def start(held: ExitStack) -> None:
     if reason := why_not():
         say(f"{reason}; pods are processes instead")
         return start_processes(held)
-    images, programs = default_store(say), build(say)
+    images, programs, router = default_store(say), build(say), build_one(ROUTER, say)
     images.build()
-    node = held.enter_context(Node(programs, images.containerd))
+    node = held.enter_context(Node(programs, router, images.containerd))
     images.hand_over(node)
     store = held.enter_context(EmbeddedStore(FOLDER / "s3", NODE_ADDRESS))
     install_chart(node, Helm(programs.helm, FOLDER, node.kubeconfig), store, [NAMESPACE])

@@ -10,7 +10,7 @@ import pytest
 from recast.embedded import EmbeddedStore
 from recast.storage import Storage
 from tests.charts.helm import Helm
-from tests.cluster.build import Programs, Unavailable
+from tests.cluster.build import ROUTER, Programs, Unavailable, build_one
 from tests.e2e.images import default_store
 from tests.e2e.install import install_chart
 from tests.e2e.network import NODE_ADDRESS
@@ -43,7 +43,7 @@ def node(request: pytest.FixtureRequest) -> Iterator[Node]:
     programs: Programs = request.getfixturevalue("programs")
     store = default_store(say)
     try:
-        made = Node(programs, store.containerd)
+        made = Node(programs, build_one(ROUTER, say), store.containerd)
     except Unavailable as error:
         pytest.skip(str(error))
     store.build()

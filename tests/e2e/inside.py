@@ -13,6 +13,8 @@ def tried(what: Callable[[], object]) -> str:
     """Done, or the kind of error."""
     try:
         what()
+    except urllib.error.URLError as error:
+        return type(error.reason).__name__
     except OSError as error:
         return type(error).__name__
     return "done"

@@ -1,7 +1,6 @@
-"""One node for real: containerd, kubelet and kube-proxy on this machine, beside the test cluster's control plane."""
+"""One node for real: containerd, kubelet, kube-proxy and kube-router on this machine, beside a control plane."""
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -14,16 +13,21 @@ from tests.cluster.build import Programs, Unavailable
 from tests.cluster.component import Component
 from tests.cluster.controlplane import ControlPlane, free_ports
 from tests.cluster.waiting import wait_for
-from tests.e2e.network import NODE_ADDRESS, SUBNET, bridge, write_cni
+from tests.e2e.network import NODE_ADDRESS, SUBNET, bridge, enforces_policies, remove_rules, write_cni
 
 NODE = "node1"
 GPUS = 4
 GPU = "nvidia.com/gpu"
 SERVICES = "10.96.0.0/16"
 API_SERVICE = "10.96.0.1"
-NEEDED = ("containerd", "runc", "ctr", "iptables", "conntrack", "ip", "buildah", "mmdebstrap", "openssl", "busybox")
+NO_NODE_PORTS = "1-2"
+"""For kube-router, which lets all pods reach node ports: S3 and the API server are at ports that may look so."""
+NEEDED = (
+    *("containerd", "runc", "ctr", "iptables", "ipset", "conntrack", "ip"),
+    *("buildah", "mmdebstrap", "openssl", "busybox"),
+)
 PACKAGES = (
-    *("containerd", "runc", "containernetworking-plugins", "iptables", "conntrack", "iproute2"),
+    *("containerd", "runc", "containernetworking-plugins", "iptables", "ipset", "conntrack", "iproute2"),
     *("buildah", "mmdebstrap", "busybox-static", "openssl", "ca-certificates"),
 )
 """What brings them, on Debian."""
@@ -56,17 +60,18 @@ class Node(ControlPlane):
 
     Args:
         programs: Kubernetes.
+        router: kube-router, which enforces NetworkPolicies.
         images: folder of containerd's images, which outlive the node.
 
     Attributes:
-        containerd, kubelet, proxy: the processes.
+        containerd, kubelet, proxy, router: the processes.
     """
 
-    def __init__(self, programs: Programs, images: Path) -> None:
+    def __init__(self, programs: Programs, router: Path, images: Path) -> None:
         if reason := why_not():
             raise Unavailable(reason)
         super().__init__(programs)
-        self._images = images
+        self._router, self._images = router, images
 
     def ctr(self, *arguments: str) -> str:
         """Run containerd's own client in Kubernetes' namespace; give what it prints."""
@@ -104,7 +109,8 @@ class Node(ControlPlane):
         self.containerd = self._component("containerd", "containerd", "--config", str(config))
         self.kubelet = self._component("kubelet", str(self.programs.kube), "kubelet", *self._kubelet_options())
         self.proxy = self._component("kube-proxy", str(self.programs.kube), "kube-proxy", *self._proxy_options())
-        self._parts += [self.containerd, self.kubelet, self.proxy]
+        self.router = self._component("kube-router", str(self._router), *self._router_options())
+        self._parts += [self.containerd, self.kubelet, self.proxy, self.router]
 
     def _component(self, name: str, *command: str) -> Component:
         return Component(name, command, self.folder)
@@ -119,6 +125,8 @@ class Node(ControlPlane):
         self.proxy.start()
         self.await_ready()
         self.offer_gpus()
+        self.router.start()
+        self._await(self.router, enforces_policies)
 
     def await_ready(self) -> None:
         """Wait until the API server hears that the node is ready.
@@ -142,6 +150,7 @@ class Node(ControlPlane):
         self.api.merge(f"/api/v1/nodes/{NODE}/status", {"status": {"capacity": many, "allocatable": many}})
 
     def _stop_node(self) -> None:
+        self.router.stop()
         self.proxy.stop()
         self.kubelet.stop()
         with suppress(AssertionError, subprocess.TimeoutExpired):
@@ -151,7 +160,7 @@ class Node(ControlPlane):
         subprocess.run(
             [str(self.programs.kube), "kube-proxy", "--cleanup"], capture_output=True, timeout=60, check=False
         )
-        _remove_chains()
+        remove_rules()
         _unmount_below(self.folder)
         _remove_cgroups()
         _remove_log_links(self.folder)
@@ -238,6 +247,18 @@ class Node(ControlPlane):
         }
         return [f"--config={self._write('kube-proxy.json', config)}"]
 
+    def _router_options(self) -> list[str]:
+        return [
+            f"--kubeconfig={self.kubeconfig_for('system:kube-router', ['system:masters'])}",
+            f"--hostname-override={NODE}",
+            "--run-firewall=true",
+            "--run-router=false",
+            "--run-service-proxy=false",
+            f"--service-cluster-ip-range={SERVICES}",
+            f"--service-node-port-range={NO_NODE_PORTS}",
+            "--health-port=0",
+        ]
+
     def _containerd_settings(self) -> str:
         return f"""
 version = 2
@@ -264,21 +285,6 @@ def _end_shims(socket: str) -> None:
             command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             if "containerd-shim" in command[0] and any(each.startswith(socket) for each in command[1:]):
                 os.kill(int(folder.name), signal.SIGKILL)
-
-
-def _remove_chains() -> None:
-    """What kubelet and kube-proxy leave of their packet rules."""
-    for table in ("filter", "nat", "mangle"):
-        saved = subprocess.run(["iptables-save", "-t", table], capture_output=True, text=True, timeout=20, check=False)
-        lines = [shlex.split(line) for line in saved.stdout.splitlines() if "KUBE-" in line]
-        chains = [words[0][1:] for words in lines if words[0].startswith(":KUBE-")]
-        rules = [words[1:] for words in lines if words[0] == "-A"]
-        for command in (
-            *(["-D", *rule] for rule in rules),
-            *(["-F", chain] for chain in chains),
-            *(["-X", chain] for chain in chains),
-        ):
-            subprocess.run(["iptables", "-t", table, *command], capture_output=True, timeout=20, check=False)
 
 
 def _unmount_below(folder: Path) -> None:

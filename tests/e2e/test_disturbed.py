@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from tests.cluster.objects import pods_of, pods_path
 from tests.cluster.system import SYSTEM, path_of, wait_for_job_phase
 from tests.cluster.waiting import wait_for
 from tests.e2e.node import NODE, Node
-from tests.e2e.studio import Studio
+from tests.e2e.studio import Studio, worker_process
 
 AWAY_SECONDS = 60
 GONE_SECONDS = 30.0
@@ -40,16 +39,8 @@ def taint_node(node: Node, pod: Json) -> None:
 
 def kill_process(node: Node, pod: Json) -> None:
     """As where memory runs out: the process has no time for anything."""
-    uid = pod["metadata"]["uid"]
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            inside = uid in (folder / "cgroup").read_text() and b"segment_worker" in (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if inside:
-            os.kill(int(folder.name), signal.SIGKILL)
-            return
-    raise AssertionError(f"no process of {pod['metadata']['name']}")
+    del node
+    os.kill(worker_process(pod), signal.SIGKILL)
 
 
 def hang_node(node: Node, pod: Json) -> None:

@@ -66,7 +66,7 @@ def test_stage_pods_can_do_nothing_but_their_work(studio: Studio) -> None:
         "root": "OSError",
         "home": "done",
         "token": False,
-        "api": "PermissionError",
+        "api": "ConnectionRefusedError",
     }
     pods = [pod for pod in pods_of(studio.node, studio.namespace) if name in pod["metadata"]["name"]]
     assert all(limits_of(pod).keys() >= {"memory"} for pod in pods)
