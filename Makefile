@@ -27,7 +27,7 @@ e2e: install  ## the images on a real node, where this machine can be one (root 
 	$(RUN) python -m tests.e2e.packages
 	RECAST_E2E=1 $(RUN) pytest -n 0 tests/e2e $(ARGS)
 
-lint: install  ## style, types, import contracts
+lint: install  ## style, security rules, types, import contracts
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
