@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit e2e lint format manifests image cluster scale bench clean
+.PHONY: help install demo test test-unit e2e lint format manifests licences image cluster scale bench clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -36,6 +36,9 @@ lint: install  ## style, security rules, types, import contracts
 manifests: install  ## write the CRD anew, and what the chart has of others
 	$(RUN) python -m recast.crd > manifests/crd/faceswapjobs.yaml
 	$(RUN) python charts/generate.py
+
+licences: install  ## write which packages are in which image, under which licence
+	$(RUN) python docker/licences.py
 
 format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .
