@@ -1,6 +1,5 @@
 """docs/licences.md says what the lock says, and every licence in it is one that a person has allowed."""
 
-import importlib.util
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -8,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.install.script import load
 from tests.install.test_lock import ROOT, find_uv
 
 Packages = dict[tuple[str, str], tuple[str, set[str]]]
@@ -16,12 +16,7 @@ Packages = dict[tuple[str, str], tuple[str, set[str]]]
 
 @pytest.fixture(scope="module")
 def licences() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("licences", ROOT / "docker" / "licences.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["licences"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load("licences")
 
 
 @pytest.fixture(scope="module")
