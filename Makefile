@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit e2e lint format manifests licences image cluster scale bench clean
+.PHONY: help install demo test test-unit e2e lint format manifests licences audit image cluster scale bench clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -39,6 +39,9 @@ manifests: install  ## write the CRD anew, and what the chart has of others
 
 licences: install  ## write which packages are in which image, under which licence
 	$(RUN) python docker/licences.py
+
+audit: install  ## ask OSV what is known against the packages of the lock
+	$(RUN) python docker/audit.py $(ARGS)
 
 format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .

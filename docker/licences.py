@@ -95,14 +95,18 @@ class Row:
         return f"| {self.name} | {self.version} | {self.licence} | {'; '.join(self.places)} |"
 
 
+def find_uv() -> str:
+    """Give uv: the machine's, or that of `make install`."""
+    return shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
+
+
 def locked(options: Sequence[str]) -> dict[str, str]:
     """Give the packages of an image, name to version, without recast itself.
 
     Args:
         options: which extras and groups, for uv.
     """
-    uv = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
-    command = [uv, "export", "--quiet", "--frozen", "--no-default-groups", "--no-emit-project", "--no-hashes"]
+    command = [find_uv(), "export", "--quiet", "--frozen", "--no-default-groups", "--no-emit-project", "--no-hashes"]
     done = subprocess.run(  # noqa: S603  # uv, by a list of words
         [*command, "--no-header", "--no-annotate", *options], cwd=ROOT, capture_output=True, text=True, check=True
     )
