@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit e2e lint format manifests image cluster scale bench clean
+.PHONY: help install demo test test-unit e2e lint format manifests licences audit image cluster scale bench clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -27,7 +27,7 @@ e2e: install  ## the images on a real node, where this machine can be one (root 
 	$(RUN) python -m tests.e2e.packages
 	RECAST_E2E=1 $(RUN) pytest -n 0 tests/e2e $(ARGS)
 
-lint: install  ## style, types, import contracts
+lint: install  ## style, security rules, types, import contracts
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
@@ -36,6 +36,12 @@ lint: install  ## style, types, import contracts
 manifests: install  ## write the CRD anew, and what the chart has of others
 	$(RUN) python -m recast.crd > manifests/crd/faceswapjobs.yaml
 	$(RUN) python charts/generate.py
+
+licences: install  ## write which packages are in which image, under which licence
+	$(RUN) python docker/licences.py
+
+audit: install  ## ask OSV what is known against the packages of the lock
+	$(RUN) python docker/audit.py $(ARGS)
 
 format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .
