@@ -24,7 +24,7 @@ from typing import Self
 
 from recast.children import spawn
 from recast.errors import BadConfig, RecastError, StorageUnavailable, Transient
-from recast.s3 import make_client
+from recast.s3client import make_client
 from recast.s3errors import mapped
 from recast.stopping import signals_held_back
 from recast.stored import StorageSettings
