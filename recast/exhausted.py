@@ -34,9 +34,9 @@ def raise_if_exhausted(error: BaseException, where: str | None = None) -> None:
     number = _number(error)
     if number in DISK:
         place = where or getattr(error, "filename", None) or os.environ.get("TMPDIR", "/tmp")
-        raise _exhausted(f"{place}: its disk is full ({error}): make room there, or give it more") from error
+        raise _exhausted(f"{place}: its disk is full: make room there, or give it more") from error
     if number in MEMORY:
-        raise _exhausted(f"{where or 'this process'}: no memory is left ({error}): give it more") from error
+        raise _exhausted(f"{where or 'this process'}: no memory is left: give it more") from error
     if number in FILES:
         raise _exhausted(f"{where or 'this process'}: too many files are open ({error}): raise ulimit -n") from error
 
