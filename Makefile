@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit e2e lint format manifests licences audit image cluster scale bench clean
+.PHONY: help install demo test test-unit e2e lint format manifests licences audit image cluster scale chaos bench clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -55,6 +55,9 @@ cluster: install  ## a Kubernetes to try it on: a real node where this machine c
 
 scale: install  ## the controller under many jobs and segments, on fake nodes
 	RECAST_SCALE=full $(RUN) pytest -s tests/cluster/test_scale.py $(ARGS)
+
+chaos: install  ## 200 runs with kills at every step; RECAST_CHAOS_SEED=N plays the same ones again
+	RECAST_CHAOS=full $(RUN) pytest -s -n 0 tests/chaos $(ARGS)
 
 bench: install  ## measure everything, as Markdown
 	$(RUN) python -m benchmarks

@@ -193,6 +193,15 @@ class S3Store:
             for error in answer.get("Errors", []):
                 raise StorageUnavailable(f"s3://{bucket}/{error.get('Key')}: not deleted: {error.get('Message')}")
 
+    def drop_uploads(self, uri: str) -> None:
+        """Abort the uploads in parts of an object, or of all under a folder, that were not completed."""
+        bucket, prefix = s3_address(uri)
+        with mapped(uri):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+            for upload in itertools.chain.from_iterable(page.get("Uploads", []) for page in pages):
+                if prefix.endswith("/") or upload["Key"] == prefix:
+                    self._abort(bucket, upload["Key"], upload["UploadId"])
+
     @property
     def _client(self) -> "S3Client":
         with self._lock:

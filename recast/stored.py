@@ -74,6 +74,9 @@ class Store(Protocol):
     def delete_prefix(self, uri: str) -> None:
         """Delete the objects under a folder."""
 
+    def drop_uploads(self, uri: str) -> None:
+        """Remove what killed writers left."""
+
 
 def s3_address(uri: str) -> tuple[str, str]:
     """Split `s3://bucket/key` into bucket and key; the key is taken as it stands, without decoding.

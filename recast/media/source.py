@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import FieldOrder, Hdr, VideoFacts
 from recast.media import avlog as avlog  # before anything is opened
 
@@ -41,6 +42,7 @@ def open_source(file: Any, name: str) -> Iterator[InputContainer]:
     try:
         container = av.open(file, "r", metadata_errors="replace", buffer_size=1 << 18)
     except READ_ERRORS as error:
+        raise_if_exhausted(error)
         raise BadInput(f"{name}: not a video file that FFmpeg can read ({_plain(error)})") from error
     try:
         formats = set(container.format.name.split(","))

@@ -17,6 +17,7 @@ import av
 
 from recast import names
 from recast.errors import Corrupt
+from recast.exhausted import raise_if_exhausted
 from recast.media import avlog as avlog  # before anything is opened
 
 PROTOCOLS = "file,http,tcp"
@@ -118,6 +119,7 @@ def stamp_parts(
                 if part_digest.hexdigest() != part.packets_sha256:
                     raise _mismatch(part, "has other packets than its report says")
     except av.error.FFmpegError as error:
+        raise_if_exhausted(error, str(folder))
         raise Corrupt(f"the parts cannot be concatenated: {error}", reason=names.PART_MISMATCH) from error
     return StampedVideo(path, digest.hexdigest(), time_base.denominator * fine)
 
