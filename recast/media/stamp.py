@@ -18,9 +18,7 @@ import av
 from recast import names
 from recast.errors import Corrupt
 from recast.exhausted import raise_if_exhausted
-from recast.media import avlog as avlog  # before anything is opened
-
-PROTOCOLS = "file,http,tcp"
+from recast.media import formats
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,14 @@ def stamp_parts(
     # Each holds what the other does not: ProRes and AV1.
     container = "mov" if codec == "prores" else "mp4"
     path = folder / f"video.{container}"
-    options = {"safe": "0", "auto_convert": "0", "protocol_whitelist": PROTOCOLS}
+    options = {"safe": "0", "auto_convert": "0"}
+    demuxers, protocols = (formats.PARTS_LIST, *formats.SEGMENT_DEMUXERS), f"{formats.LOCAL},{formats.LOOPBACK}"
     digest, done = hashlib.sha256(), 0
     try:
         with (
-            av.open(str(listing), "r", format="concat", container_options=options) as source,
+            formats.open_media(
+                listing, format=formats.PARTS_LIST, demuxers=demuxers, protocols=protocols, options=options
+            ) as source,
             av.open(str(path), "w", format=container, container_options=_mov_options(time_base / fine)) as output,
         ):
             stream = source.streams.video[0]
