@@ -7,7 +7,8 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit e2e lint format manifests licences audit image cluster scale chaos bench clean
+.PHONY: help install demo test test-unit e2e lint format manifests licences audit image cluster scale chaos bench \
+	bench-quick clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -62,8 +63,11 @@ chaos: install  ## 200 runs with kills at every step; RECAST_CHAOS_SEED=N plays 
 bench: install  ## measure everything, as Markdown
 	$(RUN) python -m benchmarks
 
+bench-quick: install  ## a few ratios against the recorded ones, in minutes; ARGS=--record keeps today's
+	$(RUN) python -m benchmarks.quick $(ARGS)
+
 clean:  ## remove what make made
-	rm -rf .venv .uv demo-out cluster-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv demo-out cluster-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.installed: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --frozen --extra cpu --extra local --extra kubernetes

@@ -111,8 +111,10 @@ def decode_segment(
 
 
 def _stamp(packet: Packet[VideoStream]) -> int:
-    # Not every container takes milliseconds for its ticks.
     assert packet.pts is not None
+    # Not every container takes milliseconds for its ticks.
+    if packet.time_base == MILLISECOND:
+        return packet.pts
     return round(packet.pts * Fraction(packet.time_base or MILLISECOND) / MILLISECOND)
 
 

@@ -95,7 +95,7 @@ def stamp_parts(
         ):
             stream = source.streams.video[0]
             track = output.add_stream_from_template(stream, opaque=True)
-            clock = decode_times(pts, reorder, fine)
+            clock, tick = decode_times(pts, reorder, fine), time_base / fine
             packets = (packet for packet in source.demux(stream) if packet.size)
             for part in parts:
                 part_digest, base = hashlib.sha256(), None
@@ -110,7 +110,7 @@ def stamp_parts(
                         raise _mismatch(part, f"has a frame at {rank}")
                     part_digest.update(packet)
                     digest.update(packet)
-                    packet.stream, packet.time_base = track, time_base / fine
+                    packet.stream, packet.time_base = track, tick
                     packet.pts = (pts[done + rank] - pts[0]) * fine
                     packet.dts = next(clock) - pts[0] * fine
                     packet.duration = frame_ticks * fine
