@@ -24,7 +24,8 @@ from typing import Self
 
 from recast.children import spawn
 from recast.errors import BadConfig, RecastError, StorageUnavailable, Transient
-from recast.s3 import make_client
+from recast.exhausted import raise_if_exhausted
+from recast.s3client import make_client
 from recast.s3errors import mapped
 from recast.stopping import signals_held_back
 from recast.stored import StorageSettings
@@ -41,7 +42,7 @@ SERVICES = ("master", "volume", "filer", "s3", "admin")
 PORTS = range(12_000, 32_000)
 
 # Where SeaweedFS puts a socket for each port; no option moves them all.
-SOCKETS = Path("/tmp")
+SOCKETS = Path("/tmp")  # noqa: S108  # not our choice
 SOCKET_SETTLED_SECONDS = 60.0
 
 # A limit of size per volume and none that matters on their number: volumes are not preallocated, so the
@@ -170,6 +171,7 @@ class EmbeddedStore:
         except BlockingIOError as error:
             raise Transient(f"{self.folder}: in use by another run; wait for it to end") from error
         except OSError as error:
+            raise_if_exhausted(error, str(self.folder))
             raise BadConfig(f"{self.folder}: cannot be written to: {error}; choose another folder") from error
 
     def _write_credentials(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 from recast import log, names
 from recast.errors import BadConfig, BadInput, NotFound, RecastError
+from recast.exhausted import exhaustion_told
 from recast.layout import JsonValue, part_digest
 from recast.manifest import EncoderChoice, PartReport, Plan, Segment
 from recast.modelstore import Role, cache_folder, cached
@@ -72,7 +73,8 @@ def about(index: int) -> Iterator[None]:
     """Log lines and errors of the block are about a segment."""
     with log.within(segment=index):
         try:
-            yield
+            with exhaustion_told():
+                yield
         except RecastError as error:
             # Read by run_stage; of a task aside it is set already.
             error.segment = getattr(error, "segment", index)  # type: ignore[attr-defined]

@@ -7,7 +7,6 @@ known at once, without waiting for packets that are shown earlier.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -21,11 +20,12 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import Segment, VideoFacts
-from recast.media import avlog as avlog  # before anything is opened
+from recast.media.formats import SEGMENT_DEMUXERS, open_media
 
 MILLISECOND = Fraction(1, 1000)
-CONTAINERS = ("matroska", "nut", "mov")
+CONTAINERS = SEGMENT_DEMUXERS
 """Matroska cannot hold PNG, NUT not DNxHD; FFmpeg tells them apart by their content."""
 OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 
@@ -49,7 +49,8 @@ class SegmentWriter:
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)
                 self._container.start_encoding()
-            except (av.error.FFmpegError, ValueError):
+            except (av.error.FFmpegError, ValueError) as error:
+                raise_if_exhausted(error, str(path))
                 self._container.close()
                 continue
             return
@@ -74,7 +75,7 @@ class SegmentWriter:
 
 def keyframe_stamps(path: Path) -> list[int]:
     """The stamps of a segment's keyframes, in the file's order."""
-    with av.open(str(path), "r") as container:
+    with open_media(path, demuxers=SEGMENT_DEMUXERS) as container:
         packets = container.demux(container.streams.video[0])
         return [_stamp(packet) for packet in packets if packet.is_keyframe and packet.pts is not None]
 
@@ -94,7 +95,7 @@ def decode_segment(
         keyframes_only: leave out what lies between them.
         hardware: decodes in the processor's place.
     """
-    with av.open(str(path), "r", hwaccel=hardware) as container:
+    with open_media(path, demuxers=SEGMENT_DEMUXERS, hwaccel=hardware) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
         stream.codec_context.flags |= Flags.bitexact
@@ -103,8 +104,10 @@ def decode_segment(
         for packet in container.demux(stream):
             if packet.pts is not None:
                 packet.pts = _stamp(packet)
-            with contextlib.suppress(av.error.FFmpegError):
+            try:
                 yield from packet.decode()
+            except av.error.FFmpegError as error:
+                raise_if_exhausted(error)
 
 
 def _stamp(packet: Packet[VideoStream]) -> int:

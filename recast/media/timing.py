@@ -28,6 +28,7 @@ from av.video.stream import VideoStream
 from recast import names
 from recast.cores import usable_cores
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import source
 
@@ -231,7 +232,8 @@ def drain(context: VideoCodecContext) -> list[VideoFrame]:
     """The frames that a decoder still holds."""
     try:
         return context.decode(None)
-    except av.error.FFmpegError:
+    except av.error.FFmpegError as error:
+        raise_if_exhausted(error)
         return []
 
 
@@ -266,6 +268,7 @@ def _feed_or_refuse(
     try:
         return feed(context, packet, number)
     except av.error.FFmpegError as error:
+        raise_if_exhausted(error)
         if not begun:
             return []
         raise BadInput(

@@ -16,7 +16,7 @@ import av
 from recast import names
 from recast.errors import Corrupt
 from recast.manifest import Plan
-from recast.media import avlog as avlog  # before anything is opened
+from recast.media.formats import open_media
 from recast.media.mux import hashed_tracks, video_start
 
 
@@ -75,7 +75,7 @@ def verify_output(
     Raises:
         Corrupt: it differs; the message says in what.
     """
-    with av.open(str(path), "r") as container:
+    with open_media(path) as container:
         video = container.streams.video[0]
         _check_header(video, plan)
         digest = hashlib.sha256()
