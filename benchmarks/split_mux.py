@@ -3,8 +3,8 @@
     python -m benchmarks.split_mux [--megabytes 50 500] [--runs 3]
 
 Split reads a local file and leaves its segments in a local S3 server; mux reads parts from there and writes a local
-file. "Copy and upload" is FFmpeg's copy to the disk, and that file sent to the same server by recast's own client: what the
-server takes by itself. All take turns; the least of the runs counts. Times are from a process' start to its end.
+file. "Copy and upload" is FFmpeg's copy to the disk, and that file sent to the same server by recast's own client: what
+the server takes by itself. All take turns; the least of the runs counts. Times are from a process' start to its end.
 """
 
 import argparse
