@@ -6,6 +6,7 @@ import sys
 MEASURES = (
     "benchmarks.headline",
     "benchmarks.start_up",
+    "benchmarks.split_mux",
     "benchmarks.length",
     "benchmarks.mesh_speed",
     "benchmarks.stills",

@@ -21,6 +21,7 @@ from recast.commands.arguments import (
     to_uri,
 )
 from recast.commands.progress import show_progress
+from recast.cores import usable_cores
 from recast.errors import BadConfig, RecastError, UsageError
 from recast.local import (
     KEEP_AFTER,
@@ -116,7 +117,7 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
 
 def default_workers() -> int:
     """As many as there are cores to run on, eight at most."""
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(8, usable_cores())
 
 
 def run(options: argparse.Namespace) -> int:
