@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.passthrough import make_source
+from benchmarks.clips import make_real
 from recast.manifest import VideoFacts
 from recast.media.source import open_source, read_only, video_facts, video_stream
 from segment_worker.engines.base import Pair
@@ -190,7 +190,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for height in arguments.size:
             clip = Path(folder, f"{height}.mp4")
-            make_source(clip, arguments.frames / 25, (height * 16 // 9, height))
+            make_real(clip, arguments.frames / 25, (height * 16 // 9, height))
             loops = [recast_loop(clip), decode_loop(clip), insightface_loop(clip, Path(folder))]
             ours, decoding, theirs = least(loops)
             print(f"| {height} | {ours:.1f} | {decoding:.1f} | {theirs:.1f} | {theirs / ours:.1f} |", flush=True)

@@ -26,7 +26,7 @@ from typing import Self
 from recast.children import spawn
 from recast.errors import BadConfig, RecastError, StorageUnavailable, Transient
 from recast.exhausted import raise_if_exhausted
-from recast.s3 import make_client
+from recast.s3client import make_client
 from recast.s3errors import mapped
 from recast.stopping import signals_held_back
 from recast.stored import StorageSettings
@@ -44,7 +44,7 @@ SERVICES = ("master", "volume", "filer", "s3", "admin")
 PORTS = range(12_000, 32_000)
 
 # Where SeaweedFS puts a socket for each port; no option moves them all.
-SOCKETS = Path("/tmp")
+SOCKETS = Path("/tmp")  # noqa: S108  # not our choice
 SOCKET_SETTLED_SECONDS = 60.0
 
 # A limit of size per volume and none that matters on their number: volumes are not preallocated, so the

@@ -14,11 +14,12 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from recast.errors import BadConfig, BadInput, NotFound, StorageUnavailable
 from recast.exhausted import raise_if_exhausted
 from recast.ranged import RangedReader
-from recast.stored import ObjectInfo, changed, local_path
+from recast.stored import ObjectInfo, changed, local_path, too_large
 
 LOCAL_BLOCK_BYTES = 1 << 20
 HIDDEN_SUFFIX = ".part"
@@ -35,10 +36,18 @@ class FileStore:
         with reading(uri):
             return _info(uri, local_path(uri).stat())
 
-    def get(self, uri: str) -> bytes:
+    def get(self, uri: str, *, most: int | None) -> bytes:
         """Read a file whole."""
         with self.open(uri, etag=None) as reader:
+            if most is not None and reader.size > most:
+                raise too_large(uri, reader.size, most)
             return reader.read() or b""
+
+    def copy(self, uri: str, sink: BinaryIO) -> str | None:
+        """Copy a file; it has no sha256 of its own."""
+        with self.open(uri, etag=None) as reader:
+            shutil.copyfileobj(reader, sink, LOCAL_BLOCK_BYTES)
+        return None
 
     def put(self, uri: str, data: bytes, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Publish bytes; metadata is dropped."""

@@ -32,6 +32,7 @@ from recast import exitcodes, names
 from recast.children import spawn
 from recast.embedded import EmbeddedStore
 from recast.errors import RecastError, StorageUnavailable
+from recast.fanout import segments_per_worker
 from recast.layout import RunLayout, canonical_json, sha256_hex
 from recast.manifest import OutputRecord
 from recast.spec import JobSpec
@@ -96,11 +97,6 @@ def runs_folder() -> Path:
     """Where embedded stores are kept: the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "recast" / "runs"
-
-
-def segments_per_worker(segments: int, workers: int) -> int:
-    """How many segments one worker process does: start-up is paid once for several."""
-    return max(1, min(32, math.ceil(segments / (4 * workers))))
 
 
 @contextlib.contextmanager

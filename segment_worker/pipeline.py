@@ -25,6 +25,7 @@ from recast.errors import BadInput, Corrupt
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.codecs import SAME_SAMPLES
+from recast.media.formats import SEGMENT_DEMUXERS, open_media
 from recast.media.segments import kept_frames
 from segment_worker.decoding import Decode
 from segment_worker.encoders import PartWriter
@@ -131,7 +132,7 @@ def check_part(part: Path, *, frames: int, facts: VideoFacts, threads: int, name
     digest, packets, reorder = hashlib.sha256(), 0, 0
     shown: list[int] = []
     try:
-        with av.open(str(part), "r") as container:
+        with open_media(part, demuxers=SEGMENT_DEMUXERS) as container:
             stream = container.streams.video[0]
             context = stream.codec_context
             context.thread_type, context.thread_count = "AUTO", threads

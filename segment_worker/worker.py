@@ -55,8 +55,10 @@ def work(job: StageInput) -> StageResult:
     """
     if job.run is None:
         raise BadConfig("RECAST_STAGE: run is missing: split reports it")
+    log.debug("modules are loaded")
     with tempfile.TemporaryDirectory(prefix="recast-swap-", ignore_cleanup_errors=True) as folder:
         pod = _Pod(job, job.run, Path(folder))
+        log.debug("plan is read")
         indices = segments_of_pod(completion_index(), job.segments_per_pod, pod.plan.segments)
         try:
             frames = sum(pod.do(index, following) for index, following in zip_longest(indices, indices[1:]))
@@ -139,7 +141,9 @@ class _Pod:
                 log.info("part is committed", frames=frames)
                 log.info("progress", frames=frames, of=frames)
                 return frames
+            log.debug("encoder is agreed")
             download = self._fetched(planned)
+            log.debug("packets are here")
             if following is not None:
                 self._fetch_ahead(following)
             self._start_engine()

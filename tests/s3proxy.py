@@ -92,7 +92,8 @@ class Gone(Exception):
     """Raised by a hook: the connection is closed without an answer."""
 
 
-Forward = Callable[[], Answer]
+Forward = Callable[..., Answer]
+"""Passes the request on, or a changed one that it is given."""
 Hook = Callable[[Request, Forward], Answer]
 
 
@@ -178,7 +179,7 @@ class S3Proxy:
         with self._lock:
             self._count += 1
             request = Request(self._count, method, bucket, key, query, lowered, body)
-        answer = self.hook(request, lambda: self._forward(request, path, headers))
+        answer = self.hook(request, lambda sent=request: self._forward(sent, path, headers))
         with self._lock:
             self.exchanges.append((request, answer))
         return answer

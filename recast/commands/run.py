@@ -70,10 +70,10 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an OUTPUT that exists")
     parser.add_argument(
         "--segment-seconds",
-        type=float,
+        type=seconds_or_auto,
         default=10.0,
         metavar="S",
-        help="least length of a segment (default: %(default)g)",
+        help="least length of a segment, or auto: by SOURCE's length and --workers (default: %(default)g)",
     )
     parser.add_argument(
         "--normalise",
@@ -192,6 +192,11 @@ def _kinds(text: str) -> tuple[Any, ...]:
         if kind not in TRACKS:
             raise UsageError(f"--drop-tracks {kind}: give kinds out of {', '.join(TRACKS)}")
     return kinds
+
+
+def seconds_or_auto(text: str) -> float | Literal["Auto"]:
+    """What --segment-seconds takes; ValueError where it is neither."""
+    return "Auto" if text.lower() == "auto" else float(text)
 
 
 def _quality(text: str) -> int | Literal["Lossless"]:

@@ -22,8 +22,8 @@ class FFmpegFailed(Exception):
     """
 
     def __init__(self, status: int, lines: Sequence[str]) -> None:
-        super().__init__(f"ffmpeg ended with status {status}: {' | '.join(lines[-3:])}")
         self.lines = tuple(lines)
+        super().__init__(f"ffmpeg ended with status {status}: {' | '.join(self.lines[-3:])}")
 
 
 @cache

@@ -22,10 +22,10 @@ from recast import names
 from recast.errors import BadInput
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import Segment, VideoFacts
-from recast.media import avlog as avlog  # before anything is opened
+from recast.media.formats import SEGMENT_DEMUXERS, open_media
 
 MILLISECOND = Fraction(1, 1000)
-CONTAINERS = ("matroska", "nut", "mov")
+CONTAINERS = SEGMENT_DEMUXERS
 """Matroska cannot hold PNG, NUT not DNxHD; FFmpeg tells them apart by their content."""
 OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 
@@ -75,7 +75,7 @@ class SegmentWriter:
 
 def keyframe_stamps(path: Path) -> list[int]:
     """The stamps of a segment's keyframes, in the file's order."""
-    with av.open(str(path), "r") as container:
+    with open_media(path, demuxers=SEGMENT_DEMUXERS) as container:
         packets = container.demux(container.streams.video[0])
         return [_stamp(packet) for packet in packets if packet.is_keyframe and packet.pts is not None]
 
@@ -95,7 +95,7 @@ def decode_segment(
         keyframes_only: leave out what lies between them.
         hardware: decodes in the processor's place.
     """
-    with av.open(str(path), "r", hwaccel=hardware) as container:
+    with open_media(path, demuxers=SEGMENT_DEMUXERS, hwaccel=hardware) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
         stream.codec_context.flags |= Flags.bitexact
@@ -111,8 +111,10 @@ def decode_segment(
 
 
 def _stamp(packet: Packet[VideoStream]) -> int:
-    # Not every container takes milliseconds for its ticks.
     assert packet.pts is not None
+    # Not every container takes milliseconds for its ticks.
+    if packet.time_base == MILLISECOND:
+        return packet.pts
     return round(packet.pts * Fraction(packet.time_base or MILLISECOND) / MILLISECOND)
 
 

@@ -16,11 +16,8 @@ from recast import names
 from recast.errors import BadInput
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import FieldOrder, Hdr, VideoFacts
-from recast.media import avlog as avlog  # before anything is opened
+from recast.media.formats import MAX_PIXELS, open_media
 
-# Formats that name other files or URLs, or run a script of their own, are not video files.
-REFUSED_FORMATS = frozenset({"concat", "hls", "dash", "sdp", "imf", "ffmetadata", "tty", "lavfi", "image2", "txt"})
-MAX_PIXELS = 16384 * 8704
 MAX_STREAMS = 256
 FULL_RANGE = 2
 
@@ -40,14 +37,17 @@ def open_source(file: Any, name: str) -> Iterator[InputContainer]:
         BadInput: it is not a video file.
     """
     try:
-        container = av.open(file, "r", metadata_errors="replace", buffer_size=1 << 18)
+        container = open_media(file, max_streams=MAX_STREAMS + 1, metadata_errors="replace", buffer_size=1 << 18)
+    except av.error.ArgumentError as error:
+        raise BadInput(
+            f"{name}: not a video file that recast reads: give the video itself, not a playlist, a script or a picture"
+        ) from error
     except READ_ERRORS as error:
         raise_if_exhausted(error)
         raise BadInput(f"{name}: not a video file that FFmpeg can read ({_plain(error)})") from error
     try:
-        formats = set(container.format.name.split(","))
-        if formats & REFUSED_FORMATS or len(container.streams) > MAX_STREAMS:
-            raise BadInput(f"{name}: not a video file but {container.format.long_name}")
+        if len(container.streams) > MAX_STREAMS:
+            raise BadInput(f"{name}: more than {MAX_STREAMS} streams")
         yield container
     finally:
         container.close()

@@ -21,16 +21,19 @@ def test_everything_passes_and_is_counted(proxy: S3Proxy, prefix: str, tmp_path:
     storage.download(f"{prefix}large", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == large.read_bytes()
     assert len(list(storage.list(prefix))) == 2
+    key = prefix.split("/", 3)[3]
+    assert proxy.bytes_read(f"{key}large") == PART_BYTES + 5
+    assert proxy.requests[0].key == f"{key}a key/ü?#%20"
+    with storage.open(f"{prefix}large") as reader:
+        reader.seek(PART_BYTES)
+        assert reader.read() == large.read_bytes()[PART_BYTES:]
+    assert proxy.requests[-1].range == (PART_BYTES, 5)
     storage.delete_prefix(prefix)
     with pytest.raises(NotFound):
         storage.head(f"{prefix}large")
-    key = prefix.split("/", 3)[3]
-    assert proxy.bytes_read(f"{key}large") == PART_BYTES + 5
     operations = {request.operation for request in proxy.requests}
     assert operations >= {"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "GetObject"}
     assert operations >= {"HeadObject", "ListObjects", "DeleteObjects"}
-    assert proxy.requests[0].key == f"{key}a key/ü?#%20"
-    assert [request.range for request in proxy.requests if request.range][-1] == (PART_BYTES, 5)
 
 
 def test_a_hook_answers_in_the_stores_place_or_not_at_all(proxy: S3Proxy, prefix: str) -> None:

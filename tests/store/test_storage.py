@@ -25,7 +25,8 @@ from recast.errors import (
     RecastError,
     StorageUnavailable,
 )
-from recast.s3 import PART_BYTES, make_client
+from recast.s3 import PART_BYTES
+from recast.s3client import make_client
 from recast.storage import Storage, StorageSettings
 
 Send = Callable[[Any, AWSPreparedRequest], AWSResponse]
