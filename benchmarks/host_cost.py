@@ -1,8 +1,8 @@
 """Host milliseconds a frame of the InSwapper engine, and of InsightFace's own loop, with models that cost nothing.
 
 The models' sessions answer at once with what was worked out before: one face, or four, and a swapped crop. What is left
-is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region back into the frame; for
-InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer. All take turns in one process on one core; the
+is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region back; for InsightFace
+its usual loop, cv2's reader, `get`, paste and cv2's writer. All take turns in one process on one core; the
 least of the rounds counts.
 
     taskset -c 0 python -m benchmarks.host_cost [--frames 50] [--size 1080 2160] [--facefusion CHECKOUT]
@@ -189,7 +189,8 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     cv2.setNumThreads(1)
-    print(f"| height | faces | recast, ms a frame | of that decoding | InsightFace's loop | times (at least {LEAST_TIMES}) |")
+    heads = ("height", "faces", "recast, ms a frame", "of that decoding", "InsightFace's loop")
+    print(f"| {' | '.join(heads)} | times (at least {LEAST_TIMES}) |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for height in arguments.size:
