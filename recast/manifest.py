@@ -15,11 +15,28 @@ FieldOrder = Literal["progressive", "tff", "bff"]
 
 
 class SourceObject(Model):
-    """The source, pinned: every later read asks for this very ETag."""
+    """The source, pinned: every later read asks for this very ETag.
+
+    Attributes:
+        indexed: whether the container says where each packet is, so that one track is read without the others.
+    """
 
     uri: str
     etag: str
     size: int
+    indexed: bool = False
+
+
+class SourceSums(Model):
+    """What the bytes of a source in S3 are, as split read them.
+
+    Attributes:
+        block_bytes: of each block but the last.
+        crc32: of each block.
+    """
+
+    block_bytes: int
+    crc32: tuple[int, ...]
 
 
 class Hdr(Model):
@@ -177,6 +194,7 @@ class Plan(Model):
         inputs: what is pinned besides the segments: engine, pixel version, sha256 of each face.
         chunks: the first segment of each chunk.
         first_chunk: the number in the first chunk's key; the others follow.
+        chunk: the only chunk of a short plan, which has no key then.
         first_pts: the first frame's time.
         start_seconds: the source's own start, subtracted from every track on the way out.
         content_check: what the content check saw, where the job asks for one.
@@ -193,6 +211,7 @@ class Plan(Model):
     frames: int
     chunks: tuple[int, ...]
     first_chunk: int = 0
+    chunk: Chunk | None = None
     first_pts: int
     start_seconds: Rational
     content_check: ContentOutcome | None = None

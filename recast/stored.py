@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from recast import names
 from recast.errors import BadConfig, BadInput
-from recast.ranged import RangedReader
+from recast.ranged import RangedReader, Wrap
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,28 @@ class ObjectInfo:
     metadata: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class ContentHash:
+    """What a store says that an object's content hashes to.
+
+    Attributes:
+        digest: in hex.
+        part_bytes: the digest is of the digests of parts of this many bytes; of the content itself if None.
+    """
+
+    algorithm: Literal["sha256", "md5"]
+    digest: str
+    part_bytes: int | None = None
+
+
 class Store(Protocol):
     """What one scheme must do; `recast.storage.Storage` says of each call what it gives and raises."""
 
     def head(self, uri: str) -> ObjectInfo:
         """Give an object's facts."""
+
+    def content_hash(self, uri: str) -> ContentHash | None:
+        """Give what the store says of the content."""
 
     def get(self, uri: str, *, most: int | None) -> bytes:
         """Read a whole object, checked."""
@@ -62,7 +79,7 @@ class Store(Protocol):
     def upload(self, uri: str, path: Path, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object from a file."""
 
-    def open(self, uri: str, *, etag: str | None) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None, sparse: bool) -> RangedReader:
         """Open an object for reading at random."""
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:

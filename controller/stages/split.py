@@ -16,6 +16,7 @@ from av.container import InputContainer
 
 from controller.stages.contentcheck import ContentCheck, fetch_model, load_model
 from controller.stages.published import output_exists, published_record, summary
+from controller.stages.sourcefile import SourceFile
 from recast import log, names
 from recast.errors import BadConfig, BadInput, Bug, NotFound
 from recast.fanout import segment_seconds
@@ -28,7 +29,7 @@ from recast.media.split import SegmentFile, TimesCollide, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
 from recast.modelstore import files_of
-from recast.spec import Engine, JobSpec
+from recast.spec import Engine, JobSpec, Model
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
@@ -70,7 +71,11 @@ def split(job: StageInput) -> StageResult:
             raise output_exists(record.uri)
     if plan is None:
         with Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}") as dog:
-            plan = _Split(storage, job, layout, info, inputs, content, dog.moved).run()
+            split_ = _Split(storage, job, layout, info, inputs, content, dog.moved)
+            try:
+                plan = split_.run()
+            finally:
+                split_.close()
     elif plan.inputs != inputs:
         raise BadConfig(
             f"{job.namespace}/{job.name}: its faces or engine changed since it was split: give the job another name",
@@ -162,9 +167,7 @@ def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
 
 
 def _sha256(storage: Storage, uri: str) -> str:
-    if storage.head(uri).size > MAX_FACE_BYTES:
-        raise BadInput(f"{uri}: too large for a face image (over {MAX_FACE_BYTES >> 20} MiB)")
-    return hashlib.sha256(storage.get(uri)).hexdigest()
+    return hashlib.sha256(storage.get(uri, most=MAX_FACE_BYTES)).hexdigest()
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:
@@ -192,6 +195,7 @@ class _Split:
         self._inputs, self._content = inputs, content
         self._check: ContentCheck | None = None
         self._name = info.uri
+        self._file = SourceFile(storage, info)
         self._run = layout.prefix.rsplit("/", 1)[-1]
         self._normalises = False
         self._seconds = 0.0
@@ -205,6 +209,10 @@ class _Split:
         self._segments = self._frames = self._objects = self._first_pts = 0
         self._upload: Future[bool] | None = None
 
+    def close(self) -> None:
+        """Read no more of the source."""
+        self._file.close()
+
     def run(self) -> Plan:
         facts, timings = read_timing(self._open, self._name)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
@@ -214,21 +222,26 @@ class _Split:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)
             self._seconds = self._segment_seconds(container)
-            with self._storage.open(self._info.uri, etag=self._info.etag) as file:
-                cut_off = is_truncated(container, file, self._info.size)
-            if cut_off:
+            indexed = "mp4" in container.format.name
+            # The last that is done with this container, which would not know that its file was moved.
+            if is_truncated(container, self._file.rewound(), self._info.size):
                 raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
         try:
             self._cut(facts, timings)
         except TimesCollide:
             self._begin(SECOND_PASS)
             self._cut(facts, decode_timing(self._open, facts, self._name))
-        self._write_chunk()
         if self._frames == 0:
             raise Bug(f"{self._name}: split found no frame")
+        only = None if self._chunks else self._chunk()
+        if only is None:
+            self._write_chunk()
+        sums = self._file.sums()
+        if sums is not None:
+            self._storage.put(self._layout.source_sums, _json(sums))
         plan = Plan(
             run=self._run,
-            source=SourceObject(uri=self._info.uri, etag=self._info.etag, size=self._info.size),
+            source=SourceObject(uri=self._info.uri, etag=self._info.etag, size=self._info.size, indexed=indexed),
             container=self._spec.output.container,
             video=facts,
             tracks=kept,
@@ -236,13 +249,14 @@ class _Split:
             inputs=self._inputs,
             segments=self._segments,
             frames=self._frames,
-            chunks=tuple(self._chunks),
+            chunks=tuple(self._chunks) if only is None else (0,),
+            chunk=only,
             first_chunk=self._first_key,
             first_pts=self._first_pts,
             start_seconds=start,
             content_check=self._check.outcome if self._check is not None else None,
         )
-        self._storage.put(self._layout.plan, plan.model_dump_json(by_alias=True).encode())
+        self._storage.put(self._layout.plan, _json(plan))
         return plan
 
     def _cut(self, facts: VideoFacts, timings: Timing) -> None:
@@ -295,10 +309,7 @@ class _Split:
 
     @contextmanager
     def _open(self) -> Iterator[InputContainer]:
-        with (
-            self._storage.open(self._info.uri, etag=self._info.etag) as file,
-            source.open_source(file, self._name) as container,
-        ):
+        with source.open_source(self._file.rewound(), self._name) as container:
             yield container
 
     def _take(self, file: SegmentFile, uploads: ThreadPoolExecutor) -> None:
@@ -347,11 +358,16 @@ class _Split:
     def _write_chunk(self) -> None:
         if not self._pending:
             return
-        chunk = Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced))
-        uri = self._layout.chunk(self._first_key + len(self._chunks))
-        self._storage.put(uri, chunk.model_dump_json(by_alias=True).encode())
+        self._storage.put(self._layout.chunk(self._first_key + len(self._chunks)), _json(self._chunk()))
         self._chunks.append(self._pending[0].index)
         self._pending, self._sliced = [], []
+
+    def _chunk(self) -> Chunk:
+        return Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced))
+
+
+def _json(document: Model) -> bytes:
+    return document.model_dump_json(by_alias=True).encode()
 
 
 if __name__ == "__main__":
