@@ -26,6 +26,7 @@ from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
+from recast.mending import joined
 from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
@@ -257,6 +258,7 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
         worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
         gpu_busy=_gpu_busy(reports),
         content_check=plan.content_check,
+        bad_frames=joined(run for report in reports for run in report.bad_frames),
         dropped_tracks=tuple(
             f"{track.kind} track {track.stream_index} ({track.codec}): {track.reason}"
             for track in plan.tracks
