@@ -67,7 +67,7 @@ def mux(job: StageInput) -> StageResult:
         run=job.run,
         frames=record.frames,
         output=summary(record),
-        message=f"{record.uri}: {record.frames} frames, {record.size} bytes",
+        message=f"{record.uri}: {record.frames} frames, {record.size} bytes{_bad_of(record)}",
     )
 
 
@@ -265,6 +265,11 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
             if track.action == "Drop"
         ),
     )
+
+
+def _bad_of(record: OutputRecord) -> str:
+    bad = record.bad_frames
+    return f", {sum(run.frames for run in bad)} did not decode whole, first {bad[0].text}" if bad else ""
 
 
 def _gpu_busy(reports: list[PartReport]) -> float | None:
