@@ -21,7 +21,7 @@ from recast import log, names
 from recast.errors import BadConfig, BadInput, Bug, NotFound
 from recast.fanout import segment_seconds
 from recast.layout import JsonValue, RunLayout, run_id
-from recast.manifest import Chunk, ContentOutcome, OutputRecord, Plan, Segment, SourceObject, VideoFacts
+from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.lossless import lossless_codec
@@ -106,7 +106,7 @@ def name_run(spec: JobSpec, info: ObjectInfo, content_model: str = "") -> str:
         "targetSeconds": spec.segments.target_seconds,
         "container": spec.output.container,
         "dropTracks": sorted(spec.output.drop_tracks),
-        "video": spec.video.model_dump(mode="json", exclude={"decoder"}),
+        "video": spec.video.model_dump(mode="json", exclude={"decoder", "on_bad_frames"}),
         "audio": spec.audio.model_dump(mode="json"),
         "engine": spec.engine.name,
     }
@@ -114,6 +114,8 @@ def name_run(spec: JobSpec, info: ObjectInfo, content_model: str = "") -> str:
         cut["maxParallelism"] = spec.segments.max_parallelism
     if spec.segments.normalise:
         cut["normalise"] = True
+    if spec.video.on_bad_frames != "Fail":
+        cut["onBadFrames"] = spec.video.on_bad_frames
     if spec.content_check:
         # A source that was not looked at, or less strictly, is no reason to skip the look.
         wanted = spec.content_check
@@ -199,12 +201,14 @@ class _Split:
         self._run = layout.prefix.rsplit("/", 1)[-1]
         self._normalises = False
         self._seconds = 0.0
+        self._mends = job.spec.video.on_bad_frames != "Fail"
         self._begin(0)
 
     def _begin(self, first_key: int) -> None:
         self._first_key = first_key
         self._pending: list[Segment] = []
         self._sliced: list[int] = []
+        self._marks: list[Marks] = []
         self._chunks: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
         self._upload: Future[bool] | None = None
@@ -214,7 +218,7 @@ class _Split:
         self._file.close()
 
     def run(self) -> Plan:
-        facts, timings = read_timing(self._open, self._name)
+        facts, timings = read_timing(self._open, self._name, mends=self._mends)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
         facts = codecs.encoded_facts(facts, encode)
         self._normalises = self._spec.segments.normalise and lossless_codec(facts) is not None
@@ -230,7 +234,7 @@ class _Split:
             self._cut(facts, timings)
         except TimesCollide:
             self._begin(SECOND_PASS)
-            self._cut(facts, decode_timing(self._open, facts, self._name))
+            self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends))
         if self._frames == 0:
             raise Bug(f"{self._name}: split found no frame")
         only = None if self._chunks else self._chunk()
@@ -275,6 +279,7 @@ class _Split:
                     before_next=self._wait_for_upload,
                     moved=self._moved,
                     name=self._name,
+                    mends=self._mends,
                 )
                 try:
                     for file in files:
@@ -339,6 +344,8 @@ class _Split:
             self._frames += segment.frames
         if self._normalises and len(file.slices) > 1:
             self._sliced.append(number)
+        if file.preroll or file.damaged:
+            self._marks.append(Marks(object=number, preroll=file.preroll, damaged=file.damaged))
         if self._frames - self._pending[0].first >= CHUNK_FRAMES:
             self._write_chunk()
         self._wait_for_upload()
@@ -360,10 +367,10 @@ class _Split:
             return
         self._storage.put(self._layout.chunk(self._first_key + len(self._chunks)), _json(self._chunk()))
         self._chunks.append(self._pending[0].index)
-        self._pending, self._sliced = [], []
+        self._pending, self._sliced, self._marks = [], [], []
 
     def _chunk(self) -> Chunk:
-        return Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced))
+        return Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced), marks=tuple(self._marks))
 
 
 def _json(document: Model) -> bytes:
