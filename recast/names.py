@@ -28,6 +28,7 @@ INTERNAL_ERROR = "InternalError"
 
 # Another try may go better (75).
 TRY_AGAIN = "TryAgain"
+EXHAUSTED = "Exhausted"
 CORRUPT = "Corrupt"
 STALLED = "Stalled"
 PART_MISMATCH = "PartMismatch"

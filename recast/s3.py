@@ -8,31 +8,33 @@ not for multipart ones: hence our own sha256 in the metadata of every object.
 
 import functools
 import hashlib
-import ipaddress
 import itertools
 import logging
 import math
 import os
+import random
+import re
 import secrets
-import socket
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from recast.errors import BadConfig, Bug, Corrupt, NotFound, RecastError, StorageUnavailable, Transient
+from recast.backoff import pause_seconds
+from recast.errors import Bug, Corrupt, NotFound, RecastError, StorageUnavailable, Transient
 from recast.files import reading
 from recast.ranged import RangedReader
+from recast.s3client import make_client
 from recast.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
-from recast.stored import ObjectInfo, StorageSettings, changed, s3_address
+from recast.stored import ObjectInfo, StorageSettings, changed, s3_address, too_large
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
     Parts = list[CompletedPartTypeDef]
 
@@ -50,11 +52,14 @@ READ_ATTEMPTS = 4
 CONFLICT_ATTEMPTS = 4
 SETTLE_SECONDS = 0.3
 DELETED_AT_ONCE = 1_000
-CONNECT_TIMEOUT_SECONDS = 5.0
-READ_TIMEOUT_SECONDS = 30.0
 STOP_SECONDS = 3.0
-AWS_METADATA = ipaddress.ip_network("fd00:ec2::/32")
-"""Of EC2 and EKS by IPv6; by IPv4 they are link-local."""
+LEAST_BYTES_A_SECOND = 32 << 10
+"""A body that comes more slowly is no better than none."""
+RANGE_NOT_SATISFIABLE = 416
+CHECKED_BY_BOTOCORE = ("ChecksumCRC32", "ChecksumSHA1", "ChecksumSHA256")
+MD5_ETAG = re.compile(r'"?([0-9a-f]{32})"?')
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +67,11 @@ log = logging.getLogger(__name__)
 class S3Store:
     """`s3://` URIs. The client is made at the first call: importing boto3 takes most of a second."""
 
-    def __init__(self, settings: StorageSettings, *, attempts: int) -> None:
+    def __init__(self, settings: StorageSettings, *, attempts: int, timeout: float) -> None:
         """Connect to nothing yet."""
         self._settings = settings
         self._attempts = attempts
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._patient: S3Client | None = None
 
@@ -76,20 +82,43 @@ class S3Store:
             answer = self._client.head_object(Bucket=bucket, Key=key)
         return ObjectInfo(uri, answer["ContentLength"], answer["ETag"], _lowered(answer["Metadata"]))
 
-    def get(self, uri: str) -> bytes:
+    def get(self, uri: str, *, most: int | None) -> bytes:
         """Read an object whole and check it."""
         bucket, key = s3_address(uri)
 
         def read() -> bytes:
             answer = self._client.get_object(Bucket=bucket, Key=key)
-            data = _body(uri, answer, answer["ContentLength"])
-            expected = _lowered(answer["Metadata"]).get(SHA256)
-            actual = hashlib.sha256(data).hexdigest()
-            if actual != (expected or actual):
-                raise Corrupt(f"{uri}: its sha256 is {actual}, written as {expected}; write it again")
+            if most is not None and answer["ContentLength"] > most:
+                answer["Body"].close()
+                raise too_large(uri, answer["ContentLength"], most)
+            data = b"".join(self._pieces(uri, answer, answer["ContentLength"]))
+            _check(uri, answer, data)
             return data
 
         return self._read(uri, read)
+
+    def copy(self, uri: str, sink: BinaryIO) -> str | None:
+        """Write an object's content to a file, in one request, going on where an answer broke off."""
+        bucket, key = s3_address(uri)
+        first: GetObjectOutputTypeDef | None = None
+
+        def read() -> str | None:
+            nonlocal first
+            done = sink.tell()
+            if first is None or not 0 < done < first["ContentLength"]:
+                answer = first = self._client.get_object(Bucket=bucket, Key=key)
+            else:
+                answer = self._get_range(uri, bucket, key, first["ETag"], done, first["ContentLength"] - done)
+            try:
+                for piece in self._pieces(uri, answer, first["ContentLength"] - done):
+                    sink.write(piece)
+            except Corrupt:
+                sink.seek(0)
+                sink.truncate()
+                raise
+            return _lowered(first["Metadata"]).get(SHA256)
+
+        return self._read(uri, read, progress=sink.tell)
 
     def put(self, uri: str, data: bytes, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object in one request."""
@@ -164,32 +193,95 @@ class S3Store:
             for error in answer.get("Errors", []):
                 raise StorageUnavailable(f"s3://{bucket}/{error.get('Key')}: not deleted: {error.get('Message')}")
 
+    def drop_uploads(self, uri: str) -> None:
+        """Abort the uploads in parts of an object, or of all under a folder, that were not completed."""
+        bucket, prefix = s3_address(uri)
+        with mapped(uri):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+            for upload in itertools.chain.from_iterable(page.get("Uploads", []) for page in pages):
+                if prefix.endswith("/") or upload["Key"] == prefix:
+                    self._abort(bucket, upload["Key"], upload["UploadId"])
+
     @property
     def _client(self) -> "S3Client":
         with self._lock:
             if self._patient is None:
-                self._patient = make_client(self._settings, attempts=self._attempts)
+                self._patient = make_client(self._settings, attempts=self._attempts, timeout=self._timeout)
             return self._patient
 
-    def _read(self, uri: str, read: Callable[[], bytes]) -> bytes:
-        """Call `read` until it gives a body: botocore does not retry one that breaks off."""
-        for attempt in range(READ_ATTEMPTS):
-            time.sleep(0.1 * (2**attempt - 1))
+    def _read(self, uri: str, read: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:
+        """Call `read` until it gives a body: botocore does not retry one that breaks off.
+
+        Args:
+            uri: for messages.
+            read: what is tried.
+            progress: says how many bytes are there; where MiBs came, tries begin to count anew.
+        """
+        failed, before = 0, progress()
+        while True:
             try:
                 with mapped(uri):
                     return read()
-            except (Corrupt, _BodyBroken) as error:
-                failure: RecastError = error
-        raise failure
+            except (Corrupt, BodyBroken) as error:
+                if progress() >= before + MIB:
+                    failed, before = 0, progress()
+                failed += 1
+                pause = pause_seconds(failed, attempts=READ_ATTEMPTS)
+                if pause is None:
+                    raise
+                log.warning("%s: try %d: %s", uri, failed, error)
+                time.sleep(pause)
 
     def _range(self, uri: str, bucket: str, key: str, info: ObjectInfo, offset: int, length: int) -> bytes:
-        answer = self._client.get_object(
-            Bucket=bucket, Key=key, Range=f"bytes={offset}-{offset + length - 1}", IfMatch=info.etag
-        )
+        answer = self._get_range(uri, bucket, key, info.etag, offset, length)
+        return b"".join(self._pieces(uri, answer, length))
+
+    def _get_range(
+        self, uri: str, bucket: str, key: str, etag: str, offset: int, length: int
+    ) -> "GetObjectOutputTypeDef":
+        from botocore.exceptions import ClientError
+
+        wanted = f"bytes={offset}-{offset + length - 1}"
+        try:
+            answer = self._client.get_object(Bucket=bucket, Key=key, Range=wanted, IfMatch=etag)
+        except ClientError as error:
+            if answer_code(error) in ALREADY_THERE or answer_status(error) == RANGE_NOT_SATISFIABLE:
+                raise self._other_version(uri, etag) from error
+            raise
         # Not every store honours If-Match.
-        if answer["ETag"] != info.etag:
-            raise changed(uri)
-        return _body(uri, answer, length)
+        if answer["ETag"] != etag:
+            answer["Body"].close()
+            raise self._other_version(uri, etag)
+        return answer
+
+    def _other_version(self, uri: str, etag: str) -> RecastError:
+        """The error for an answer about another version: a look at the object tells a change from a slip."""
+        if self.head(uri).etag == etag:
+            return BodyBroken(f"{uri}: answered with another version than is there; try again")
+        return changed(uri)
+
+    def _pieces(self, uri: str, answer: "GetObjectOutputTypeDef", length: int) -> Iterator[bytes]:
+        """An answer's body, of exactly `length` bytes, none of which may be long in coming."""
+        from botocore import exceptions as boto
+
+        if answer["ContentLength"] != length:
+            answer["Body"].close()
+            raise BodyBroken(f"{uri}: an answer of {answer['ContentLength']} bytes, not {length}; try again")
+        body, left = answer["Body"], length
+        try:
+            while True:
+                with _hurried(body, self._timeout + min(MIB, left) / LEAST_BYTES_A_SECOND):
+                    piece = body.read(MIB)
+                if not piece:
+                    break
+                left -= len(piece)
+                yield piece
+        except (boto.HTTPClientError, boto.IncompleteReadError) as error:
+            raise BodyBroken(f"{uri}: {error}; check the network to the store") from error
+        except boto.FlexibleChecksumError as error:
+            raise Corrupt(f"{uri}: {error}; write it again") from error
+        if left:
+            raise BodyBroken(f"{uri}: {left} of {length} bytes did not come; try again")
 
     def _write(self, uri: str, write_id: str, if_absent: bool, write: Callable[[], None]) -> bool:
         """Call `write`, and tell a refusal from the retry of a success whose answer was lost."""
@@ -207,7 +299,7 @@ class S3Store:
                         return False
                     if code not in CONFLICT or attempt == CONFLICT_ATTEMPTS:
                         raise
-                    time.sleep(0.2 * attempt)
+                    time.sleep(random.random() * 0.4 * attempt)
                 else:
                     return True
         raise AssertionError("the loop ends by itself")
@@ -288,94 +380,26 @@ class S3Store:
             log.warning("s3://%s/%s: unfinished upload %s is left behind: %s", bucket, key, upload, error)
 
 
-class _BodyBroken(StorageUnavailable):
+class BodyBroken(StorageUnavailable):
     """An answer whose body broke off."""
 
 
-def make_client(
-    settings: StorageSettings,
-    *,
-    attempts: int,
-    timeout: float = READ_TIMEOUT_SECONDS,
-    credentials: tuple[str, str] | None = None,
-) -> "S3Client":
-    """Make a thread-safe boto3 client.
+@contextmanager
+def _hurried(body: "StreamingBody", seconds: float) -> Iterator[None]:
+    """Break a body off that is still being read after so long: a byte now and then keeps a read timeout away."""
 
-    Args:
-        settings: where the store is.
-        attempts: tries of each request.
-        timeout: seconds without a byte after which a try has failed.
-        credentials: access key and secret key; AWS' own search, environment first, if None.
+    def stop() -> None:
+        # It may have come whole this very moment.
+        with suppress(RuntimeError, ValueError, OSError):
+            body._raw_stream.shutdown()  # type: ignore[attr-defined]  # its only way
 
-    Raises:
-        BadConfig: the CA bundle cannot be read, or the endpoint is no URL.
-    """
-    import boto3
-    from botocore.config import Config
-
-    _refuse_inner_address(settings.endpoint)
-    if settings.ca_bundle and not os.access(settings.ca_bundle, os.R_OK):
-        raise BadConfig(f"{settings.ca_bundle}: this CA bundle cannot be read; correct storage.caBundle")
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        connect_timeout=min(timeout, CONNECT_TIMEOUT_SECONDS),
-        read_timeout=timeout,
-        max_pool_connections=32,
-        tcp_keepalive=True,
-        s3={"addressing_style": "path" if settings.force_path_style else "auto"},
-        # A machine's proxy cannot reach that machine's own loopback.
-        proxies={} if _is_loopback(settings.endpoint) else None,
-    )
-    access, secret = credentials or (None, None)
-    with mapped(settings.endpoint or "s3"):
-        session = boto3.session.Session(aws_access_key_id=access, aws_secret_access_key=secret)
-        client = session.client(
-            "s3",
-            endpoint_url=settings.endpoint,
-            region_name=settings.region,
-            verify=settings.ca_bundle,
-            config=config,
-        )
-        if settings.endpoint is not None:
-            client.meta.events.register_first("before-call.s3.HeadBucket", _ask_for_no_region)  # type: ignore[arg-type]  # its answer counts
-        return client
-
-
-def _ask_for_no_region(**_: object) -> tuple[Any, dict[str, Any]]:
-    """Answer botocore's HeadBucket after a redirect: a store that redirects this, too, would be asked without end."""
-    from botocore.awsrequest import AWSResponse
-    from botocore.compat import HTTPHeaders
-
-    refused = {"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPHeaders": {}, "HTTPStatusCode": 301}}
-    return AWSResponse("", 301, HTTPHeaders(), None), refused
-
-
-def _refuse_inner_address(endpoint: str | None) -> None:
-    """Refuse an endpoint that leads to a link-local address, as clouds' metadata services have.
-
-    A name may lead elsewhere later: what keeps pods from these addresses for good is a NetworkPolicy.
-
-    Raises:
-        BadConfig: it does.
-    """
-    host = urllib.parse.urlsplit(endpoint or "").hostname
-    if host is None:
-        return
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
     try:
-        found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError):
-        # Said better by the first request.
-        return
-    for text in found:
-        if _is_inner(ipaddress.ip_address(text)):
-            raise BadConfig(f"{endpoint}: leads to {text}, which is no S3: correct storage.endpoint")
-
-
-def _is_inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    mapped_v4 = getattr(address, "ipv4_mapped", None)
-    if mapped_v4 is not None:
-        return _is_inner(mapped_v4)
-    return address.is_link_local or address.is_unspecified or address in AWS_METADATA
+        yield
+    finally:
+        timer.cancel()
 
 
 def part_size(size: int) -> int:
@@ -383,18 +407,28 @@ def part_size(size: int) -> int:
     return max(PART_BYTES, math.ceil(size / MOST_PARTS / MIB) * MIB)
 
 
-def _body(uri: str, answer: "GetObjectOutputTypeDef", length: int) -> bytes:
-    from botocore import exceptions as boto
+def _check(uri: str, answer: "GetObjectOutputTypeDef", data: bytes) -> None:
+    """Compare a whole body with what was written: by the sha256 that recast gives to all it writes, else by the ETag.
 
-    try:
-        data = answer["Body"].read() if answer["ContentLength"] == length else b""
-    except (boto.HTTPClientError, boto.IncompleteReadError) as error:
-        raise _BodyBroken(f"{uri}: {error}; check the network to the store") from error
-    except boto.FlexibleChecksumError as error:
-        raise Corrupt(f"{uri}: {error}; write it again") from error
-    if len(data) != length:
-        raise _BodyBroken(f"{uri}: an answer of {answer['ContentLength']} bytes, not {length}; try again")
-    return data
+    Raises:
+        Corrupt: it is something else.
+    """
+    kind, expected = SHA256, _lowered(answer["Metadata"]).get(SHA256)
+    if expected is None:
+        # What botocore compares itself; the checksums of multipart objects are not of their content.
+        if any("-" not in str(answer.get(name, "-")) for name in CHECKED_BY_BOTOCORE):
+            return
+        kind, expected = "md5", _md5_of(answer)
+    actual = hashlib.new(kind, data, usedforsecurity=False).hexdigest()
+    if expected is not None and actual != expected:
+        raise Corrupt(f"{uri}: its {kind} is {actual}, written as {expected}; write it again")
+
+
+def _md5_of(answer: "GetObjectOutputTypeDef | HeadObjectOutputTypeDef") -> str | None:
+    """The ETag, where it is the MD5 of the content: of what was put in one request, unless others' keys encrypt it."""
+    found = MD5_ETAG.fullmatch(answer["ETag"])
+    encrypted = answer.get("ServerSideEncryption") not in (None, "AES256") or "SSECustomerAlgorithm" in answer
+    return None if found is None or encrypted else found[1]
 
 
 def _facts(metadata: Mapping[str, str], sha256: str) -> dict[str, str]:
@@ -407,8 +441,3 @@ def _condition(if_absent: bool) -> dict[str, Any]:
 
 def _lowered(metadata: Mapping[str, str]) -> dict[str, str]:
     return {key.lower(): value for key, value in metadata.items()}
-
-
-def _is_loopback(endpoint: str | None) -> bool:
-    host = urllib.parse.urlsplit(endpoint or "").hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")

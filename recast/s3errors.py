@@ -14,8 +14,9 @@ ALREADY_THERE = frozenset({"PreconditionFailed", "412"})
 CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
 UPLOAD_GONE = frozenset({"NoSuchUpload"})
 _ABSENT = frozenset({"NoSuchKey", "NotFound", "404"})
-_BUSY = frozenset({"SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestTimeout"})
-_GARBLED = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
+BUSY = frozenset({"SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestTimeout"})
+GARBLED = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
+_OTHER_PARTS = frozenset({"InvalidPart", "InvalidPartOrder"})
 _CREDENTIALS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 )
@@ -91,8 +92,8 @@ def _from_answer(uri: str, error: "ClientError") -> RecastError:
         return BadConfig(f"{uri}: {said}; correct the credentials")
     if status == 403:
         return BadConfig(f"{uri}: {said}; check the credentials and what they allow, and this node's clock")
-    if code in CONFLICT or code in _GARBLED:
+    if code in CONFLICT | GARBLED | _OTHER_PARTS:
         return Transient(f"{uri}: {said}; try again")
-    if code in _BUSY or status in (0, 408, 429) or (status >= 500 and status != 501):
+    if code in BUSY or status in (0, 408, 429) or (status >= 500 and status != 501):
         return StorageUnavailable(f"{uri}: {said}, after retries; try again later")
     return BadConfig(f"{uri}: {said}; check region, addressing style and what this store supports")

@@ -258,7 +258,11 @@ class Limits(Model):
 class Segments(Model):
     """How the work is cut and fanned out."""
 
-    target_seconds: float = Field(60, gt=0, le=3600, description="Cut at the first keyframe after this long.")
+    target_seconds: Annotated[float, Field(gt=0, le=3600)] | Literal["Auto"] = Field(
+        60.0,
+        description="Cut at the first keyframe after this long. Auto: by the source's length, maxParallelism and what "
+        'a worker\'s start costs. A fraction of a second is written as a string: "0.5".',
+    )
     max_parallelism: int = Field(16, ge=1, le=100_000, description="Workers at once.")
     retries: int = Field(3, ge=0, le=20, description="Tries again for a segment whose worker failed.")
     per_pod: Annotated[int, Field(ge=1, le=1000)] | Literal["Auto"] = Field(

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from recast import exitcodes, log, names
 from recast.errors import BadConfig, RecastError
+from recast.exhausted import exhaustion_told
 from recast.layout import RunLayout, job_folder
 from recast.spec import JobSpec, Model
 from recast.stopping import Terminated, terminated_by_signals
@@ -126,7 +127,8 @@ def _result_of(body: Callable[[StageInput], StageResult]) -> StageResult:
     try:
         job = read_stage_input()
         log.bind(job=f"{job.namespace}/{job.name}", attempt=job.attempt)
-        return body(job)
+        with exhaustion_told():
+            return body(job)
     except RecastError as error:
         log.debug("traceback", error=error)
         segment = getattr(error, "segment", None)

@@ -13,13 +13,13 @@ from pathlib import Path
 from recast.errors import BadConfig, Corrupt, NotFound
 from recast.files import FileStore, replacing
 from recast.ranged import RangedReader
-from recast.s3 import SHA256, S3Store
+from recast.s3 import S3Store
+from recast.s3client import READ_TIMEOUT_SECONDS
 from recast.stored import ObjectInfo, StorageSettings, Store
 
 __all__ = ["ObjectInfo", "RangedReader", "Storage", "StorageSettings"]
 
-COPY_BYTES = 1 << 20
-DOWNLOAD_ATTEMPTS = 2
+DOWNLOAD_ATTEMPTS = 3
 
 
 class Storage:
@@ -31,16 +31,18 @@ class Storage:
             cannot do what is asked.
     """
 
-    def __init__(self, settings: StorageSettings, *, attempts: int = 5) -> None:
+    def __init__(self, settings: StorageSettings, *, attempts: int = 5, timeout: float = READ_TIMEOUT_SECONDS) -> None:
         """Connect to nothing yet.
 
         Args:
             settings: where the S3 store is.
             attempts: tries of each request, with growing pauses between them: 5 are about 10 s of a
-                store that refuses connections.
+                store that refuses connections. One that says that it is busy is asked three times as often.
+            timeout: seconds without a byte after which a try has failed.
         """
         self.settings = settings
-        self._stores: dict[str, Store] = {"s3": S3Store(settings, attempts=attempts), "file": FileStore()}
+        store = S3Store(settings, attempts=attempts, timeout=timeout)
+        self._stores: dict[str, Store] = {"s3": store, "file": FileStore()}
 
     def head(self, uri: str) -> ObjectInfo:
         """Give an object's facts without its content.
@@ -58,14 +60,19 @@ class Storage:
             return False
         return True
 
-    def get(self, uri: str) -> bytes:
-        """Read a whole object into memory, checked against its length and, if it has one, its sha256.
+    def get(self, uri: str, *, most: int | None = None) -> bytes:
+        """Read a whole object into memory, checked against its length and its sha256, or else its ETag.
+
+        Args:
+            uri: the object.
+            most: bytes that it may have.
 
         Raises:
             NotFound: there is no such object.
-            Corrupt: its bytes are not those that were written, on a second reading too.
+            BadInput: it has more than `most` bytes.
+            Corrupt: its bytes are not those that were written, on further readings too.
         """
-        return self._store(uri).get(uri)
+        return self._store(uri).get(uri, most=most)
 
     def put(self, uri: str, data: bytes, *, if_absent: bool = False, metadata: Mapping[str, str] | None = None) -> bool:
         """Write an object in one request; its sha256 goes with it.
@@ -117,21 +124,19 @@ class Storage:
         Raises:
             NotFound: there is no such object.
             BadInput: it was overwritten meanwhile.
-            Corrupt: its bytes hash to something else, on a second reading too.
+            Corrupt: its bytes hash to something else, on further readings too.
         """
         for _ in range(DOWNLOAD_ATTEMPTS):
-            info = self.head(uri)
-            expected = sha256 or info.metadata.get(SHA256)
-            digest = hashlib.sha256()
             with replacing(path) as part:
-                with self.open(uri, etag=info.etag) as source, part.open("wb") as sink:
-                    while piece := source.read(COPY_BYTES):
-                        digest.update(piece)
-                        sink.write(piece)
-                if expected is None or digest.hexdigest() == expected:
+                with part.open("w+b") as sink:
+                    written = self._store(uri).copy(uri, sink)
+                    sink.seek(0)
+                    actual = hashlib.file_digest(sink, "sha256").hexdigest()
+                expected = sha256 or written
+                if expected is None or actual == expected:
                     part.replace(path)
                     return
-        raise Corrupt(f"{uri}: sha256 is {digest.hexdigest()}, expected {expected}; write it again")
+        raise Corrupt(f"{uri}: sha256 is {actual}, expected {expected}; write it again")
 
     def open(self, uri: str, *, etag: str | None = None) -> RangedReader:
         """Open an object as a seekable binary file with flat memory; the content is not hashed.
@@ -161,6 +166,17 @@ class Storage:
             uri: the folder; ends with a slash, so that `run1` never takes `run10` along.
         """
         self._store(uri).delete_prefix(uri)
+
+    def drop_uploads(self, uri: str) -> None:
+        """Remove what writers that were killed left behind, which nobody sees but which takes room.
+
+        On S3 that is every upload in parts that was not completed; one that is still under way then fails as
+        `Transient`. Of a local file it is the hidden copies that no living process writes to.
+
+        Args:
+            uri: the object, or a folder with its slash.
+        """
+        self._store(uri).drop_uploads(uri)
 
     def _store(self, uri: str) -> Store:
         store = self._stores.get(uri.partition("://")[0])

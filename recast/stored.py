@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from recast import names
 from recast.errors import BadConfig, BadInput
@@ -50,8 +50,11 @@ class Store(Protocol):
     def head(self, uri: str) -> ObjectInfo:
         """Give an object's facts."""
 
-    def get(self, uri: str) -> bytes:
+    def get(self, uri: str, *, most: int | None) -> bytes:
         """Read a whole object, checked."""
+
+    def copy(self, uri: str, sink: BinaryIO) -> str | None:
+        """Write an object's content to a file, from where that stands; gives the sha256 it was written with."""
 
     def put(self, uri: str, data: bytes, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object in one request."""
@@ -70,6 +73,9 @@ class Store(Protocol):
 
     def delete_prefix(self, uri: str) -> None:
         """Delete the objects under a folder."""
+
+    def drop_uploads(self, uri: str) -> None:
+        """Remove what killed writers left."""
 
 
 def s3_address(uri: str) -> tuple[str, str]:
@@ -103,3 +109,8 @@ def changed(uri: str) -> BadInput:
         f"{uri}: it changed while it was read; leave it alone and start the job again",
         reason=names.SOURCE_CHANGED,
     )
+
+
+def too_large(uri: str, size: int, most: int) -> BadInput:
+    """Give the error for an object that is larger than what is read whole."""
+    return BadInput(f"{uri}: too large: {size} bytes, at most {most} are read; give a smaller one")

@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 
 from recast import log
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media.segments import decode_segment
 from recast.spec import Video
@@ -84,6 +85,7 @@ class Decoder:
             try:
                 pairs = list(zip_longest(islice(software, COMPARED_FRAMES), islice(hardware, COMPARED_FRAMES)))
             except (av.error.FFmpegError, NotImplementedError) as error:
+                raise_if_exhausted(error)
                 log.warning("the GPU does not decode: software goes on", codec=self._facts.codec, detail=str(error))
                 return False
         if all(_is_same(one, other) for one, other in pairs):
@@ -95,6 +97,7 @@ class Decoder:
         try:
             yield from self._by_gpu(path)
         except av.error.FFmpegError as error:
+            raise_if_exhausted(error)
             raise BadInput(f"{path.name}: the GPU does not decode it: {error}") from error
 
     def _decode_by_gpu(self, path: Path) -> Generator[VideoFrame, None, None]:

@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 
 from recast import names
 from recast.errors import BadInput, Corrupt
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.codecs import SAME_SAMPLES
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
@@ -145,6 +146,7 @@ def check_part(part: Path, *, frames: int, facts: VideoFacts, threads: int, name
                 shown.extend(_checked(frame, facts, name) for frame in packet.decode())
             extradata = context.extradata or b""
     except av.error.FFmpegError as error:
+        raise_if_exhausted(error)
         raise Corrupt(f"{name}: its part does not decode: {error}", reason=names.PART_MISMATCH) from error
     if shown != list(range(frames)):
         raise Corrupt(

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 from recast import log, names
 from recast.errors import BadConfig, BadInput, NotFound, RecastError
+from recast.exhausted import exhaustion_told
 from recast.layout import JsonValue, part_digest
 from recast.manifest import EncoderChoice, PartReport, Plan, Segment
 from recast.memory import bounded_memory
@@ -55,10 +56,12 @@ def work(job: StageInput) -> StageResult:
     """
     if job.run is None:
         raise BadConfig("RECAST_STAGE: run is missing: split reports it")
+    log.debug("modules are loaded")
     # CUDA sets aside more address space than there is memory.
     bounds = nullcontext() if job.spec.engine.name == "InSwapper" else bounded_memory()
     with bounds, tempfile.TemporaryDirectory(prefix="recast-swap-", ignore_cleanup_errors=True) as folder:
         pod = _Pod(job, job.run, Path(folder))
+        log.debug("plan is read")
         indices = segments_of_pod(completion_index(), job.segments_per_pod, pod.plan.segments)
         try:
             frames = sum(pod.do(index, following) for index, following in zip_longest(indices, indices[1:]))
@@ -73,7 +76,8 @@ def about(index: int) -> Iterator[None]:
     """Log lines and errors of the block are about a segment."""
     with log.within(segment=index):
         try:
-            yield
+            with exhaustion_told():
+                yield
         except RecastError as error:
             # Read by run_stage; of a task aside it is set already.
             error.segment = getattr(error, "segment", index)  # type: ignore[attr-defined]
@@ -140,7 +144,9 @@ class _Pod:
                 log.info("part is committed", frames=frames)
                 log.info("progress", frames=frames, of=frames)
                 return frames
+            log.debug("encoder is agreed")
             download = self._fetched(planned)
+            log.debug("packets are here")
             if following is not None:
                 self._fetch_ahead(following)
             self._start_engine()

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from controller.stages.published import output_exists, published_record, summary
-from controller.stages.scratch import remove_work
+from controller.stages.scratch import drop_unfinished, remove_work
 from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
@@ -59,6 +59,7 @@ def mux(job: StageInput) -> StageResult:
         if published is None:
             raise
         record = published
+    drop_unfinished(storage, layout, record.uri)
     if job.spec.storage.retain != "Always":
         remove_work(storage, layout)
     return StageResult(

@@ -18,6 +18,7 @@ from controller.stages.contentcheck import ContentCheck, fetch_model, load_model
 from controller.stages.published import output_exists, published_record, summary
 from recast import log, names
 from recast.errors import BadConfig, BadInput, Bug, NotFound
+from recast.fanout import segment_seconds
 from recast.layout import JsonValue, RunLayout, run_id
 from recast.manifest import Chunk, ContentOutcome, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
@@ -106,6 +107,8 @@ def name_run(spec: JobSpec, info: ObjectInfo, content_model: str = "") -> str:
         "audio": spec.audio.model_dump(mode="json"),
         "engine": spec.engine.name,
     }
+    if spec.segments.target_seconds == "Auto":
+        cut["maxParallelism"] = spec.segments.max_parallelism
     if spec.segments.normalise:
         cut["normalise"] = True
     if spec.content_check:
@@ -196,6 +199,7 @@ class _Split:
         self._normalises = False
         self._allowance = Allowance(job.spec.limits, self._name)
         self._allowance.opened(info.size)
+        self._seconds = 0.0
         self._begin(0)
 
     def _begin(self, first_key: int) -> None:
@@ -215,6 +219,7 @@ class _Split:
         with self._open() as container:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)
+            self._seconds = self._segment_seconds(container)
             with self._storage.open(self._info.uri, etag=self._info.etag) as file:
                 cut_off = is_truncated(container, file, self._info.size)
             if cut_off:
@@ -256,7 +261,7 @@ class _Split:
                     container,
                     facts,
                     timings,
-                    target_seconds=self._spec.segments.target_seconds,
+                    target_seconds=self._seconds,
                     folder=Path(folder),
                     most_slices=self._most_slices(),
                     before_next=self._wait_for_upload,
@@ -279,6 +284,14 @@ class _Split:
         if wanted is None:
             return None
         return ContentCheck(load_model(self._content, wanted.model), wanted, facts, self._name, self._moved)
+
+    def _segment_seconds(self, container: InputContainer) -> float:
+        return segment_seconds(
+            self._spec.segments.target_seconds,
+            duration=container.duration / 1_000_000 if container.duration else None,
+            workers=self._spec.segments.max_parallelism,
+            engine=self._spec.engine.name,
+        )
 
     def _most_slices(self) -> int:
         """How many slices a giant GOP is cut into at most."""

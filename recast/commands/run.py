@@ -23,6 +23,7 @@ from recast.commands.arguments import (
     to_uri,
 )
 from recast.commands.progress import show_progress
+from recast.cores import usable_cores
 from recast.errors import BadConfig, RecastError, UsageError
 from recast.local import (
     KEEP_AFTER,
@@ -73,10 +74,10 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an OUTPUT that exists")
     parser.add_argument(
         "--segment-seconds",
-        type=float,
+        type=seconds_or_auto,
         default=10.0,
         metavar="S",
-        help="least length of a segment (default: %(default)g)",
+        help="least length of a segment, or auto: by SOURCE's length and --workers (default: %(default)g)",
     )
     parser.add_argument(
         "--normalise",
@@ -119,7 +120,7 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
 
 def default_workers() -> int:
     """As many as there are cores to run on, eight at most."""
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(8, usable_cores())
 
 
 def run(options: argparse.Namespace) -> int:
@@ -196,6 +197,11 @@ def _kinds(text: str) -> tuple[Any, ...]:
         if kind not in TRACKS:
             raise UsageError(f"--drop-tracks {kind}: give kinds out of {', '.join(TRACKS)}")
     return kinds
+
+
+def seconds_or_auto(text: str) -> float | Literal["Auto"]:
+    """What --segment-seconds takes; ValueError where it is neither."""
+    return "Auto" if text.lower() == "auto" else float(text)
 
 
 def _quality(text: str) -> int | Literal["Lossless"]:

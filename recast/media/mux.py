@@ -11,6 +11,7 @@ from pathlib import Path
 
 from recast import names
 from recast.errors import BadInput, Transient
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import Plan, Track
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
 from recast.media.formats import SEGMENT_DEMUXERS, ffmpeg_input
@@ -91,6 +92,7 @@ def mux(plan: Plan, files: MuxFiles, *, audio: Audio, metadata: Mapping[str, str
         ]
         run_ffmpeg(command, moved=moved)
     except FFmpegFailed as error:
+        raise_if_exhausted(error, str(files.output.parent))
         if any("unsupported" in line.lower() or "not supported" in line.lower() for line in error.lines):
             raise BadInput(
                 f"{plan.source.uri}: .{plan.container} cannot hold one of its tracks: {error}: use .mkv",

@@ -7,7 +7,6 @@ known at once, without waiting for packets that are shown earlier.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +20,7 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import Segment, VideoFacts
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
 
@@ -49,7 +49,8 @@ class SegmentWriter:
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)
                 self._container.start_encoding()
-            except (av.error.FFmpegError, ValueError):
+            except (av.error.FFmpegError, ValueError) as error:
+                raise_if_exhausted(error, str(path))
                 self._container.close()
                 continue
             return
@@ -103,13 +104,17 @@ def decode_segment(
         for packet in container.demux(stream):
             if packet.pts is not None:
                 packet.pts = _stamp(packet)
-            with contextlib.suppress(av.error.FFmpegError):
+            try:
                 yield from packet.decode()
+            except av.error.FFmpegError as error:
+                raise_if_exhausted(error)
 
 
 def _stamp(packet: Packet[VideoStream]) -> int:
-    # Not every container takes milliseconds for its ticks.
     assert packet.pts is not None
+    # Not every container takes milliseconds for its ticks.
+    if packet.time_base == MILLISECOND:
+        return packet.pts
     return round(packet.pts * Fraction(packet.time_base or MILLISECOND) / MILLISECOND)
 
 

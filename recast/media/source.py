@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import FieldOrder, Hdr, VideoFacts
 from recast.media.formats import open_media
 from recast.media.limits import over
@@ -55,6 +56,7 @@ def open_source(file: Any, name: str, limits: Limits | None = None) -> Iterator[
         # Demuxers call it that, too, where they come upon one stream more.
         raise over(name, "more tracks, or an index for which there is no memory", "streams", limits.streams) from error
     except READ_ERRORS as error:
+        raise_if_exhausted(error)
         raise BadInput(f"{name}: not a video file that FFmpeg can read ({_plain(error)})") from error
     try:
         _refuse_over(container, name, limits)

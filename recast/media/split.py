@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import source, timing
 from recast.media.cut import Cutter, SegmentFrames, virtual_slices
@@ -138,6 +139,7 @@ class _Splitting:
                 yield self._finish(closing)
             yield self._finish(current)
         except av.error.FFmpegError as error:
+            raise_if_exhausted(error)
             raise BadInput(f"{self._name}: cannot be cut: {error}", reason=names.CORRUPT_SOURCE) from error
 
     def _cuts_at(self, packet: Packet[VideoStream], time: PacketTime) -> bool:
@@ -213,7 +215,8 @@ class _KeyframeCheck:
         try:
             copy: Packet[VideoStream] = Packet(bytes(packet))  # type: ignore[assignment]  # it has no stream yet
             frames = timing.feed(self._decoder, copy, 0) + timing.drain(self._decoder)
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            raise_if_exhausted(error)
             return False
         for frame in frames:
             if (frame.width, frame.height) != (self._facts.width, self._facts.height):

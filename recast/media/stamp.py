@@ -17,6 +17,7 @@ import av
 
 from recast import names
 from recast.errors import Corrupt
+from recast.exhausted import raise_if_exhausted
 from recast.media import formats
 
 
@@ -94,7 +95,7 @@ def stamp_parts(
         ):
             stream = source.streams.video[0]
             track = output.add_stream_from_template(stream, opaque=True)
-            clock = decode_times(pts, reorder, fine)
+            clock, tick = decode_times(pts, reorder, fine), time_base / fine
             packets = (packet for packet in source.demux(stream) if packet.size)
             for part in parts:
                 part_digest, base = hashlib.sha256(), None
@@ -109,7 +110,7 @@ def stamp_parts(
                         raise _mismatch(part, f"has a frame at {rank}")
                     part_digest.update(packet)
                     digest.update(packet)
-                    packet.stream, packet.time_base = track, time_base / fine
+                    packet.stream, packet.time_base = track, tick
                     packet.pts = (pts[done + rank] - pts[0]) * fine
                     packet.dts = next(clock) - pts[0] * fine
                     packet.duration = frame_ticks * fine
@@ -119,6 +120,7 @@ def stamp_parts(
                 if part_digest.hexdigest() != part.packets_sha256:
                     raise _mismatch(part, "has other packets than its report says")
     except av.error.FFmpegError as error:
+        raise_if_exhausted(error, str(folder))
         raise Corrupt(f"the parts cannot be concatenated: {error}", reason=names.PART_MISMATCH) from error
     return StampedVideo(path, digest.hexdigest(), time_base.denominator * fine)
 

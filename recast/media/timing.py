@@ -26,7 +26,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from recast import names
+from recast.cores import usable_cores
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import source
 
@@ -34,6 +36,8 @@ OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 
 HEAD_PACKETS = 48
 MAX_FRAMES = 50_000_000
+MOST_DECODERS = 8
+"""Threads, each of which holds a picture."""
 MOST_AT_ONE_TIME = 64
 """More frames than this with the same time are no times at all."""
 
@@ -162,7 +166,7 @@ def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str) -> Timi
         stream = source.video_stream(container, name)
         source.read_only(container, stream)
         context = stream.codec_context
-        context.thread_type = "AUTO"
+        context.thread_type, context.thread_count = "AUTO", min(usable_cores(), MOST_DECODERS)
         own, shown, first_key = array("q"), array("q"), None
         for index, packet in numbered_packets(container, name):
             if index >= MAX_FRAMES:
@@ -228,7 +232,8 @@ def drain(context: VideoCodecContext) -> list[VideoFrame]:
     """The frames that a decoder still holds."""
     try:
         return context.decode(None)
-    except av.error.FFmpegError:
+    except av.error.FFmpegError as error:
+        raise_if_exhausted(error)
         return []
 
 
@@ -263,6 +268,7 @@ def _feed_or_refuse(
     try:
         return feed(context, packet, number)
     except av.error.FFmpegError as error:
+        raise_if_exhausted(error)
         if not begun:
             return []
         raise BadInput(

@@ -95,7 +95,7 @@ class Running:
         ours, theirs = os.pipe()
         options = [f"pipe:{theirs}" if each == LINES else each for each in options]
         base = [executable(), "-hide_banner", "-nostdin", "-nostats", "-loglevel", level]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  # FFmpeg, by a list of words
             [*base, *media.input(), *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

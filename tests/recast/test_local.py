@@ -1,15 +1,12 @@
 """The local runner's arithmetic and what it makes of a stage that died; the runs themselves are in the media tier."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recast import exitcodes, local, names
-from recast.local import KEEP_AFTER, StageFailed, is_in_use, job_name, remove_run, runs_folder, segments_per_worker
+from recast.local import KEEP_AFTER, StageFailed, is_in_use, job_name, remove_run, runs_folder
 from recast.spec import JobSpec
 from recast.stage import StageResult
 
@@ -24,22 +21,6 @@ SPEC: dict[str, Any] = {
 
 def spec(**changes: Any) -> JobSpec:
     return JobSpec.model_validate(SPEC | changes)
-
-
-@given(st.integers(0, 100_000), st.integers(1, 64))
-def test_workers_get_between_1_and_32_segments_and_each_some_turns(segments: int, workers: int) -> None:
-    each = segments_per_worker(segments, workers)
-    assert 1 <= each <= 32
-    assert each == 32 or math.ceil(segments / each) <= 4 * workers
-    if segments >= 4 * workers:
-        assert math.ceil(segments / each) >= min(2 * workers, math.ceil(segments / 32))
-
-
-@pytest.mark.parametrize(
-    ("segments", "workers", "each"), [(1, 8, 1), (8, 2, 1), (9, 2, 2), (100, 2, 13), (10_000, 2, 32), (0, 1, 1)]
-)
-def test_segments_per_worker(segments: int, workers: int, each: int) -> None:
-    assert segments_per_worker(segments, workers) == each
 
 
 def test_a_jobs_name_stays_the_same_from_release_to_release() -> None:

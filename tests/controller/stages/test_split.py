@@ -94,6 +94,11 @@ def test_a_run_is_another_where_the_content_check_is() -> None:
     assert name_run(renamed, INFO, "m") == name_run(specs[0], INFO, "m")
 
 
+def test_a_run_cut_automatically_is_another_for_more_workers() -> None:
+    few, many = ({"targetSeconds": "Auto", "maxParallelism": workers} for workers in (4, 8))
+    assert len({name_run(spec(segments=each), INFO) for each in (few, many, {})}) == 3
+
+
 def test_a_run_is_another_where_the_splitter_is(monkeypatch: pytest.MonkeyPatch) -> None:
     before = name_run(spec(), INFO)
     monkeypatch.setattr(split, "SPLITTER_VERSION", SPLITTER_VERSION + 1)
@@ -208,7 +213,7 @@ def test_a_second_pass_has_keys_of_its_own(tmp_path: Path, storage: Storage, mon
         stream_index=0, codec="h264", width=64, height=48, pix_fmt="yuv420p", time_base=Fraction(1, 25),
         rate=Fraction(25), sar=Fraction(1),
     )  # fmt: skip
-    opened = SimpleNamespace(start_time=0)
+    opened = SimpleNamespace(start_time=0, duration=None)
     monkeypatch.setattr(Storage, "upload", delayed)
     monkeypatch.setattr(split, "split_packets", split_packets)
     monkeypatch.setattr(split, "read_timing", lambda *_: (facts, None))
