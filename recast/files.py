@@ -19,7 +19,7 @@ from typing import BinaryIO
 from recast.errors import BadConfig, BadInput, NotFound, StorageUnavailable
 from recast.exhausted import raise_if_exhausted
 from recast.ranged import RangedReader, Wrap
-from recast.stored import ObjectInfo, changed, local_path, too_large
+from recast.stored import ObjectInfo, changed, local_path, TooLarge
 
 LOCAL_BLOCK_BYTES = 1 << 20
 HIDDEN_SUFFIX = ".part"
@@ -43,7 +43,7 @@ class FileStore:
         """Read a file whole."""
         with self.open(uri, etag=None) as reader:
             if most is not None and reader.size > most:
-                raise too_large(uri, reader.size, most)
+                raise TooLarge(uri, reader.size, most)
             return reader.read() or b""
 
     def copy(self, uri: str, sink: BinaryIO) -> str | None:

@@ -29,7 +29,7 @@ from recast.ranged import SPARSE_BYTES, RangedReader, Wrap
 from recast.s3client import make_client
 from recast.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
 from recast.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, written_sha256
-from recast.stored import ContentHash, ObjectInfo, StorageSettings, changed, s3_address, too_large
+from recast.stored import ContentHash, ObjectInfo, StorageSettings, changed, s3_address, TooLarge
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -95,7 +95,7 @@ class S3Store:
             answer = self._client.get_object(Bucket=bucket, Key=key)
             if most is not None and answer["ContentLength"] > most:
                 answer["Body"].close()
-                raise too_large(uri, answer["ContentLength"], most)
+                raise TooLarge(uri, answer["ContentLength"], most)
             data = b"".join(self._pieces(uri, answer, answer["ContentLength"]))
             check_content(uri, answer, data)
             return data

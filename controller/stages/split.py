@@ -24,27 +24,30 @@ from recast.layout import JsonValue, RunLayout, run_id
 from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
+from recast.media.limits import Allowance, over
 from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
+from recast.memory import bounded_memory
 from recast.modelstore import files_of
-from recast.spec import Engine, JobSpec, Model
+from recast.spec import Engine, JobSpec, Limits, Model
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
+from recast.stored import TooLarge
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
 from recast.watchdog import Watchdog
 
 CHUNK_FRAMES = 20_000
-MAX_FACE_BYTES = 64 << 20
 SECOND_PASS = 500_000
 """Where keys begin when times collide: no key is written with two meanings, even by two splits at once."""
 
 
 def main() -> int:
     """Run the stage; returns the exit code."""
-    return run_stage(split)
+    with bounded_memory():
+        return run_stage(split)
 
 
 def split(job: StageInput) -> StageResult:
@@ -142,14 +145,14 @@ def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -
 
 def pin_inputs(storage: Storage, spec: JobSpec) -> dict[str, JsonValue]:
     """Everything besides the segments that the pixels depend on, by sha256 and version."""
-    faces = [[_sha256(storage, uri) for uri in pair.source] for pair in spec.faces]
+    faces = [[_sha256(storage, uri, spec.limits) for uri in pair.source] for pair in spec.faces]
     inputs: dict[str, JsonValue] = {
         "engine": spec.engine.name,
         "pixelVersion": PIXEL_VERSION[spec.engine.name],
         "faces": faces,
         "targets": [pair.target.model_dump(mode="json", exclude_none=True) for pair in spec.faces],
     }
-    references = [_sha256(storage, pair.target.reference) for pair in spec.faces if pair.target.reference]
+    references = [_sha256(storage, pair.target.reference, spec.limits) for pair in spec.faces if pair.target.reference]
     if references:
         inputs["references"] = references
     if spec.engine.models is not None:
@@ -168,8 +171,11 @@ def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
     }
 
 
-def _sha256(storage: Storage, uri: str) -> str:
-    return hashlib.sha256(storage.get(uri, most=MAX_FACE_BYTES)).hexdigest()
+def _sha256(storage: Storage, uri: str, limits: Limits) -> str:
+    try:
+        return hashlib.sha256(storage.get(uri, most=limits.image_bytes)).hexdigest()
+    except TooLarge as error:
+        raise over(uri, f"a face image of {error.size} bytes", "imageBytes", limits.image_bytes) from error
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:
@@ -200,12 +206,15 @@ class _Split:
         self._file = SourceFile(storage, info)
         self._run = layout.prefix.rsplit("/", 1)[-1]
         self._normalises = False
+        self._allowance = Allowance(job.spec.limits, self._name)
+        self._allowance.opened(info.size)
         self._seconds = 0.0
         self._mends = job.spec.video.on_bad_frames != "Fail"
         self._begin(0)
 
     def _begin(self, first_key: int) -> None:
         self._first_key = first_key
+        self._allowance.packets = 0
         self._pending: list[Segment] = []
         self._sliced: list[int] = []
         self._marks: list[Marks] = []
@@ -277,13 +286,13 @@ class _Split:
                     folder=Path(folder),
                     most_slices=self._most_slices(),
                     before_next=self._wait_for_upload,
-                    moved=self._moved,
+                    moved=self._read_packet,
                     name=self._name,
                     mends=self._mends,
                 )
                 try:
                     for file in files:
-                        self._take(file, uploads)
+                        self._take(file, facts, uploads)
                 except TimesCollide:
                     self._wait_for_upload()
                     raise
@@ -314,10 +323,14 @@ class _Split:
 
     @contextmanager
     def _open(self) -> Iterator[InputContainer]:
-        with source.open_source(self._file.rewound(), self._name) as container:
+        with source.open_source(self._file.rewound(), self._name, self._spec.limits) as container:
             yield container
 
-    def _take(self, file: SegmentFile, uploads: ThreadPoolExecutor) -> None:
+    def _read_packet(self) -> None:
+        self._allowance.packet()
+        self._moved()
+
+    def _take(self, file: SegmentFile, facts: VideoFacts, uploads: ThreadPoolExecutor) -> None:
         """Send a segment file on its way and note its segments."""
         if self._check is not None:
             self._check.look(file)
@@ -342,6 +355,7 @@ class _Split:
             self._pending.append(segment)
             self._segments += 1
             self._frames += segment.frames
+            self._allowance.shown(float((segment.pts[-1] - self._first_pts) * facts.time_base))
         if self._normalises and len(file.slices) > 1:
             self._sliced.append(number)
         if file.preroll or file.damaged:

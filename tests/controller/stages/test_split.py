@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from controller.stages import split
-from controller.stages.split import MAX_FACE_BYTES, name_run, pin_inputs, refuse_existing_output
+from controller.stages.split import name_run, pin_inputs, refuse_existing_output
 from recast import names
 from recast.errors import BadConfig, BadInput, NotFound
 from recast.layout import RunLayout
 from recast.manifest import OutputRecord, VideoFacts
 from recast.media import tracks
 from recast.media.split import SegmentFile, TimesCollide
-from recast.spec import Engine, JobSpec
+from recast.spec import Engine, JobSpec, Limits
 from recast.stage import StageInput
 from recast.storage import ObjectInfo, Storage, StorageSettings
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
@@ -155,7 +155,7 @@ def test_a_face_that_is_not_there_or_is_no_photo_is_refused(tmp_path: Path, stor
     with pytest.raises(NotFound, match="none.png"):
         pin_inputs(storage, local(tmp_path, "none.png"))
     with (tmp_path / "large.png").open("wb") as file:
-        file.truncate(MAX_FACE_BYTES + 1)
+        file.truncate(Limits().image_bytes + 1)
     with pytest.raises(BadInput, match="large.png"):
         pin_inputs(storage, local(tmp_path, "large.png"))
 
