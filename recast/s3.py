@@ -299,7 +299,7 @@ class S3Store:
                         return False
                     if code not in CONFLICT or attempt == CONFLICT_ATTEMPTS:
                         raise
-                    time.sleep(random.random() * 0.4 * attempt)
+                    time.sleep(random.random() * 0.4 * attempt)  # noqa: S311  # a pause is no secret
                 else:
                     return True
         raise AssertionError("the loop ends by itself")
