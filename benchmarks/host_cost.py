@@ -1,11 +1,11 @@
 """Host milliseconds a frame of the InSwapper engine, and of InsightFace's own loop, with models that cost nothing.
 
-The models' sessions answer at once with what was worked out before: one face, or four, and a swapped crop. What is left
-is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region back; for InsightFace
-its usual loop, cv2's reader, `get`, paste and cv2's writer. All take turns in one process on one core; the
-least of the rounds counts.
+The models' sessions answer at once with what was worked out before: one face, or four, and a swapped crop. What is
+left is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region back into the
+frame; for InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer. All take turns in one process on one
+core; the least of the rounds counts.
 
-    taskset -c 0 python -m benchmarks.host_cost [--frames 50] [--size 1080 2160] [--facefusion CHECKOUT]
+    taskset -c 0 python -m benchmarks.host_cost [--frames 50] [--size 1080 2160]
 """
 
 import argparse
@@ -42,7 +42,8 @@ Faces = Sequence[tuple[float, float, float]]
 """Left, top and width of each in a picture of 1920 x 1080."""
 ONE: Faces = ((1000.0, 300.0, 540.0),)
 FOUR: Faces = ((60.0, 200.0, 216.0), (380.0, 150.0, 270.0), (760.0, 250.0, 360.0), (1300.0, 300.0, 432.0))
-LEAST_TIMES = 10
+HEAD = """| height | faces | recast, ms a frame | of that decoding | InsightFace's loop | times (target: 10) |
+|---|---|---|---|---|---|"""
 EMBEDDING = np.linspace(-1, 1, 512, dtype=np.float32)
 
 
@@ -189,9 +190,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     cv2.setNumThreads(1)
-    heads = ("height", "faces", "recast, ms a frame", "of that decoding", "InsightFace's loop")
-    print(f"| {' | '.join(heads)} | times (at least {LEAST_TIMES}) |")
-    print("|---|---|---|---|---|---|")
+    print(HEAD)
     with tempfile.TemporaryDirectory() as folder:
         for height in arguments.size:
             clip = Path(folder, f"{height}.mp4")
