@@ -136,7 +136,8 @@ def test_keys_are_in_no_object_log_report_or_command_line(
     seen |= scratch_and_outputs(storage, s3, place)
 
     secrets = [os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], STRANGERS_ID, WRONG_KEY, TOKEN]
-    assert leaks(secrets, seen) == []
+    found = leaks(secrets, seen)
+    assert not found, "\n".join(found)
     # All of it was looked at, and a key is known in an object where there is one.
     assert set(leaks(secrets, held)) == {f"secrets {each}" for each in (SECRET, WRONG, STRANGER)}
     looked_at = "\n".join(seen)
