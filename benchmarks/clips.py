@@ -1,5 +1,6 @@
 """The sources that are measured: real pictures at a size of choice, and long ones of small pictures."""
 
+import math
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -40,3 +41,20 @@ def make_small(path: Path, minutes: float, size: str = "160x90", rate: str = "25
     inputs = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}", "-f", "lavfi", "-i", "sine=440:r=48000"]
     coded = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-c:a", "aac", "-b:a", "64k"]
     measure(ffmpeg(*inputs, "-t", str(60 * minutes), *coded, path))
+
+
+def make_heavy(path: Path, megabytes: float, folder: Path) -> None:
+    """Noisy pictures of 1080p, some 100 Mbit/s, looped to a size; with a tone.
+
+    Args:
+        path: the file to write.
+        megabytes: its least size.
+        folder: for what is looped.
+    """
+    once = folder / "once.mp4"
+    if not once.exists():
+        inputs = ["-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25", "-f", "lavfi", "-i", "sine=440:r=48000"]
+        coded = ["-vf", "noise=alls=40:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "24", "-g", "50"]
+        measure(ffmpeg(*inputs, "-t", "4", *coded, "-pix_fmt", "yuv420p", "-c:a", "aac", once))
+    loops = max(0, math.ceil(megabytes * 1e6 / once.stat().st_size) - 1)
+    measure(ffmpeg("-stream_loop", str(loops), "-i", once, "-c", "copy", path))

@@ -110,15 +110,23 @@ def pause_before(tries: int) -> float:
 
 @contextlib.contextmanager
 def embedded_job(spec: JobSpec, folder: Path) -> Iterator[JobSpec]:
-    """An embedded store for the job: gives the spec that names it; credentials go into this process' environment."""
+    """An embedded store for the job: gives the spec that names it; credentials go into this process' environment.
+
+    Raises:
+        Transient: what failed in the block did so because the store's disk is full.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "job.json").write_text(json.dumps({"source": spec.source.uri, "output": spec.output.uri}))
     with EmbeddedStore(folder / "store") as store:
         # The whole store is removed in the end.
         own = {"endpoint": store.endpoint, "scratch": f"s3://{store.bucket}/runs", "retain": "Always"}
         storage = spec.storage.model_copy(update=own)
-        with _environment(store.environment(base=os.environ)):
-            yield spec.model_copy(update={"storage": storage})
+        try:
+            with _environment(store.environment(base=os.environ)):
+                yield spec.model_copy(update={"storage": storage})
+        except (StorageUnavailable, StageFailed):
+            store.raise_if_full()
+            raise
 
 
 class LocalRun:

@@ -1,5 +1,6 @@
 """What split writes and the others read: source facts, tracks, encoder settings, segments, the frame list."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -15,11 +16,28 @@ FieldOrder = Literal["progressive", "tff", "bff"]
 
 
 class SourceObject(Model):
-    """The source, pinned: every later read asks for this very ETag."""
+    """The source, pinned: every later read asks for this very ETag.
+
+    Attributes:
+        indexed: whether the container says where each packet is, so that one track is read without the others.
+    """
 
     uri: str
     etag: str
     size: int
+    indexed: bool = False
+
+
+class SourceSums(Model):
+    """What the bytes of a source in S3 are, as split read them.
+
+    Attributes:
+        block_bytes: of each block but the last.
+        crc32: of each block.
+    """
+
+    block_bytes: int
+    crc32: tuple[int, ...]
 
 
 class Hdr(Model):
@@ -190,6 +208,18 @@ class BadRun(Model):
         return f"{which}, from {self.seconds:.3f} s on: {shown}"
 
 
+def joined(runs: Iterable[BadRun]) -> tuple[BadRun, ...]:
+    """Runs that follow each other and show the same, as one."""
+    found: list[BadRun] = []
+    for run in runs:
+        last = found[-1] if found else None
+        if last is not None and last.first + last.frames == run.first and last.shows == run.shows:
+            found[-1] = last.model_copy(update={"frames": last.frames + run.frames})
+        else:
+            found.append(run)
+    return tuple(found)
+
+
 class NormalisedSegment(Model):
     """A segment's frames, and nothing else, coded anew without loss; frame k is packet k.
 
@@ -228,6 +258,7 @@ class Plan(Model):
         inputs: what is pinned besides the segments: engine, pixel version, sha256 of each face.
         chunks: the first segment of each chunk.
         first_chunk: the number in the first chunk's key; the others follow.
+        chunk: the only chunk of a short plan, which has no key then.
         first_pts: the first frame's time.
         start_seconds: the source's own start, subtracted from every track on the way out.
         content_check: what the content check saw, where the job asks for one.
@@ -244,6 +275,7 @@ class Plan(Model):
     frames: int
     chunks: tuple[int, ...]
     first_chunk: int = 0
+    chunk: Chunk | None = None
     first_pts: int
     start_seconds: Rational
     content_check: ContentOutcome | None = None

@@ -32,6 +32,8 @@ class PlannedSegment:
 
 def read_chunk(storage: Storage, layout: RunLayout, plan: Plan, number: int) -> Chunk:
     """A chunk of the plan, as split wrote it."""
+    if plan.chunk is not None:
+        return plan.chunk
     return Chunk.model_validate_json(storage.get(layout.chunk(plan.first_chunk + number)))
 
 

@@ -10,7 +10,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property, partial
 from itertools import zip_longest
 from pathlib import Path
@@ -21,6 +21,7 @@ from recast.errors import BadConfig, BadInput, FramesDamaged, NotFound, RecastEr
 from recast.exhausted import exhaustion_told
 from recast.layout import JsonValue, part_digest
 from recast.manifest import BadRun, EncoderChoice, PartReport, Plan, Segment
+from recast.memory import bounded_memory
 from recast.mending import Mender
 from recast.modelstore import Role, cache_folder, cached
 from recast.packets import PlannedSegment, read_segments
@@ -57,7 +58,9 @@ def work(job: StageInput) -> StageResult:
     if job.run is None:
         raise BadConfig("RECAST_STAGE: run is missing: split reports it")
     log.debug("modules are loaded")
-    with tempfile.TemporaryDirectory(prefix="recast-swap-", ignore_cleanup_errors=True) as folder:
+    # CUDA sets aside more address space than there is memory.
+    bounds = nullcontext() if job.spec.engine.name == "InSwapper" else bounded_memory()
+    with bounds, tempfile.TemporaryDirectory(prefix="recast-swap-", ignore_cleanup_errors=True) as folder:
         pod = _Pod(job, job.run, Path(folder))
         log.debug("plan is read")
         indices = segments_of_pod(completion_index(), job.segments_per_pod, pod.plan.segments)
@@ -374,7 +377,7 @@ class _Pod:
             sources = [self._pinned(uri, sha256) for uri, sha256 in zip(pair.source, hashes, strict=True)]
             wanted = pair.target.reference
             pairs.append(PairFiles(sources, pair.target, self._pinned(wanted, next(references)) if wanted else None))
-        return make_engine(self._spec.engine, pairs, self._models)
+        return make_engine(self._spec.engine, pairs, self._models, self._spec.limits)
 
     def _pinned(self, uri: str, sha256: str) -> Labelled:
         """An image that the job began with."""

@@ -53,7 +53,6 @@ class _Normalise:
         self._stall_seconds = job.spec.worker.stall_seconds
         self._storage, self._layout = storage, layout
         self._plan = Plan.model_validate_json(storage.get(layout.plan))
-        self._there = {info.uri for info in storage.list(layout.normalised_folder)}
 
     def objects(self) -> Iterator[tuple[int, list[Segment]]]:
         """Each object that is to be normalised, and its segments."""
@@ -128,7 +127,7 @@ class _Normalise:
         except NotFound:
             return False
         slices = (self._layout.normalised(made.index, made.sha256) for made in record.segments)
-        if all(slice_ in self._there or self._storage.exists(slice_) for slice_ in slices):
+        if all(self._storage.exists(slice_) for slice_ in slices):
             return True
         self._storage.delete(uri)
         return False

@@ -14,13 +14,16 @@ from recast.commands.arguments import (
     Commands,
     add_content_arguments,
     add_face_arguments,
+    add_limit_argument,
     consent_of,
     content_check_of,
     engine_of,
     faces_of,
+    limits_of,
     to_uri,
 )
 from recast.commands.progress import show_progress
+from recast.cores import usable_cores
 from recast.errors import BadConfig, RecastError, UsageError
 from recast.local import (
     KEEP_AFTER,
@@ -69,6 +72,7 @@ def add_parser(commands: Commands, text: str) -> None:
     add_face_arguments(parser)
     parser.add_argument("--consent", metavar="TEXT", help="on whose permission; needed wherever a face is changed")
     add_content_arguments(parser)
+    add_limit_argument(parser)
     _add_video_arguments(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an OUTPUT that exists")
     parser.add_argument(
@@ -126,7 +130,7 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
 
 def default_workers() -> int:
     """As many as there are cores to run on, eight at most."""
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(8, usable_cores())
 
 
 def run(options: argparse.Namespace) -> int:
@@ -189,6 +193,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
                 retries=options.retries,
                 normalise=options.normalise,
             ),
+            limits=limits_of(options),
             storage=Storage(endpoint=options.endpoint_url, scratch=options.scratch or EMBEDDED_SCRATCH),
         )
     except ValidationError as error:

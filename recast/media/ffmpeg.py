@@ -65,7 +65,7 @@ def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
             raise
         reader.join()
     if process.returncode != 0:
-        raise FFmpegFailed(process.returncode, lines)
+        raise FFmpegFailed(process.returncode, tuple(lines))
 
 
 def _keep(stream: IO[bytes], lines: deque[str]) -> None:

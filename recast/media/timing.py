@@ -26,6 +26,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from recast import names
+from recast.cores import usable_cores
 from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
@@ -35,6 +36,8 @@ OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 
 HEAD_PACKETS = 48
 MAX_FRAMES = 50_000_000
+MOST_DECODERS = 8
+"""Threads, each of which holds a picture."""
 MOST_AT_ONE_TIME = 64
 """More frames than this with the same time are no times at all."""
 
@@ -176,7 +179,7 @@ def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str, *, mend
         stream = source.video_stream(container, name)
         source.read_only(container, stream)
         context = stream.codec_context
-        context.thread_type = "AUTO"
+        context.thread_type, context.thread_count = "AUTO", min(usable_cores(), MOST_DECODERS)
         own, shown, keyframes, first_key = array("q"), array("q"), 0, None
         damage: FramesDamaged | None = None
         for index, packet in numbered_packets(container, name):

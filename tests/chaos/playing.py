@@ -1,20 +1,18 @@
 """Runs a job as Kubernetes would, and kills what it was told to kill."""
 
-import json
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 from recast import exitcodes, names
 from recast.stage import StageInput
 from tests.chaos.kills import Kill, describe
-from tests.chaos.processes import Running, Start, send, wait
+from tests.chaos.processes import Running, Start, begin, send
 from tests.chaos.world import PODS, World
 from tests.s3proxy import Answer, Forward, Gone, Request
 
@@ -144,36 +142,25 @@ class Play:
                 return said
             if killed and not self._forever:
                 continue
-            assert killed or code in RETRIED, f"{pod} ended with {code}: {said}: see {self._log(pod)}"
+            assert killed or code in RETRIED, f"{pod} ended with {code}: {said}: see {self._world.folder}"
             failures += 1
         raise GaveUp(pod)
 
     def _once(self, pod: str, job: StageInput) -> tuple[int, bool, dict[str, Any]]:
         """One process; gives its code, whether it was killed on purpose, and its message."""
-        stage, _, index = pod.partition("-")
         with self._lock:
             self._processes += 1
             name = f"{pod}.{self._processes}"
-        message = self._world.folder / f"{job.name}-{name}.json"
-        environment = self._world.environment(name) | {
-            "RECAST_STAGE": job.model_dump_json(by_alias=True),
-            "RECAST_TERMINATION_LOG": str(message),
-            "JOB_COMPLETION_INDEX": index,
-        }
         armed = self._arm(pod, name)
-        process = self._start(stage, environment, self._log(pod))
-        timer = self._begin(armed, process)
         began = time.monotonic()
-        code = wait(process)
-        self.played.seconds[stage] = time.monotonic() - began
+        begun = begin(self._start, pod, job, self._world.environment(name), self._world.folder)
+        timer = self._begin(armed, begun.process)
+        code, said = begun.end()
         timer.cancel()
+        self.played.seconds[pod.partition("-")[0]] = time.monotonic() - began
         killed = self._disarm(pod, name, code)
-        said = json.loads(message.read_text()) if message.exists() and not killed else {}
-        assert killed or said.get("code") == code, f"{pod} ended with {code}: {said}: see {self._log(pod)}"
+        assert killed or said.get("code") == code, f"{pod} ended with {code}: {said}: see {self._world.folder}"
         return code, killed, said
-
-    def _log(self, pod: str) -> Path:
-        return self._world.folder / f"{self._job.name}-{pod}.log"
 
     def _arm(self, pod: str, name: str) -> _Armed | None:
         with self._lock:

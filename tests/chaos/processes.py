@@ -4,6 +4,7 @@ Importing a stage takes most of a second, its work on a clip of a second less th
 the imports behind it runs the same module as `__main__`, and is as real a process to a signal.
 """
 
+import json
 import multiprocessing
 import os
 import runpy
@@ -13,10 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from recast.children import spawn
+from recast.stage import StageInput
 
 MODULES = {"split": "controller.stages.split", "swap": "segment_worker", "mux": "controller.stages.mux"}
 """What the pods run, by stage."""
@@ -80,6 +83,44 @@ def _run(module: str, environment: dict[str, str], log: str) -> None:
     os.environ.update(environment)
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), 2)
     runpy.run_module(module, run_name="__main__")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A stage that was given its work.
+
+    Attributes:
+        process: the process.
+        message: where it says how it ended.
+    """
+
+    process: Running
+    message: Path
+
+    def end(self) -> tuple[int, dict[str, Any]]:
+        """Wait for its end; gives its exit code and what it said, nothing where it was killed."""
+        code = wait(self.process)
+        return code, json.loads(self.message.read_text()) if self.message.exists() and code >= 0 else {}
+
+
+def begin(start: Start, pod: str, job: StageInput, environment: Mapping[str, str], folder: Path) -> Begun:
+    """Start a stage as the controller does.
+
+    Args:
+        start: how.
+        pod: split, swap-INDEX or mux.
+        job: its work.
+        environment: more of it: credentials, TMPDIR.
+        folder: where its message and its log go.
+    """
+    stage, _, index = pod.partition("-")
+    message = folder / f"{job.name}-{pod}-{time.monotonic_ns()}.json"
+    own = {
+        "RECAST_STAGE": job.model_dump_json(by_alias=True),
+        "RECAST_TERMINATION_LOG": str(message),
+        "JOB_COMPLETION_INDEX": index,
+    }
+    return Begun(start(stage, {**environment, **own}, folder / f"{job.name}-{pod}.log"), message)
 
 
 def wait(process: Running, seconds: float = END_SECONDS) -> int:
