@@ -1,8 +1,8 @@
 """FaceFusion's face swapper on frames, from a checkout of its repository, with models that cost nothing.
 
 It is on no package index, so a checkout must be given; nothing of it is loaded before. What runs is its own
-`process_frame` with the options that it has by default, but for SCRFD as detector, whose answer `host_cost` knows how to
-make. Frames are read and written by OpenCV, as in InsightFace's loop.
+`process_frame` with the options that it has by default, but for SCRFD as detector, whose answer `host_cost` knows how
+to make. Frames are read and written by OpenCV, as in InsightFace's loop.
 """
 
 import sys
