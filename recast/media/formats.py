@@ -14,6 +14,7 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from recast.media import avlog as avlog  # before anything is opened
+from recast.spec import MOST_PIXELS
 
 DEMUXERS = (
     "mov", "matroska", "mpegts", "mpeg", "avi", "flv", "live_flv", "asf", "asf_o", "ogg", "nut", "mxf", "gxf", "lxf",
@@ -31,9 +32,6 @@ PARTS_LIST = "concat"
 LOCAL, LOOPBACK, NONE = "file", "http,tcp", ""
 """Protocols for a path, for an address of `recast.loopback`, and for an open file, which needs none."""
 
-MAX_PIXELS = 16384 * 8704
-"""Of a picture: what HEVC's highest levels have. Larger ones are not decoded."""
-
 
 def open_media(
     file: Any,
@@ -41,7 +39,7 @@ def open_media(
     demuxers: Iterable[str] = DEMUXERS,
     format: str | None = None,
     protocols: str | None = None,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int = MOST_PIXELS,
     max_streams: int | None = None,
     hwaccel: HWAccel | None = None,
     options: dict[str, str] | None = None,
