@@ -9,7 +9,7 @@
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS base
-# libgomp and libstdc++ are what ONNX Runtime, dlib and OpenCV link to.
+# libgomp and libstdc++ are what ONNX Runtime, dlib and OpenCV link to. Of the documentation the licences stay.
 RUN --mount=type=secret,id=sources.list,target=/run/secrets/sources.list \
     --mount=type=secret,id=ca.crt,target=/run/secrets/ca.crt \
     set -eu; \
@@ -21,7 +21,8 @@ RUN --mount=type=secret,id=sources.list,target=/run/secrets/sources.list \
     export DEBIAN_FRONTEND=noninteractive; \
     apt-get $options update -q; \
     apt-get $options install -y -q --no-install-recommends ca-certificates libgomp1 libstdc++6 python3; \
-    rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/*; \
+    rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/man/* /usr/share/locale/*; \
+    find /usr/share/doc -type f ! -name copyright -delete; \
     find /usr/lib/python3* -name __pycache__ -prune -exec rm -rf {} +
 
 FROM base AS build
@@ -88,17 +89,41 @@ LABEL org.opencontainers.image.source="https://github.com/recast-video/recast" \
       org.opencontainers.image.vendor="recast" \
       org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later"
 
-FROM runtime AS controller
+# Each image says what is in it, in /usr/share/sbom: looked up in the files themselves, when all of them are there.
+FROM runtime AS controller-files
+COPY --from=controller-packages /opt/recast /opt/recast
+COPY --from=code /opt/app /opt/app
+
+FROM controller-files AS controller-listing
+ARG VERSION=0.1.0
+COPY docker/sbom.py /tmp/
+RUN python /tmp/sbom.py recast-controller "${VERSION}" > /tmp/recast-controller.cdx.json
+
+FROM scratch AS controller-sbom
+COPY --from=controller-listing --chown=0:0 /tmp/recast-controller.cdx.json /
+
+FROM controller-files AS controller
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="recast-controller" \
       org.opencontainers.image.description="recast's controller, and the stages split, normalise, mux and cleanup" \
       org.opencontainers.image.version="${VERSION}"
-COPY --from=controller-packages /opt/recast /opt/recast
-COPY --from=code /opt/app /opt/app
+COPY --from=controller-sbom /recast-controller.cdx.json /usr/share/sbom/
 CMD ["python", "-m", "controller"]
 
+FROM runtime AS segment-worker-files
+COPY --from=segment-worker-packages /opt/recast /opt/recast
+COPY --from=code /opt/app /opt/app
+
+FROM segment-worker-files AS segment-worker-listing
+ARG VERSION=0.1.0
+COPY docker/sbom.py /tmp/
+RUN python /tmp/sbom.py recast-segment-worker "${VERSION}" > /tmp/recast-segment-worker.cdx.json
+
+FROM scratch AS segment-worker-sbom
+COPY --from=segment-worker-listing --chown=0:0 /tmp/recast-segment-worker.cdx.json /
+
 # Last, and so the one that is built where none is named.
-FROM runtime AS segment-worker
+FROM segment-worker-files AS segment-worker
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="recast-segment-worker" \
       org.opencontainers.image.description="recast's segment worker" \
@@ -106,6 +131,5 @@ LABEL org.opencontainers.image.title="recast-segment-worker" \
 # What NVIDIA's container runtime mounts: models (compute), the GPU's name and load (utility), NVENC and NVDEC (video).
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
-COPY --from=segment-worker-packages /opt/recast /opt/recast
-COPY --from=code /opt/app /opt/app
+COPY --from=segment-worker-sbom /recast-segment-worker.cdx.json /usr/share/sbom/
 CMD ["python", "-m", "segment_worker"]

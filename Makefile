@@ -7,7 +7,8 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit e2e lint format manifests image cluster scale bench clean
+.PHONY: help install demo test test-unit e2e lint format manifests licences audit image cluster scale chaos bench \
+	bench-quick clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -27,7 +28,7 @@ e2e: install  ## the images on a real node, where this machine can be one (root 
 	$(RUN) python -m tests.e2e.packages
 	RECAST_E2E=1 $(RUN) pytest -n 0 tests/e2e $(ARGS)
 
-lint: install  ## style, types, import contracts
+lint: install  ## style, security rules, types, import contracts
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
@@ -36,6 +37,12 @@ lint: install  ## style, types, import contracts
 manifests: install  ## write the CRD anew, and what the chart has of others
 	$(RUN) python -m recast.crd > manifests/crd/faceswapjobs.yaml
 	$(RUN) python charts/generate.py
+
+licences: install  ## write which packages are in which image, under which licence
+	$(RUN) python docker/licences.py
+
+audit: install  ## ask OSV what is known against the packages of the lock
+	$(RUN) python docker/audit.py $(ARGS)
 
 format: install  ## rewrite the sources in the project's style
 	$(RUN) ruff format .
@@ -50,11 +57,17 @@ cluster: install  ## a Kubernetes to try it on: a real node where this machine c
 scale: install  ## the controller under many jobs and segments, on fake nodes
 	RECAST_SCALE=full $(RUN) pytest -s tests/cluster/test_scale.py $(ARGS)
 
-bench: install  ## measure everything, as Markdown
-	$(RUN) python -m benchmarks
+chaos: install  ## 200 runs with kills at every step; RECAST_CHAOS_SEED=N plays the same ones again
+	RECAST_CHAOS=full $(RUN) pytest -s -n 0 tests/chaos $(ARGS)
+
+bench: install  ## measure everything: a Markdown report with plots in bench-out/; ARGS=headline names what alone
+	$(RUN) python -m benchmarks $(ARGS)
+
+bench-quick: install  ## a few ratios against the recorded ones, in minutes; ARGS=--record keeps today's
+	$(RUN) python -m benchmarks.quick $(ARGS)
 
 clean:  ## remove what make made
-	rm -rf .venv .uv demo-out cluster-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv demo-out cluster-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.installed: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --frozen --extra cpu --extra local --extra kubernetes

@@ -15,6 +15,7 @@ from controller.observed import PER_POD_ANNOTATION, Resource
 from controller.poddefaults import PodDefaults
 from recast import exitcodes
 from recast import kubenames as names
+from recast.fanout import segments_per_worker
 from recast.spec import JobSpec, Resources, Volume, Worker
 from recast.stage import StageInput
 from recast.status import Images
@@ -31,11 +32,10 @@ COMMANDS = {
 USER = 10001
 GRACE_SECONDS = 20
 TERMINATION_LOG = "/dev/termination-log"
-WORK_FOLDER = "/tmp"
+WORK_FOLDER = "/tmp"  # noqa: S108  # a volume of the pod's own
 CA_FOLDER = "/etc/recast/ca"
 MODELS_FOLDER = "/var/cache/recast/models"
 CACHE_VARIABLE = "RECAST_MODEL_CACHE"
-MOST_SEGMENTS_PER_POD = 32
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def segments_per_pod(spec: JobSpec, segments: int) -> int:
     """How many segments a worker does, one after another: pod, CUDA and models are started once for all."""
     if spec.segments.per_pod != "Auto":
         return spec.segments.per_pod
-    return max(1, min(MOST_SEGMENTS_PER_POD, math.ceil(segments / (4 * spec.segments.max_parallelism))))
+    return segments_per_worker(segments, spec.segments.max_parallelism)
 
 
 def worker_gpus(spec: JobSpec) -> int:

@@ -65,7 +65,7 @@ def spawn(
         command = command[1:]
 
     def start() -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603  # the one start of all stages: a list of words, never a shell
             command,
             env=env,
             stdin=stdin,

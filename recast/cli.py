@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from recast import exitcodes, log
 from recast.errors import RecastError, UsageError
+from recast.exhausted import exhaustion_told
 
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
@@ -98,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if arguments is None else list(arguments)
         chosen = next((word for word in words if not word.startswith("-")), None)
         options = make_parser(chosen).parse_args(words)
-        return int(options.body(options))
+        with exhaustion_told():
+            return int(options.body(options))
     except RecastError as error:
         print(f"recast: {error}", file=sys.stderr)
         return error.exit_code

@@ -17,6 +17,8 @@ Schema = dict[str, Any]
 
 MUTABLE = {"suspend", "ttlSecondsAfterFinished"}
 MUTABLE_SEGMENTS = {"maxParallelism"}
+FRACTION = r"^[0-9]{0,12}[.][0-9]{0,12}[1-9]$"
+"""A number as a string, not 0."""
 PRINTER_COLUMNS = (
     ("Phase", "string", ".status.phase", "How far the job is.", 0),
     ("Segments", "string", ".status.progress", "Segments done, of all.", 0),
@@ -156,8 +158,9 @@ def _unchanged(new: str, old: str, name: str, parent: Schema) -> Schema:
 def structural(schema: Schema) -> Schema:
     """Turn a pydantic JSON schema into a structural one (Kubernetes' CRD documentation, "Structural schema").
 
-    References are resolved, unions with null become optional fields, those of integers and strings become
-    int-or-string, and fields outside the schema are pruned rather than forbidden.
+    References are resolved, unions with null become optional fields, those of numbers and strings become
+    int-or-string, where a number with a fraction is given as a string, for a structural schema has no other union with
+    a string; fields outside the schema are pruned rather than forbidden.
     """
     return _convert(schema, schema.get("$defs", {}))
 
@@ -168,7 +171,7 @@ def _convert(node: Schema, definitions: dict[str, Schema]) -> Schema:
         resolved = _convert(definitions[node["$ref"].rsplit("/", 1)[-1]], definitions)
         return resolved | own
     if "anyOf" in node:
-        return _union(node["anyOf"], definitions) | own
+        return _union(node["anyOf"], definitions) | _whole(own)
     kind = node.get("type")
     out: Schema = dict(own)
     if kind:
@@ -191,6 +194,12 @@ def _convert(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if kind == "object":
         out |= _object(node, definitions)
     return out
+
+
+def _whole(own: Schema) -> Schema:
+    """A default without its decimal point: an int-or-string takes none."""
+    default = own.get("default")
+    return own | {"default": int(default)} if isinstance(default, float) else own
 
 
 def _object(node: Schema, definitions: dict[str, Schema]) -> Schema:
@@ -216,10 +225,14 @@ def _union(branches: list[Schema], definitions: dict[str, Schema]) -> Schema:
     kinds = [branch for branch in branches if branch.get("type") != "null"]
     if len(kinds) == 1:
         return _convert(kinds[0], definitions)
-    whole, text = sorted(kinds, key=lambda branch: branch["type"] != "integer")
+    number, text = sorted(kinds, key=lambda branch: branch["type"] not in {"integer", "number"})
     # Bounds apply to numbers only, patterns to strings only.
-    bounds = {key: whole[key] for key in ("minimum", "maximum") if key in whole}
+    bounds = {key: number[key] for key in ("minimum", "maximum") if key in number}
+    if "exclusiveMinimum" in number:
+        bounds["minimum"] = number["exclusiveMinimum"] + 1
     pattern = text.get("pattern") or f"^{text['const']}$"
+    if number["type"] == "number":
+        pattern = f"{pattern}|{FRACTION}"
     return {"x-kubernetes-int-or-string": True, "pattern": pattern, "maxLength": 32} | ({"minimum": 0} | bounds)
 
 

@@ -6,6 +6,7 @@ and on other ports. Two folders at once do not meet: ports, credentials and sock
 Its S3 port asks for credentials; its inner ports do not, so other users of the machine can reach the data.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -24,6 +25,7 @@ from typing import Self
 
 from recast.children import spawn
 from recast.errors import BadConfig, RecastError, StorageUnavailable, Transient
+from recast.exhausted import raise_if_exhausted
 from recast.s3client import make_client
 from recast.s3errors import mapped
 from recast.stopping import signals_held_back
@@ -35,13 +37,14 @@ START_ATTEMPTS = 3
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
+LOG_TAIL_BYTES = 1 << 16
 
 SERVICES = ("master", "volume", "filer", "s3", "admin")
 # Below the range that Linux gives to outgoing connections, so that none of those takes a port from us.
 PORTS = range(12_000, 32_000)
 
 # Where SeaweedFS puts a socket for each port; no option moves them all.
-SOCKETS = Path("/tmp")
+SOCKETS = Path("/tmp")  # noqa: S108  # not our choice
 SOCKET_SETTLED_SECONDS = 60.0
 
 # A limit of size per volume and none that matters on their number: volumes are not preallocated, so the
@@ -128,6 +131,7 @@ class EmbeddedStore:
                 self._kill()
                 # Mostly, a port was taken between looking and listening.
                 if attempt == START_ATTEMPTS:
+                    self.raise_if_full()
                     raise StorageUnavailable(
                         f"{self._log}: the embedded store did not start: {self._last_words()}; see this log"
                     )
@@ -146,6 +150,19 @@ class EmbeddedStore:
         """Kill the server. It loses nothing by that, and ending in good order takes it 15 to 30 seconds."""
         self._kill()
         self._held.close()
+
+    def raise_if_full(self) -> None:
+        """Say that the disk is full, where the server's log does: its answers only say that it failed.
+
+        Raises:
+            Transient: it is.
+        """
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - LOG_TAIL_BYTES))
+            said = log.read().decode(errors="replace").lower()
+        text = os.strerror(errno.ENOSPC)
+        if text.lower() in said:
+            raise_if_exhausted(OSError(errno.ENOSPC, text), str(self.folder))
 
     @property
     def _data(self) -> Path:
@@ -170,6 +187,7 @@ class EmbeddedStore:
         except BlockingIOError as error:
             raise Transient(f"{self.folder}: in use by another run; wait for it to end") from error
         except OSError as error:
+            raise_if_exhausted(error, str(self.folder))
             raise BadConfig(f"{self.folder}: cannot be written to: {error}; choose another folder") from error
 
     def _write_credentials(self) -> None:

@@ -1,11 +1,12 @@
 """Local files behind `file://` URIs: read in place, published whole.
 
 A file is written beside its target under a hidden name, flushed to disk, and then linked or renamed to its
-name, so nobody ever sees half of it. The hidden name is of the form `.NAME.recast-PID-RANDOM.part`; a
-process that is killed outright leaves it, any other end removes it.
+name, so nobody ever sees half of it. The hidden name is of the form `.NAME.recast-PID-RANDOM.part`. Its writer
+holds a lock on it: one that is free was left by a process that was killed outright, and `drop_uploads` removes it.
 """
 
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from recast.errors import BadConfig, BadInput, NotFound, StorageUnavailable
+from recast.exhausted import raise_if_exhausted
 from recast.ranged import RangedReader, Wrap
-from recast.stored import ObjectInfo, changed, local_path, too_large
+from recast.stored import ObjectInfo, TooLarge, changed, local_path
 
 LOCAL_BLOCK_BYTES = 1 << 20
+HIDDEN_SUFFIX = ".part"
 
 # Filesystems without hard links say so in one of these ways.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -40,7 +43,7 @@ class FileStore:
         """Read a file whole."""
         with self.open(uri, etag=None) as reader:
             if most is not None and reader.size > most:
-                raise too_large(uri, reader.size, most)
+                raise TooLarge(uri, reader.size, most)
             return reader.read() or b""
 
     def copy(self, uri: str, sink: BinaryIO) -> str | None:
@@ -82,6 +85,16 @@ class FileStore:
         with _writing(uri):
             local_path(uri).unlink(missing_ok=True)
 
+    def drop_uploads(self, uri: str) -> None:
+        """Remove the hidden files of killed writers of a file; of a folder none, for it is the user's own."""
+        if uri.endswith("/"):
+            return
+        target = local_path(uri)
+        with _writing(uri):
+            for name in os.listdir(target.parent):
+                if name.startswith(_hidden_prefix(target)) and name.endswith(HIDDEN_SUFFIX):
+                    _remove_unlocked(target.with_name(name))
+
     def delete_prefix(self, uri: str) -> None:
         """Refuse: local folders are the user's own, and hold nothing that recast put there to clear."""
         raise BadConfig(f"{uri}: recast does not delete local folders")
@@ -89,15 +102,47 @@ class FileStore:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a hidden name beside `target` to write to and rename; what is left of it is removed."""
-    stem = os.fsdecode(os.fsencode(target.name)[:180])
-    part = target.with_name(f".{stem}.recast-{os.getpid()}-{secrets.token_hex(4)}.part")
+    """Give a hidden file beside `target` to write to and rename, locked; what is left of it is removed."""
+    part = target.with_name(f"{_hidden_prefix(target)}{os.getpid()}-{secrets.token_hex(4)}{HIDDEN_SUFFIX}")
     try:
-        with _writing(str(target)):
+        with _writing(str(target)), _locked(part):
             yield part
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _hidden_prefix(target: Path) -> str:
+    stem = os.fsdecode(os.fsencode(target.name)[:180])
+    return f".{stem}.recast-"
+
+
+@contextmanager
+def _locked(part: Path) -> Iterator[None]:
+    """Make a file that is locked for as long as this process uses it."""
+    while True:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            # Where a filesystem has no locks, nobody takes it for free either.
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Between its making and its locking it may have been taken for a dead one's.
+            if os.fstat(descriptor).st_nlink:
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _remove_unlocked(part: Path) -> None:
+    """Remove a hidden file, unless its writer lives. One that went away meanwhile is as good."""
+    with suppress(OSError):
+        descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def _publish(uri: str, if_absent: bool, write: Callable[[Path], object]) -> bool:
@@ -210,6 +255,7 @@ def reading(name: str) -> Iterator[None]:
     except PermissionError as error:
         raise NotFound(f"{name}: may not be read; check its permissions") from error
     except OSError as error:
+        raise_if_exhausted(error, name)
         raise StorageUnavailable(f"{name}: {error.strerror or error}; check the disk") from error
 
 
@@ -222,6 +268,7 @@ def _writing(target: str) -> Iterator[None]:
     except (PermissionError, IsADirectoryError) as error:
         raise BadConfig(f"{target}: cannot be written to; check permissions or choose another") from error
     except OSError as error:
+        raise_if_exhausted(error, target)
         if error.errno == errno.EROFS:
             raise BadConfig(f"{target}: read-only filesystem; choose another folder") from error
         raise StorageUnavailable(f"{target}: {error.strerror or error}; check the disk") from error

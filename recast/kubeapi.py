@@ -249,7 +249,7 @@ class KubeApi:
                 if attempt == last or not repeatable:
                     raise
             # Never sooner than the server asked for.
-            time.sleep(min(MOST_PAUSE_SECONDS, pause) * random.uniform(1.0, 1.2))
+            time.sleep(min(MOST_PAUSE_SECONDS, pause) * random.uniform(1.0, 1.2))  # noqa: S311  # a pause is no secret
         raise AssertionError("the loop ends by itself")
 
     def _once(

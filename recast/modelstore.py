@@ -19,6 +19,7 @@ from pydantic import StringConstraints
 
 from recast import log, names
 from recast.errors import BadConfig, Corrupt, NotFound
+from recast.exhausted import raise_if_exhausted
 from recast.spec import Engine, Model
 from recast.storage import Storage
 
@@ -218,6 +219,7 @@ def cache_folder(otherwise: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        raise_if_exhausted(error, str(folder))
         raise BadConfig(f"{folder}: models cannot be kept there: {error}") from error
     return folder
 

@@ -29,7 +29,7 @@ from recast.ranged import SPARSE_BYTES, RangedReader, Wrap
 from recast.s3client import make_client
 from recast.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
 from recast.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, written_sha256
-from recast.stored import ContentHash, ObjectInfo, StorageSettings, changed, s3_address, too_large
+from recast.stored import ContentHash, ObjectInfo, StorageSettings, TooLarge, changed, s3_address
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -95,7 +95,7 @@ class S3Store:
             answer = self._client.get_object(Bucket=bucket, Key=key)
             if most is not None and answer["ContentLength"] > most:
                 answer["Body"].close()
-                raise too_large(uri, answer["ContentLength"], most)
+                raise TooLarge(uri, answer["ContentLength"], most)
             data = b"".join(self._pieces(uri, answer, answer["ContentLength"]))
             check_content(uri, answer, data)
             return data
@@ -201,6 +201,15 @@ class S3Store:
             for error in answer.get("Errors", []):
                 raise StorageUnavailable(f"s3://{bucket}/{error.get('Key')}: not deleted: {error.get('Message')}")
 
+    def drop_uploads(self, uri: str) -> None:
+        """Abort the uploads in parts of an object, or of all under a folder, that were not completed."""
+        bucket, prefix = s3_address(uri)
+        with mapped(uri):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+            for upload in itertools.chain.from_iterable(page.get("Uploads", []) for page in pages):
+                if prefix.endswith("/") or upload["Key"] == prefix:
+                    self._abort(bucket, upload["Key"], upload["UploadId"])
+
     @property
     def _client(self) -> "S3Client":
         with self._lock:
@@ -298,7 +307,7 @@ class S3Store:
                         return False
                     if code not in CONFLICT or attempt == CONFLICT_ATTEMPTS:
                         raise
-                    time.sleep(random.random() * 0.4 * attempt)
+                    time.sleep(random.random() * 0.4 * attempt)  # noqa: S311  # a pause is no secret
                 else:
                     return True
         raise AssertionError("the loop ends by itself")

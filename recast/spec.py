@@ -205,6 +205,9 @@ class ContentCheck(Model):
     )
 
 
+OnBadFrames = Literal["Fail", "Repeat", "Original"]
+
+
 class Video(Model):
     """How the output's video is encoded."""
 
@@ -219,6 +222,12 @@ class Video(Model):
     decoder: Literal["Auto", "Software"] = Field(
         "Auto",
         description="Auto takes NVDEC where a worker's GPU gives the very frames of the software decoder.",
+    )
+    on_bad_frames: OnBadFrames = Field(
+        "Fail",
+        description="What becomes of frames of the source that do not decode whole, and of those decoded from them, up "
+        "to the next keyframe. Fail: the job fails and names the first. Repeat: the last good frame is shown in their "
+        "place. Original: they are shown as the decoder mends them, no face changed.",
     )
     quality: Annotated[int, Field(ge=0, le=63)] | Literal["Lossless"] = Field(
         18, description="The encoder's constant quality (CRF or CQ), or Lossless."
@@ -239,10 +248,30 @@ class Audio(Model):
     bitrate: str = Field("192k", pattern=r"^[1-9][0-9]{0,3}k$", description="Bit rate where codec is Aac.")
 
 
+MOST_PIXELS = 16384 * 8704
+"""Of a picture: what HEVC's highest levels have."""
+
+
+class Limits(Model):
+    """What the job takes of its inputs at most; a file that has more is refused."""
+
+    bytes: int = Field(1 << 40, ge=1, le=1 << 60, description="Of the source.")
+    pixels: int = Field(MOST_PIXELS, ge=1, le=MOST_PIXELS, description="Of each of its pictures: width times height.")
+    streams: int = Field(256, ge=1, le=1000, description="Tracks of the source, attached files and cover art included.")
+    packets: int = Field(50_000_000, ge=1, le=50_000_000, description="Packets of its video track.")
+    seconds: float = Field(604_800, gt=0, le=31_536_000, description="From its first frame to its last.")
+    image_bytes: int = Field(64 << 20, ge=1, le=1 << 30, description="Of the file of a face image.")
+    image_pixels: int = Field(64_000_000, ge=1, le=1 << 28, description="Of a face image: width times height.")
+
+
 class Segments(Model):
     """How the work is cut and fanned out."""
 
-    target_seconds: float = Field(60, gt=0, le=3600, description="Cut at the first keyframe after this long.")
+    target_seconds: Annotated[float, Field(gt=0, le=3600)] | Literal["Auto"] = Field(
+        60.0,
+        description="Cut at the first keyframe after this long. Auto: by the source's length, maxParallelism and what "
+        'a worker\'s start costs. A fraction of a second is written as a string: "0.5".',
+    )
     max_parallelism: int = Field(16, ge=1, le=100_000, description="Workers at once.")
     retries: int = Field(3, ge=0, le=20, description="Tries again for a segment whose worker failed.")
     per_pod: Annotated[int, Field(ge=1, le=1000)] | Literal["Auto"] = Field(
@@ -422,6 +451,7 @@ class JobSpec(Model):
     video: Video = Field(default_factory=Video, description="How the output's video is encoded.")
     audio: Audio = Field(default_factory=Audio, description="Copied bit for bit, unless asked otherwise.")
     segments: Segments = Field(default_factory=Segments, description="How the work is cut and fanned out.")
+    limits: Limits = Field(default_factory=Limits, description="What the job takes of its inputs at most.")
     storage: Storage = Field(description="The S3 that holds the job.")
     worker: Worker = Field(default_factory=Worker, description="The segment workers.")
     stages: Stages = Field(default_factory=Stages, description="The pods of split and mux.")

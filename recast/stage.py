@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from recast import exitcodes, log, names
 from recast.errors import BadConfig, RecastError
+from recast.exhausted import exhaustion_told
 from recast.layout import RunLayout, job_folder
 from recast.spec import JobSpec, Model
 from recast.stopping import Terminated, terminated_by_signals
@@ -57,7 +58,8 @@ class StageResult:
         segment: the segment that this is about, where there is one.
         frames, segments: how many there are, or were done.
         run: the run's name, from split.
-        output: what was published, from mux: uri, size, sha256, encoder, facesSwapped, droppedTracks.
+        output: what was published, from mux: uri, size, sha256, encoder, facesSwapped, droppedTracks,
+            badFrames.
         content_check: what the content check saw, from split: frames, highest.
         seconds, cpu_seconds: wall and CPU time of the stage.
     """
@@ -126,7 +128,8 @@ def _result_of(body: Callable[[StageInput], StageResult]) -> StageResult:
     try:
         job = read_stage_input()
         log.bind(job=f"{job.namespace}/{job.name}", attempt=job.attempt)
-        return body(job)
+        with exhaustion_told():
+            return body(job)
     except RecastError as error:
         log.debug("traceback", error=error)
         segment = getattr(error, "segment", None)

@@ -179,6 +179,17 @@ class Storage:
         """
         self._store(uri).delete_prefix(uri)
 
+    def drop_uploads(self, uri: str) -> None:
+        """Remove what writers that were killed left behind, which nobody sees but which takes room.
+
+        On S3 that is every upload in parts that was not completed; one that is still under way then fails as
+        `Transient`. Of a local file it is the hidden copies that no living process writes to.
+
+        Args:
+            uri: the object, or a folder with its slash.
+        """
+        self._store(uri).drop_uploads(uri)
+
     def _store(self, uri: str) -> Store:
         store = self._stores.get(uri.partition("://")[0])
         if store is None:

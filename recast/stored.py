@@ -58,6 +58,14 @@ class ContentHash:
     part_bytes: int | None = None
 
 
+class TooLarge(BadInput):
+    """An object has more bytes than are read whole."""
+
+    def __init__(self, uri: str, size: int, most: int) -> None:
+        super().__init__(f"{uri}: too large: {size} bytes, at most {most} are read; give a smaller one")
+        self.size = size
+
+
 class Store(Protocol):
     """What one scheme must do; `recast.storage.Storage` says of each call what it gives and raises."""
 
@@ -91,6 +99,9 @@ class Store(Protocol):
     def delete_prefix(self, uri: str) -> None:
         """Delete the objects under a folder."""
 
+    def drop_uploads(self, uri: str) -> None:
+        """Remove what killed writers left."""
+
 
 def s3_address(uri: str) -> tuple[str, str]:
     """Split `s3://bucket/key` into bucket and key; the key is taken as it stands, without decoding.
@@ -123,8 +134,3 @@ def changed(uri: str) -> BadInput:
         f"{uri}: it changed while it was read; leave it alone and start the job again",
         reason=names.SOURCE_CHANGED,
     )
-
-
-def too_large(uri: str, size: int, most: int) -> BadInput:
-    """Give the error for an object that is larger than what is read whole."""
-    return BadInput(f"{uri}: too large: {size} bytes, at most {most} are read; give a smaller one")

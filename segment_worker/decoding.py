@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 
 from recast import log
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media.segments import decode_segment
 from recast.spec import Video
@@ -60,16 +61,23 @@ class Decoder:
         """Nvdec or Software."""
         return "Nvdec" if self._on_gpu else "Software"
 
-    def frames(self, path: Path) -> Generator[VideoFrame, None, None]:
+    def frames(self, path: Path, *, preroll: int = 0) -> Generator[VideoFrame, None, None]:
         """Decode a segment; each frame's pts is its packet's stamp.
+
+        Args:
+            path: its packets.
+            preroll: those at its head that need not decode.
 
         Raises:
             BadInput: the GPU fails on the way.
+            FramesDamaged: the software decoder sees a sign of damage.
         """
         if self._on_gpu is None:
             self._on_gpu = self._is_exact(path)
             log.info("decoder chosen", decoder=self.name)
-        return self._all_by_gpu(path) if self._on_gpu else decode_segment(path, threads=self._threads)
+        if self._on_gpu:
+            return self._all_by_gpu(path)
+        return decode_segment(path, threads=self._threads, strict=True, preroll=preroll)
 
     def give_up_gpu(self) -> bool:
         """Go on in software; gives whether that is a change."""
@@ -84,6 +92,7 @@ class Decoder:
             try:
                 pairs = list(zip_longest(islice(software, COMPARED_FRAMES), islice(hardware, COMPARED_FRAMES)))
             except (av.error.FFmpegError, NotImplementedError) as error:
+                raise_if_exhausted(error)
                 log.warning("the GPU does not decode: software goes on", codec=self._facts.codec, detail=str(error))
                 return False
         if all(_is_same(one, other) for one, other in pairs):
@@ -95,6 +104,7 @@ class Decoder:
         try:
             yield from self._by_gpu(path)
         except av.error.FFmpegError as error:
+            raise_if_exhausted(error)
             raise BadInput(f"{path.name}: the GPU does not decode it: {error}") from error
 
     def _decode_by_gpu(self, path: Path) -> Generator[VideoFrame, None, None]:

@@ -21,6 +21,7 @@ from av.video.frame import VideoFrame
 
 from recast import log, names
 from recast.errors import BadConfig
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
 from recast.media.segments import MILLISECOND
 from segment_worker import nvenc
@@ -94,6 +95,7 @@ def probe(name: str, settings: EncodeSettings, facts: VideoFacts) -> EncoderChoi
             stream.encode(None)
             extradata = stream.codec_context.extradata or b""
     except (av.error.FFmpegError, ValueError) as error:
+        raise_if_exhausted(error)
         if name in nvenc.NAMES.values():
             raise BadConfig(
                 f"NVENC is not on this node ({name}: {error}): A100, H100, H200 and B200 have none, T4, A10, L4 and "

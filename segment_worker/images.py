@@ -4,54 +4,54 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from recast import names
 from recast.errors import BadInput
+from recast.spec import Limits
+from segment_worker.imageheads import read_head
 from segment_worker.paste import code_matrix
 from segment_worker.picture import Picture, YuvLayout
 
 Image = npt.NDArray[np.uint8]
 
-_MEGAPIXELS = 64
+KINDS = "PNG, JPEG, WebP, BMP or TIFF"
 
 
-def load_image(name: str, data: bytes) -> Image:
+def load_image(name: str, data: bytes, *, most_pixels: int = Limits().image_pixels) -> Image:
     """Decode an image file, upright by its EXIF orientation.
 
     Args:
         name: for messages.
         data: the file's bytes.
+        most_pixels: a larger picture is refused before it is decoded.
 
     Returns:
-        uint8 [height, width, 3], BGR; alpha is dropped, 16 bits are cut to 8.
+        uint8 [height, width, 3], BGR; alpha is dropped, 16 bits are cut to 8, CMYK is converted; of an animation or
+        several pages the first.
 
     Raises:
-        BadInput: not an image that can be decoded, or one of more than 64 megapixels.
+        BadInput: not an image that can be decoded, cut off, or too large.
     """
-    width, height = declared_size(data)
-    if width * height > _MEGAPIXELS * 1_000_000:
-        raise BadInput(f"{name}: {width} x {height} is more than {_MEGAPIXELS} megapixels; give a smaller image")
+    head = read_head(data)
+    if head is None:
+        raise BadInput(f"{name}: not an image that can be read: give a {KINDS} file")
+    if head.width * head.height > most_pixels:
+        raise BadInput(
+            f"{name}: {head.width} x {head.height} pixels: limits.imagePixels allows {most_pixels}: "
+            "give a smaller image",
+            reason=names.OVER_LIMIT,
+        )
+    if not head.whole:
+        raise BadInput(f"{name}: the image is cut off: copy it again")
     try:
         # IMREAD_COLOR applies the EXIF orientation.
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         image = None
     if image is None:
-        raise BadInput(f"{name}: not an image that can be read; give a PNG or JPEG file")
-    if image.shape[0] * image.shape[1] > _MEGAPIXELS * 1_000_000:
-        raise BadInput(f"{name}: more than {_MEGAPIXELS} megapixels; give a smaller image")
+        raise BadInput(f"{name}: the image is damaged: copy it again, or give another")
+    if image.shape[0] * image.shape[1] > most_pixels:
+        raise BadInput(f"{name}: the image is larger than its header says: give another", reason=names.OVER_LIMIT)
     return image.astype(np.uint8, copy=False)
-
-
-def declared_size(data: bytes) -> tuple[int, int]:
-    """Width and height in a PNG's or JPEG's header, before anything is decoded; 0, 0 where there is none."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    at = 2
-    while data[:2] == b"\xff\xd8" and at + 9 <= len(data) and data[at] == 0xFF:
-        # The frame headers SOF0..SOF15, but for the tables DHT (C4), JPG (C8) and DAC (CC) among them.
-        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return 0, 0
 
 
 def picture_of_image(image: Image) -> Picture:

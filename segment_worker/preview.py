@@ -20,11 +20,12 @@ from recast.errors import BadInput, RecastError
 from recast.manifest import VideoFacts
 from recast.media import source
 from recast.media.codecs import SAME_SAMPLES
+from recast.media.limits import over
 from recast.media.sheet import Pair, contact_sheet, write_png
 from recast.modelstore import Role, cache_folder, cached, files_of
-from recast.spec import Engine, FacePair, Model
+from recast.spec import Engine, FacePair, Limits, Model
 from recast.storage import Storage, StorageSettings
-from segment_worker.engines.factory import PairFiles, make_engine
+from segment_worker.engines.factory import Labelled, PairFiles, make_engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
 
 DEFAULT_FRAMES = 4
@@ -43,6 +44,7 @@ class Request(Model):
     faces: tuple[FacePair, ...]
     at: tuple[float, ...]
     endpoint: str | None
+    limits: Limits = Limits()
 
 
 def main() -> int:
@@ -61,12 +63,15 @@ def preview(request: Request) -> None:
     """Swap the frames asked for and write the picture; say which faces were found."""
     storage = Storage(StorageSettings(endpoint=request.endpoint))
     engine = make_engine(
-        request.engine, [_files(storage, pair) for pair in request.faces], lambda: _models(storage, request)
+        request.engine,
+        [_files(storage, pair, request.limits) for pair in request.faces],
+        lambda: _models(storage, request),
+        request.limits,
     )
     pairs = []
     with (
         storage.open(request.source) as file,
-        source.open_source(file, request.source) as container,
+        source.open_source(file, request.source, request.limits) as container,
     ):
         for seconds, frame, facts in _frames_at(container, request):
             pix_fmt = SAME_SAMPLES.get(frame.format.name, frame.format.name)
@@ -87,13 +92,15 @@ def preview(request: Request) -> None:
     print(f"{request.output}: source above, swapped below")
 
 
-def _files(storage: Storage, pair: FacePair) -> PairFiles:
+def _files(storage: Storage, pair: FacePair, limits: Limits) -> PairFiles:
+    def read(uri: str) -> Labelled:
+        size = storage.head(uri).size
+        if size > limits.image_bytes:
+            raise over(uri, f"a face image of {size} bytes", "imageBytes", limits.image_bytes)
+        return uri, storage.get(uri)
+
     reference = pair.target.reference
-    return PairFiles(
-        [(uri, storage.get(uri)) for uri in pair.source],
-        pair.target,
-        (reference, storage.get(reference)) if reference else None,
-    )
+    return PairFiles([read(uri) for uri in pair.source], pair.target, read(reference) if reference else None)
 
 
 def _models(storage: Storage, request: Request) -> dict[Role, Path]:

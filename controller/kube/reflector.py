@@ -96,7 +96,7 @@ class Reflector(Generic[T]):
                 if time.monotonic() - began > HEALTHY_SECONDS
                 else min(pause * 2, MOST_PAUSE_SECONDS)
             )
-            self._stopping.wait(pause * random.uniform(0.5, 1.0))
+            self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  # a pause is no secret
 
     def _follow(self) -> None:
         if self._version is None:

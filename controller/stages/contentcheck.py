@@ -5,13 +5,13 @@ RGB, 0..1; 224 where the graph leaves a size open), whose first output is one nu
 classifier wants, other means, a softmax, goes into the graph.
 """
 
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 
@@ -21,6 +21,10 @@ from recast.manifest import ContentOutcome, VideoFacts
 from recast.media.sampling import sampled_frames
 from recast.media.split import SegmentFile
 from recast.storage import Storage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 DECODER_THREADS = 2
 MAX_MODEL_BYTES = 2 << 30
@@ -72,6 +76,8 @@ class ContentModel:
         Raises:
             BadConfig: the model does not run, or gives more than one number.
         """
+        import numpy as np
+
         planes = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         try:
             output = np.asarray(self._session.run(None, {self._input: planes})[0], np.float64)
@@ -176,6 +182,8 @@ def upright(frame: VideoFrame, rotation: int, width: int, height: int) -> npt.ND
     Returns:
         uint8 [height, width, 3], RGB.
     """
+    import numpy as np
+
     turns = rotation // 90
     across, down = (width, height) if turns % 2 == 0 else (height, width)
     small = frame.reformat(across, down, format="rgb24", interpolation=Interpolation.AREA)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from controller.stages.partfiles import PartFiles, StoredPart
 from controller.stages.published import output_exists, published_record, summary
-from controller.stages.scratch import remove_work
+from controller.stages.scratch import drop_unfinished, remove_work
 from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
@@ -27,6 +27,7 @@ from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
+from recast.mending import joined
 from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
@@ -62,13 +63,14 @@ def mux(job: StageInput) -> StageResult:
         if published is None:
             raise
         record = published
+    drop_unfinished(storage, layout, record.uri)
     if job.spec.storage.retain != "Always":
         remove_work(storage, layout)
     return StageResult(
         run=job.run,
         frames=record.frames,
         output=summary(record),
-        message=f"{record.uri}: {record.frames} frames, {record.size} bytes",
+        message=f"{record.uri}: {record.frames} frames, {record.size} bytes{_bad_of(record)}",
     )
 
 
@@ -266,12 +268,18 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
         worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
         gpu_busy=_gpu_busy(reports),
         content_check=plan.content_check,
+        bad_frames=joined(run for report in reports for run in report.bad_frames),
         dropped_tracks=tuple(
             f"{track.kind} track {track.stream_index} ({track.codec}): {track.reason}"
             for track in plan.tracks
             if track.action == "Drop"
         ),
     )
+
+
+def _bad_of(record: OutputRecord) -> str:
+    bad = record.bad_frames
+    return f", {sum(run.frames for run in bad)} did not decode whole, first {bad[0].text}" if bad else ""
 
 
 def _gpu_busy(reports: list[PartReport]) -> float | None:

@@ -1,9 +1,23 @@
 """What a run leaves in scratch, and how it is removed: `plan.json` first, so that nobody goes on from half of it."""
 
+from recast import log
+from recast.errors import RecastError
 from recast.layout import RunLayout
 from recast.storage import Storage
 
 PLAN = "/plan.json"
+
+
+def drop_unfinished(storage: Storage, layout: RunLayout, output: str) -> None:
+    """Remove what killed writers of a run left of its objects and its output, once the output is there.
+
+    A store that does not let us look costs the job nothing.
+    """
+    for uri in (f"{layout.prefix}/", output):
+        try:
+            storage.drop_uploads(uri)
+        except RecastError as error:
+            log.warning("unfinished uploads may be left behind", uri=uri, detail=str(error))
 
 
 def remove_run(storage: Storage, layout: RunLayout) -> None:

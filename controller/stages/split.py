@@ -19,31 +19,35 @@ from controller.stages.published import output_exists, published_record, summary
 from controller.stages.sourcefile import SourceFile
 from recast import log, names
 from recast.errors import BadConfig, BadInput, Bug, NotFound
+from recast.fanout import segment_seconds
 from recast.layout import JsonValue, RunLayout, run_id
-from recast.manifest import Chunk, ContentOutcome, OutputRecord, Plan, Segment, SourceObject, VideoFacts
+from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
+from recast.media.limits import Allowance, over
 from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
+from recast.memory import bounded_memory
 from recast.modelstore import files_of
-from recast.spec import Engine, JobSpec, Model
+from recast.spec import Engine, JobSpec, Limits, Model
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
+from recast.stored import TooLarge
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
 from recast.watchdog import Watchdog
 
 CHUNK_FRAMES = 20_000
-MAX_FACE_BYTES = 64 << 20
 SECOND_PASS = 500_000
 """Where keys begin when times collide: no key is written with two meanings, even by two splits at once."""
 
 
 def main() -> int:
     """Run the stage; returns the exit code."""
-    return run_stage(split)
+    with bounded_memory():
+        return run_stage(split)
 
 
 def split(job: StageInput) -> StageResult:
@@ -105,12 +109,16 @@ def name_run(spec: JobSpec, info: ObjectInfo, content_model: str = "") -> str:
         "targetSeconds": spec.segments.target_seconds,
         "container": spec.output.container,
         "dropTracks": sorted(spec.output.drop_tracks),
-        "video": spec.video.model_dump(mode="json", exclude={"decoder"}),
+        "video": spec.video.model_dump(mode="json", exclude={"decoder", "on_bad_frames"}),
         "audio": spec.audio.model_dump(mode="json"),
         "engine": spec.engine.name,
     }
+    if spec.segments.target_seconds == "Auto":
+        cut["maxParallelism"] = spec.segments.max_parallelism
     if spec.segments.normalise:
         cut["normalise"] = True
+    if spec.video.on_bad_frames != "Fail":
+        cut["onBadFrames"] = spec.video.on_bad_frames
     if spec.content_check:
         # A source that was not looked at, or less strictly, is no reason to skip the look.
         wanted = spec.content_check
@@ -137,14 +145,14 @@ def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -
 
 def pin_inputs(storage: Storage, spec: JobSpec) -> dict[str, JsonValue]:
     """Everything besides the segments that the pixels depend on, by sha256 and version."""
-    faces = [[_sha256(storage, uri) for uri in pair.source] for pair in spec.faces]
+    faces = [[_sha256(storage, uri, spec.limits) for uri in pair.source] for pair in spec.faces]
     inputs: dict[str, JsonValue] = {
         "engine": spec.engine.name,
         "pixelVersion": PIXEL_VERSION[spec.engine.name],
         "faces": faces,
         "targets": [pair.target.model_dump(mode="json", exclude_none=True) for pair in spec.faces],
     }
-    references = [_sha256(storage, pair.target.reference) for pair in spec.faces if pair.target.reference]
+    references = [_sha256(storage, pair.target.reference, spec.limits) for pair in spec.faces if pair.target.reference]
     if references:
         inputs["references"] = references
     if spec.engine.models is not None:
@@ -163,8 +171,11 @@ def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
     }
 
 
-def _sha256(storage: Storage, uri: str) -> str:
-    return hashlib.sha256(storage.get(uri, most=MAX_FACE_BYTES)).hexdigest()
+def _sha256(storage: Storage, uri: str, limits: Limits) -> str:
+    try:
+        return hashlib.sha256(storage.get(uri, most=limits.image_bytes)).hexdigest()
+    except TooLarge as error:
+        raise over(uri, f"a face image of {error.size} bytes", "imageBytes", limits.image_bytes) from error
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:
@@ -195,12 +206,18 @@ class _Split:
         self._file = SourceFile(storage, info)
         self._run = layout.prefix.rsplit("/", 1)[-1]
         self._normalises = False
+        self._allowance = Allowance(job.spec.limits, self._name)
+        self._allowance.opened(info.size)
+        self._seconds = 0.0
+        self._mends = job.spec.video.on_bad_frames != "Fail"
         self._begin(0)
 
     def _begin(self, first_key: int) -> None:
         self._first_key = first_key
+        self._allowance.packets = 0
         self._pending: list[Segment] = []
         self._sliced: list[int] = []
+        self._marks: list[Marks] = []
         self._chunks: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
         self._upload: Future[bool] | None = None
@@ -210,13 +227,14 @@ class _Split:
         self._file.close()
 
     def run(self) -> Plan:
-        facts, timings = read_timing(self._open, self._name)
+        facts, timings = read_timing(self._open, self._name, mends=self._mends)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
         facts = codecs.encoded_facts(facts, encode)
         self._normalises = self._spec.segments.normalise and lossless_codec(facts) is not None
         with self._open() as container:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)
+            self._seconds = self._segment_seconds(container)
             indexed = "mp4" in container.format.name
             # The last that is done with this container, which would not know that its file was moved.
             if is_truncated(container, self._file.rewound(), self._info.size):
@@ -225,7 +243,7 @@ class _Split:
             self._cut(facts, timings)
         except TimesCollide:
             self._begin(SECOND_PASS)
-            self._cut(facts, decode_timing(self._open, facts, self._name))
+            self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends))
         if self._frames == 0:
             raise Bug(f"{self._name}: split found no frame")
         only = None if self._chunks else self._chunk()
@@ -264,16 +282,17 @@ class _Split:
                     container,
                     facts,
                     timings,
-                    target_seconds=self._spec.segments.target_seconds,
+                    target_seconds=self._seconds,
                     folder=Path(folder),
                     most_slices=self._most_slices(),
                     before_next=self._wait_for_upload,
-                    moved=self._moved,
+                    moved=self._read_packet,
                     name=self._name,
+                    mends=self._mends,
                 )
                 try:
                     for file in files:
-                        self._take(file, uploads)
+                        self._take(file, facts, uploads)
                 except TimesCollide:
                     self._wait_for_upload()
                     raise
@@ -288,6 +307,14 @@ class _Split:
             return None
         return ContentCheck(load_model(self._content, wanted.model), wanted, facts, self._name, self._moved)
 
+    def _segment_seconds(self, container: InputContainer) -> float:
+        return segment_seconds(
+            self._spec.segments.target_seconds,
+            duration=container.duration / 1_000_000 if container.duration else None,
+            workers=self._spec.segments.max_parallelism,
+            engine=self._spec.engine.name,
+        )
+
     def _most_slices(self) -> int:
         """How many slices a giant GOP is cut into at most."""
         if self._normalises:
@@ -296,10 +323,14 @@ class _Split:
 
     @contextmanager
     def _open(self) -> Iterator[InputContainer]:
-        with source.open_source(self._file.rewound(), self._name) as container:
+        with source.open_source(self._file.rewound(), self._name, self._spec.limits) as container:
             yield container
 
-    def _take(self, file: SegmentFile, uploads: ThreadPoolExecutor) -> None:
+    def _read_packet(self) -> None:
+        self._allowance.packet()
+        self._moved()
+
+    def _take(self, file: SegmentFile, facts: VideoFacts, uploads: ThreadPoolExecutor) -> None:
         """Send a segment file on its way and note its segments."""
         if self._check is not None:
             self._check.look(file)
@@ -324,8 +355,11 @@ class _Split:
             self._pending.append(segment)
             self._segments += 1
             self._frames += segment.frames
+            self._allowance.shown(float((segment.pts[-1] - self._first_pts) * facts.time_base))
         if self._normalises and len(file.slices) > 1:
             self._sliced.append(number)
+        if file.preroll or file.damaged:
+            self._marks.append(Marks(object=number, preroll=file.preroll, damaged=file.damaged))
         if self._frames - self._pending[0].first >= CHUNK_FRAMES:
             self._write_chunk()
         self._wait_for_upload()
@@ -347,10 +381,10 @@ class _Split:
             return
         self._storage.put(self._layout.chunk(self._first_key + len(self._chunks)), _json(self._chunk()))
         self._chunks.append(self._pending[0].index)
-        self._pending, self._sliced = [], []
+        self._pending, self._sliced, self._marks = [], [], []
 
     def _chunk(self) -> Chunk:
-        return Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced))
+        return Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced), marks=tuple(self._marks))
 
 
 def _json(document: Model) -> bytes:

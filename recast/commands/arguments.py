@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from recast.errors import UsageError
-from recast.spec import Consent, ContentCheck, Engine, FacePair, Mask, Padding, Select, Target
+from recast.spec import Consent, ContentCheck, Engine, FacePair, Limits, Mask, Padding, Select, Target
 
 ENGINES: dict[str, Literal["Mesh", "InSwapper", "Passthrough"]] = {
     "mesh": "Mesh",
@@ -141,6 +143,40 @@ def content_check_of(options: argparse.Namespace) -> ContentCheck | None:
     if options.content_check is None:
         return None
     return ContentCheck(model=to_uri(options.content_check), threshold=options.content_threshold)
+
+
+def add_limit_argument(parser: argparse.ArgumentParser) -> None:
+    """The argument that says how much of SOURCE and photos is too much."""
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help=f"refuse files that have more: {', '.join(_limit_names())}; may be repeated",
+    )
+
+
+def limits_of(options: argparse.Namespace) -> Limits:
+    """The job's limits.
+
+    Raises:
+        UsageError: there is no such limit, or it cannot be that.
+    """
+    wanted = {}
+    for text in options.limit:
+        name, _, value = text.partition("=")
+        if name not in _limit_names():
+            raise UsageError(f"--limit {text}: give NAME=N, the name out of {', '.join(_limit_names())}")
+        wanted[name.replace("-", "_")] = value
+    try:
+        return Limits.model_validate_strings(wanted)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--limit {str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from error
+
+
+def _limit_names() -> list[str]:
+    return [name.replace("_", "-") for name in Limits.model_fields]
 
 
 def faces_of(options: argparse.Namespace) -> tuple[FacePair, ...]:

@@ -11,15 +11,17 @@ from pathlib import Path
 from av.container import InputContainer
 
 from recast import exitcodes
-from recast.commands.arguments import Commands, to_uri
+from recast.commands.arguments import Commands, add_limit_argument, limits_of, to_uri
 from recast.errors import BadInput, RecastError
 from recast.manifest import Track, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL, virtual_slices
+from recast.media.limits import Allowance
 from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, split_packets
 from recast.media.timing import read_timing
 from recast.media.truncated import is_truncated
+from recast.memory import bounded_memory
 from recast.spec import Audio, Output, Video
 from recast.storage import Storage, StorageSettings
 
@@ -34,6 +36,7 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
     parser.add_argument("--segment-seconds", type=float, default=10.0, metavar="S", help="default: %(default)g")
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of an s3:// URI")
+    add_limit_argument(parser)
     parser.set_defaults(body=inspect)
 
 
@@ -48,13 +51,21 @@ class Cut:
 
 def inspect(options: argparse.Namespace) -> int:
     """Carry the command out."""
+    with bounded_memory():
+        return _inspect(options)
+
+
+def _inspect(options: argparse.Namespace) -> int:
     uri = to_uri(options.source)
     storage = Storage(StorageSettings(endpoint=options.endpoint_url))
     size = storage.head(uri).size
+    limits = limits_of(options)
+    allowance = Allowance(limits, uri)
+    allowance.opened(size)
 
     @contextmanager
     def opened() -> Iterator[InputContainer]:
-        with storage.open(uri) as file, source.open_source(file, uri) as container:
+        with storage.open(uri) as file, source.open_source(file, uri, limits) as container:
             yield container
 
     facts, timings = read_timing(opened, uri)
@@ -75,7 +86,7 @@ def inspect(options: argparse.Namespace) -> int:
             folder=Path(folder),
             most_slices=MAX_VIRTUAL,
             before_next=lambda: None,
-            moved=lambda: None,
+            moved=allowance.packet,
             name=uri,
         ):
             file_.path.unlink()
@@ -83,6 +94,7 @@ def inspect(options: argparse.Namespace) -> int:
             for frames in file_.slices:
                 first = cuts[-1].first + cuts[-1].frames if cuts else 0
                 cuts.append(Cut(first, len(frames), frames[0][0] * facts.time_base))
+                allowance.shown(float(frames[-1][0] * facts.time_base - cuts[0].start))
     _print_video(facts, cuts, duration)
     _print_cuts(cuts, normalised)
     _print_outputs(facts, kept, uri)

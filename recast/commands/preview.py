@@ -9,7 +9,15 @@ import sys
 from pathlib import Path
 
 from recast.children import spawn
-from recast.commands.arguments import Commands, add_face_arguments, engine_of, faces_of, to_uri
+from recast.commands.arguments import (
+    Commands,
+    add_face_arguments,
+    add_limit_argument,
+    engine_of,
+    faces_of,
+    limits_of,
+    to_uri,
+)
 from recast.errors import UsageError
 
 EPILOG = """examples:
@@ -31,6 +39,7 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
     parser.add_argument("output", metavar="OUT.png", help="the picture to write")
     add_face_arguments(parser)
+    add_limit_argument(parser)
     parser.add_argument(
         "--at", action="append", default=[], metavar="TIME", help="seconds or HH:MM:SS; default: four across the video"
     )
@@ -52,6 +61,7 @@ def preview(options: argparse.Namespace) -> int:
         "faces": [pair.model_dump(mode="json", by_alias=True) for pair in faces],
         "at": [seconds_of(text) for text in options.at],
         "endpoint": options.endpoint_url,
+        "limits": limits_of(options).model_dump(mode="json", by_alias=True),
     }
     environment = os.environ | {"RECAST_PREVIEW": json.dumps(request)}
     process = spawn([sys.executable, "-m", "segment_worker.preview"], env=environment, stdin=subprocess.DEVNULL)

@@ -14,13 +14,16 @@ from recast.commands.arguments import (
     Commands,
     add_content_arguments,
     add_face_arguments,
+    add_limit_argument,
     consent_of,
     content_check_of,
     engine_of,
     faces_of,
+    limits_of,
     to_uri,
 )
 from recast.commands.progress import show_progress
+from recast.cores import usable_cores
 from recast.errors import BadConfig, RecastError, UsageError
 from recast.local import (
     KEEP_AFTER,
@@ -32,11 +35,14 @@ from recast.local import (
     remove_run,
     runs_folder,
 )
-from recast.spec import Audio, JobSpec, Output, Segments, Source, Storage, Video
+from recast.spec import Audio, JobSpec, OnBadFrames, Output, Segments, Source, Storage, Video
 from recast.stopping import Terminated, terminated_by_signals
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
 ENCODERS: dict[str, Literal["Auto", "Software", "Nvenc"]] = {"auto": "Auto", "software": "Software", "nvenc": "Nvenc"}
+ON_BAD_FRAMES: dict[str, OnBadFrames] = {"fail": "Fail", "repeat": "Repeat", "original": "Original"}
+NAMED = 5
+"""Stretches of bad frames that are said one by one."""
 TRACKS = ("audio", "subtitle", "video", "data", "attachment", "cover")
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
@@ -66,14 +72,15 @@ def add_parser(commands: Commands, text: str) -> None:
     add_face_arguments(parser)
     parser.add_argument("--consent", metavar="TEXT", help="on whose permission; needed wherever a face is changed")
     add_content_arguments(parser)
+    add_limit_argument(parser)
     _add_video_arguments(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an OUTPUT that exists")
     parser.add_argument(
         "--segment-seconds",
-        type=float,
+        type=seconds_or_auto,
         default=10.0,
         metavar="S",
-        help="least length of a segment (default: %(default)g)",
+        help="least length of a segment, or auto: by SOURCE's length and --workers (default: %(default)g)",
     )
     parser.add_argument(
         "--normalise",
@@ -103,6 +110,13 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder", choices=sorted(ENCODERS), default="auto", help="auto takes NVENC where there is one (default)"
     )
+    parser.add_argument(
+        "--on-bad-frames",
+        choices=ON_BAD_FRAMES,
+        default="fail",
+        help="what becomes of frames that do not decode whole, and of those decoded from them: fail (default); repeat "
+        "the last good frame; or original: as the decoder mends them, no face changed",
+    )
     parser.add_argument("--quality", default="18", metavar="N|lossless", help="constant quality (default: %(default)s)")
     parser.add_argument("--preset", default="auto", help="the encoder's own preset name")
     parser.add_argument(
@@ -116,7 +130,7 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
 
 def default_workers() -> int:
     """As many as there are cores to run on, eight at most."""
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(8, usable_cores())
 
 
 def run(options: argparse.Namespace) -> int:
@@ -168,6 +182,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
                 codec=CODECS[options.codec],
                 encoder=ENCODERS[options.encoder],
                 quality=_quality(options.quality),
+                on_bad_frames=ON_BAD_FRAMES[options.on_bad_frames],
                 preset="Auto" if options.preset == "auto" else options.preset,
                 pixel_format="Source" if options.pixel_format == "source" else "Yuv420p",
             ),
@@ -178,6 +193,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
                 retries=options.retries,
                 normalise=options.normalise,
             ),
+            limits=limits_of(options),
             storage=Storage(endpoint=options.endpoint_url, scratch=options.scratch or EMBEDDED_SCRATCH),
         )
     except ValidationError as error:
@@ -192,6 +208,11 @@ def _kinds(text: str) -> tuple[Any, ...]:
         if kind not in TRACKS:
             raise UsageError(f"--drop-tracks {kind}: give kinds out of {', '.join(TRACKS)}")
     return kinds
+
+
+def seconds_or_auto(text: str) -> float | Literal["Auto"]:
+    """What --segment-seconds takes; ValueError where it is neither."""
+    return "Auto" if text.lower() == "auto" else float(text)
 
 
 def _quality(text: str) -> int | Literal["Lossless"]:
@@ -243,6 +264,10 @@ def _finish(report: RunReport, spec: JobSpec, options: argparse.Namespace) -> No
     place = spec.output.uri.removeprefix("file://")
     for dropped in record.dropped_tracks:
         print(f"left out: {dropped}", file=sys.stderr)
+    for bad in record.bad_frames[:NAMED]:
+        print(f"bad: {bad.text}", file=sys.stderr)
+    if record.bad_frames:
+        print(f"bad: {sum(bad.frames for bad in record.bad_frames)} frames did not decode whole", file=sys.stderr)
     print(
         f"{place}: {record.frames} frames, {record.size / 1e6:.1f} MB, {record.faces_swapped} faces changed, "
         f"{report.seconds:.1f} s"
@@ -273,6 +298,7 @@ def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:
         "consent": spec.consent.model_dump(mode="json", by_alias=True) if spec.consent else None,
         "contentCheck": record.content_check.model_dump() if record.content_check else "off",
         "droppedTracks": list(record.dropped_tracks),
+        "badFrames": [bad.model_dump(by_alias=True) for bad in record.bad_frames],
         "seconds": round(report.seconds, 3),
         "stages": stages,
         "workerSeconds": record.worker_seconds,

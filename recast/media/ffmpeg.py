@@ -22,8 +22,8 @@ class FFmpegFailed(Exception):
     """
 
     def __init__(self, status: int, lines: Sequence[str]) -> None:
-        super().__init__(f"ffmpeg ended with status {status}: {' | '.join(lines[-3:])}")
         self.lines = tuple(lines)
+        super().__init__(f"ffmpeg ended with status {status}: {' | '.join(self.lines[-3:])}")
 
 
 @cache
@@ -65,7 +65,7 @@ def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
             raise
         reader.join()
     if process.returncode != 0:
-        raise FFmpegFailed(process.returncode, lines)
+        raise FFmpegFailed(process.returncode, tuple(lines))
 
 
 def _keep(stream: IO[bytes], lines: deque[str]) -> None:

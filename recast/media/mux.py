@@ -11,13 +11,14 @@ from pathlib import Path
 
 from recast import names
 from recast.errors import BadInput, Transient
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import Plan, Track
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
+from recast.media.formats import SEGMENT_DEMUXERS, ffmpeg_input
 from recast.media.stamp import StampedVideo
 from recast.spec import Audio, Container
 
 FORMATS: dict[Container, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
-PROTOCOLS = "file,http,tcp"
 STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_TAGS")
 """What the source says of its own encode of the video."""
 LAST = {"attachment": 1, "cover": 2}
@@ -91,6 +92,7 @@ def mux(plan: Plan, files: MuxFiles, *, audio: Audio, metadata: Mapping[str, str
         ]
         run_ffmpeg(command, moved=moved)
     except FFmpegFailed as error:
+        raise_if_exhausted(error, str(files.output.parent))
         if any("unsupported" in line.lower() or "not supported" in line.lower() for line in error.lines):
             raise BadInput(
                 f"{plan.source.uri}: .{plan.container} cannot hold one of its tracks: {error}: use .mkv",
@@ -106,7 +108,7 @@ def _extract_covers(plan: Plan, source: str, folder: Path, moved: Callable[[], N
     for track in covers:
         path = files[track.stream_index] = folder / f"cover{track.stream_index}.{IMAGE_TYPES[track.codec][0]}"
         once = ["-map", f"0:{track.stream_index}", "-c", "copy", "-frames:v", "1", "-update", "1", "-f", "image2"]
-        run_ffmpeg(["-y", *_input(source), *once, f"file:{path}"], moved=moved)
+        run_ffmpeg(["-y", *ffmpeg_input(source), *once, f"file:{path}"], moved=moved)
     return files
 
 
@@ -129,16 +131,11 @@ def _video_input(plan: Plan, video: Path) -> list[str]:
         if facts.hflip:
             turn += ["-display_hflip:v:0"]
     # The stamped video counts from its first frame.
-    return ["-itsoffset", _seconds(video_start(plan)), *turn, "-i", f"file:{video}"]
+    return ["-itsoffset", _seconds(video_start(plan)), *turn, *ffmpeg_input(video, demuxers=SEGMENT_DEMUXERS)]
 
 
 def _source_input(plan: Plan, source: str) -> list[str]:
-    return ["-itsoffset", _seconds(-plan.start_seconds), *_input(source)]
-
-
-def _input(source: str) -> list[str]:
-    url = source if source.startswith("http://") else f"file:{source}"
-    return ["-protocol_whitelist", PROTOCOLS, "-i", url]
+    return ["-itsoffset", _seconds(-plan.start_seconds), *ffmpeg_input(source)]
 
 
 def _video_output(plan: Plan) -> list[str]:
@@ -214,7 +211,7 @@ def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> None:
         hashes.write_text("")
         return
     filters = [_rechunk(track) for track in tracks]
-    run_ffmpeg(["-y", "-copyts", *_input(str(output)), *_framehash(maps, filters, hashes)], moved=lambda: None)
+    run_ffmpeg(["-y", "-copyts", *ffmpeg_input(output), *_framehash(maps, filters, hashes)], moved=lambda: None)
 
 
 def _rechunk(track: Track) -> str:

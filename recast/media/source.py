@@ -14,41 +14,64 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput
+from recast.exhausted import raise_if_exhausted
 from recast.manifest import FieldOrder, Hdr, VideoFacts
-from recast.media import avlog as avlog  # before anything is opened
+from recast.media.formats import open_media
+from recast.media.limits import over
+from recast.spec import MOST_PIXELS, Limits
 
-# Formats that name other files or URLs, or run a script of their own, are not video files.
-REFUSED_FORMATS = frozenset({"concat", "hls", "dash", "sdp", "imf", "ffmetadata", "tty", "lavfi", "image2", "txt"})
-MAX_PIXELS = 16384 * 8704
-MAX_STREAMS = 256
 FULL_RANGE = 2
+COVER = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 # ValueError: PyAV's own, where a file is too short to seek in.
 READ_ERRORS = (av.error.FFmpegError, ValueError)
 
 
 @contextmanager
-def open_source(file: Any, name: str) -> Iterator[InputContainer]:
+def open_source(file: Any, name: str, limits: Limits | None = None) -> Iterator[InputContainer]:
     """Open a video by PyAV.
 
     Args:
         file: a seekable binary file object, or a path.
         name: how errors call it.
+        limits: of the job; the usual ones where left out.
 
     Raises:
-        BadInput: it is not a video file.
+        BadInput: it is not a video file, or has more than the limits allow.
     """
+    limits = limits or Limits()
     try:
-        container = av.open(file, "r", metadata_errors="replace", buffer_size=1 << 18)
+        container = open_media(
+            file,
+            max_pixels=limits.pixels,
+            max_streams=limits.streams + 1,
+            metadata_errors="replace",
+            buffer_size=1 << 18,
+        )
+    except av.error.ArgumentError as error:
+        raise BadInput(
+            f"{name}: not a video file that recast reads: give the video itself, not a playlist, a script or a picture"
+        ) from error
+    except av.error.MemoryError as error:
+        # Demuxers call it that, too, where they come upon one stream more.
+        raise over(name, "more tracks, or an index for which there is no memory", "streams", limits.streams) from error
     except READ_ERRORS as error:
+        raise_if_exhausted(error)
         raise BadInput(f"{name}: not a video file that FFmpeg can read ({_plain(error)})") from error
     try:
-        formats = set(container.format.name.split(","))
-        if formats & REFUSED_FORMATS or len(container.streams) > MAX_STREAMS:
-            raise BadInput(f"{name}: not a video file but {container.format.long_name}")
+        _refuse_over(container, name, limits)
         yield container
     finally:
         container.close()
+
+
+def _refuse_over(container: InputContainer, name: str, limits: Limits) -> None:
+    if len(container.streams) > limits.streams:
+        raise over(name, f"{len(container.streams)} tracks", "streams", limits.streams)
+    for stream in container.streams.video:
+        context = None if stream.disposition & COVER else stream.codec_context
+        if context is not None and context.width * context.height > limits.pixels:
+            raise over(name, f"{context.width}x{context.height} pixels", "pixels", limits.pixels)
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
@@ -57,8 +80,7 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     Raises:
         BadInput: there is none, or this build has no decoder for it.
     """
-    cover = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    videos = [stream for stream in container.streams.video if not stream.disposition & cover]
+    videos = [stream for stream in container.streams.video if not stream.disposition & COVER]
     if not videos:
         raise BadInput(f"{name}: there is no video track in it", reason=names.NO_VIDEO)
     chosen = next((stream for stream in videos if stream.disposition & av.stream.Disposition.default), videos[0])
@@ -82,8 +104,8 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
     Raises:
         BadInput: its size is beyond what recast decodes.
     """
-    if first.width * first.height > MAX_PIXELS:
-        raise BadInput(f"{name}: {first.width}x{first.height} is more than {MAX_PIXELS} pixels a frame")
+    if first.width * first.height > MOST_PIXELS:
+        raise over(name, f"{first.width}x{first.height} pixels", "pixels", MOST_PIXELS)
     if stream.metadata.get("alpha_mode") == "1":
         raise BadInput(
             f"{name}: its pictures have an alpha plane, which recast does not write: convert the source first",

@@ -17,9 +17,8 @@ import av
 
 from recast import names
 from recast.errors import Corrupt
-from recast.media import avlog as avlog  # before anything is opened
-
-PROTOCOLS = "file"
+from recast.exhausted import raise_if_exhausted
+from recast.media import formats
 
 
 @dataclass(frozen=True)
@@ -86,17 +85,20 @@ def stamp_parts(
     # Each holds what the other does not: ProRes and AV1.
     container = "mov" if codec == "prores" else "mp4"
     path = folder / f"video.{container}"
-    options = {"safe": "0", "auto_convert": "0", "protocol_whitelist": PROTOCOLS}
+    options = {"safe": "0", "auto_convert": "0"}
+    demuxers, protocols = (formats.PARTS_LIST, *formats.SEGMENT_DEMUXERS), formats.LOCAL
     digest, done = hashlib.sha256(), 0
     bring(0)
     try:
         with (
-            av.open(str(listing), "r", format="concat", container_options=options) as source,
+            formats.open_media(
+                listing, format=formats.PARTS_LIST, demuxers=demuxers, protocols=protocols, options=options
+            ) as source,
             av.open(str(path), "w", format=container, container_options=_mov_options(time_base / fine)) as output,
         ):
             stream = source.streams.video[0]
             track = output.add_stream_from_template(stream, opaque=True)
-            clock = decode_times(pts, reorder, fine)
+            clock, tick = decode_times(pts, reorder, fine), time_base / fine
             packets = (packet for packet in source.demux(stream) if packet.size)
             for place, part in enumerate(parts):
                 bring(place)
@@ -112,7 +114,7 @@ def stamp_parts(
                         raise _mismatch(part, f"has a frame at {rank}")
                     part_digest.update(packet)
                     digest.update(packet)
-                    packet.stream, packet.time_base = track, time_base / fine
+                    packet.stream, packet.time_base = track, tick
                     packet.pts = (pts[done + rank] - pts[0]) * fine
                     packet.dts = next(clock) - pts[0] * fine
                     packet.duration = frame_ticks * fine
@@ -122,6 +124,7 @@ def stamp_parts(
                 if part_digest.hexdigest() != part.packets_sha256:
                     raise _mismatch(part, "has other packets than its report says")
     except av.error.FFmpegError as error:
+        raise_if_exhausted(error, str(folder))
         raise Corrupt(f"the parts cannot be concatenated: {error}", reason=names.PART_MISMATCH) from error
     return StampedVideo(path, digest.hexdigest(), time_base.denominator * fine)
 

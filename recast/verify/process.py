@@ -28,7 +28,11 @@ LINES = "@lines"
 """Stands in FFmpeg's options for the second pipe."""
 
 # Containers only: a playlist under a video's name could make FFmpeg open other files.
-FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,av1,obu,ivf,mxf,asf,flv,ogg,nut,dv,gxf,wtv"
+FORMATS = (
+    "mov,matroska,mpegts,mpeg,avi,flv,live_flv,asf,asf_o,ogg,nut,mxf,gxf,lxf,wtv,ty,pva,nsv,rm,dhav,dv,gif,apng,"
+    "yuv4mpegpipe,ivf,obu,av1,h264,hevc,vvc,evc,m4v,mpegvideo,mjpeg,mjpeg_2000,h261,h263,vc1,vc1test,dirac,cavsvideo,"
+    "avs2,avs3,srt,ass"
+)
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -91,7 +95,7 @@ class Running:
         ours, theirs = os.pipe()
         options = [f"pipe:{theirs}" if each == LINES else each for each in options]
         base = [executable(), "-hide_banner", "-nostdin", "-nostats", "-loglevel", level]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  # FFmpeg, by a list of words
             [*base, *media.input(), *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

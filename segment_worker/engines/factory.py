@@ -32,7 +32,10 @@ class PairFiles:
 
 
 def make_engine(
-    engine: spec.Engine, pairs: Sequence[PairFiles], models: Callable[[], Mapping[Role, Path]] = dict
+    engine: spec.Engine,
+    pairs: Sequence[PairFiles],
+    models: Callable[[], Mapping[Role, Path]] = dict,
+    limits: spec.Limits | None = None,
 ) -> Engine:
     """Set an engine up with the job's faces.
 
@@ -40,11 +43,13 @@ def make_engine(
         engine: which, and how.
         pairs: whose face takes whose place; Passthrough looks at none.
         models: fetches the files of an engine that needs some, by what they are for.
+        limits: of the images; the usual ones where left out.
 
     Raises:
         BadConfig: the engine's models or runtime are missing.
         BadInput: an image cannot be read, or none shows a face.
     """
+    limits = limits or spec.Limits()
     match engine.name:
         case "Passthrough":
             from segment_worker.engines.passthrough import PassthroughEngine
@@ -53,12 +58,12 @@ def make_engine(
         case "Mesh":
             from segment_worker.engines.mesh import MeshEngine
 
-            return MeshEngine([_read(pair, engine) for pair in pairs])
+            return MeshEngine([_read(pair, engine, limits) for pair in pairs])
         case "InSwapper":
             from segment_worker.engines.inswapper import InSwapperEngine
             from segment_worker.insight.load import load_models
 
-            people = [_read(pair, engine) for pair in pairs]
+            people = [_read(pair, engine, limits) for pair in pairs]
             return InSwapperEngine(load_models(engine, models()), people, boost=engine.pixel_boost, mask=engine.mask)
 
 
@@ -79,9 +84,12 @@ def selection_of(target: spec.Target, engine: str) -> Selection:
             return Reference(target.max_distance or FARTHEST.get(engine, 1.0))
 
 
-def _read(pair: PairFiles, engine: spec.Engine) -> Pair:
-    from segment_worker.images import load_image
+def _read(pair: PairFiles, engine: spec.Engine, limits: spec.Limits) -> Pair:
+    from segment_worker.images import Image, load_image
 
-    sources = [(label, load_image(label, data)) for label, data in pair.sources]
-    reference = (pair.reference[0], load_image(*pair.reference)) if pair.reference else None
+    def load(labelled: Labelled) -> tuple[str, Image]:
+        return labelled[0], load_image(*labelled, most_pixels=limits.image_pixels)
+
+    sources = [load(each) for each in pair.sources]
+    reference = load(pair.reference) if pair.reference else None
     return Pair(sources, selection_of(pair.target, engine.name), reference)

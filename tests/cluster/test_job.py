@@ -100,7 +100,7 @@ def test_a_face_is_swapped_from_apply_to_video(control_plane: ControlPlane, plac
 def test_forty_segments_by_four_pods_at_once_one_evicted_and_one_deleted(
     control_plane: ControlPlane, place: str, studio: Studio
 ) -> None:
-    job = studio.job("short", targetSeconds=0.034, perPod=1, maxParallelism=4, retries=0)
+    job = studio.job("short", targetSeconds="0.034", perPod=1, maxParallelism=4, retries=0)
     with watched(lambda: frozenset(workers_of(control_plane, place))) as live:
         apply(control_plane, place, job)
         for by in (evict, delete):

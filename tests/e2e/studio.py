@@ -47,7 +47,7 @@ class Studio:
             engine={"name": "Mesh"},
             faces=[{"source": [f"{self.base}/face.png"]}],
             consent={"reference": "a test"},
-            segments={"targetSeconds": 0.9, "maxParallelism": 2, "perPod": 1},
+            segments={"targetSeconds": "0.9", "maxParallelism": 2, "perPod": 1},
             storage={
                 "endpoint": self._store.endpoint,
                 "credentialsSecret": SECRET,

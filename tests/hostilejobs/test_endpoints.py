@@ -54,7 +54,7 @@ def answering(status: int, headers: dict[str, str], seen: list[str]) -> Iterator
 
 @pytest.mark.parametrize(
     "host",
-    ["169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0"],
+    ["169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0"],  # noqa: S104
 )
 def test_no_request_goes_to_an_inner_address(host: str) -> None:
     storage = Storage(StorageSettings(endpoint=f"http://{host}:8333"), attempts=1)

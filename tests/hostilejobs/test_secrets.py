@@ -1,13 +1,9 @@
 """The S3 keys of a job are in its pods' environment, and nowhere else."""
 
-import base64
 import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recast.embedded import EmbeddedStore
@@ -16,39 +12,9 @@ from recast.stage import StageInput
 from recast.storage import Storage
 from tests import clips
 from tests.jobs import NAMESPACE, job
+from tests.leaks import command_lines, leaks, spelled
 
 TOKEN = "marked-session-token-6b1f"
-
-
-def spelled(secret: str) -> list[bytes]:
-    """A secret as it may be written down."""
-    return [secret.encode(), base64.b64encode(secret.encode()).rstrip(b"=")[:-1], secret.encode().hex().encode()]
-
-
-def leaks(secrets: list[str], seen: dict[str, bytes]) -> list[str]:
-    return [place for place, data in seen.items() for secret in secrets for each in spelled(secret) if each in data]
-
-
-@contextmanager
-def command_lines(folder: Path) -> Iterator[set[bytes]]:
-    """Every command line of the processes that know a folder, as long as the block lasts."""
-    seen: set[bytes] = set()
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.wait(0.01):
-            for entry in Path("/proc").iterdir():
-                with suppress(OSError):
-                    if entry.name.isdecimal() and str(folder).encode() in (entry / "environ").read_bytes():
-                        seen.add((entry / "cmdline").read_bytes())
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
 
 
 def run_stage(module: str, asked: StageInput, folder: Path, more: dict[str, str], seen: dict[str, bytes]) -> int:
@@ -74,7 +40,7 @@ def test_a_real_job_writes_its_keys_nowhere(s3: EmbeddedStore, storage: Storage,
     spec = asked.spec.model_copy(update={"consent": Consent(reference="REL-1")})
     asked = asked.model_copy(update={"spec": spec})
     seen: dict[str, bytes] = {}
-    with command_lines(tmp_path) as lines:
+    with command_lines(str(tmp_path)) as lines:
         assert run_stage("controller.stages.split", asked, tmp_path, {}, seen) == 0, seen
         run = json.loads((tmp_path / "termination-log").read_text())["run"]
         ready = asked.model_copy(update={"run": run})

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,16 @@ def test_rules_say_what_is_wrong() -> None:
     for word in ("faces:", "consent:", "output.uri:", "source cannot be changed", "segments.targetSeconds cannot"):
         assert word in text
     assert not any("self.suspend" in rule["rule"] or "maxParallelism" in rule["rule"] for rule in rules)
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [("Auto", True), ("0.5", True), ("12.25", True), (".5", True), ("auto", False), ("0.0", False), ("5s", False)],
+)
+def test_a_number_with_a_fraction_or_a_word_is_a_string_of_the_pattern(value: str, *, taken: bool) -> None:
+    field = ROOT["properties"]["spec"]["properties"]["segments"]["properties"]["targetSeconds"]
+    assert bool(re.search(field["pattern"], value)) == taken
+    assert field["default"] == 60 and isinstance(field["default"], int)
 
 
 def test_printer_columns_point_at_fields() -> None:

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from recast.errors import BadConfig, BadInput, NotFound, RecastError, StorageUnavailable
+from recast.errors import BadConfig, BadInput, NotFound, RecastError, Transient
 from recast.storage import Storage, StorageSettings
 
 
@@ -72,7 +74,7 @@ def test_a_failure_leaves_nothing(
         raise failure
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises((KeyboardInterrupt, StorageUnavailable)):
+    with pytest.raises((KeyboardInterrupt, Transient)):
         files.put(f"file://{tmp_path / 'out'}", b"data", if_absent=if_absent)
     assert list(tmp_path.iterdir()) == []
 
@@ -95,6 +97,33 @@ def test_where_nothing_can_be_written(files: Storage, tmp_path: Path) -> None:
     for target in ("missing/out", "file/out", "folder"):
         with pytest.raises(BadConfig, match="out|folder"):
             files.put(f"file://{tmp_path / target}", b"")
+
+
+WRITES_FOR_EVER = """
+import sys, time
+from pathlib import Path
+from recast.files import replacing
+with replacing(Path(sys.argv[1])) as part:
+    part.write_bytes(b"half")
+    print(part, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_kept(files: Storage, tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    with subprocess.Popen([sys.executable, "-c", WRITES_FOR_EVER, target], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        part = Path(writer.stdout.readline().rstrip())
+        files.drop_uploads(target.as_uri())
+        assert part.read_bytes() == b"half"
+        writer.kill()
+    assert part.exists()
+    (tmp_path / ".other.mp4.recast-1-00.part").touch()
+    files.drop_uploads(f"file://{tmp_path}/")
+    assert part.exists()
+    files.drop_uploads(target.as_uri())
+    assert [path.name for path in tmp_path.iterdir()] == [".other.mp4.recast-1-00.part"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -37,11 +37,20 @@ FULL: dict[str, Any] = {
     "contentCheck": {"model": "s3://studio/content.onnx", "threshold": 0.8, "everySeconds": 2.5},
     "video": {
         "codec": "Hevc", "encoder": "Software", "decoder": "Software",
-        "quality": "Lossless", "preset": "slow", "pixelFormat": "Yuv420p",
+        "onBadFrames": "Repeat", "quality": "Lossless", "preset": "slow", "pixelFormat": "Yuv420p",
         "threads": 4,
     },
     "audio": {"codec": "Aac", "bitrate": "256k"},
     "segments": {"targetSeconds": 12.5, "maxParallelism": 3, "retries": 0, "perPod": 2, "normalise": True},
+    "limits": {
+        "bytes": 1 << 30,
+        "pixels": 3840 * 2160,
+        "streams": 8,
+        "packets": 100_000,
+        "seconds": 3600.0,
+        "imageBytes": 1 << 20,
+        "imagePixels": 1_000_000,
+    },
     "storage": {
         "endpoint": "http://s3:8333", "region": "eu-1", "forcePathStyle": False, "scratch": "s3://scratch/recast",
         "caBundle": {"configMap": "ca", "key": "ca.crt"}, "credentialsSecret": "studio-s3",

@@ -35,7 +35,7 @@ STAGE: dict[str, Any] = {"namespace": "studio", "name": "interview", "uid": "u-1
 ERRORS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, RecastError)]
 CODES = {
     "RecastError": 70, "UsageError": 64, "BadInput": 65, "NotFound": 66, "StorageUnavailable": 69, "Bug": 70,
-    "Transient": 75, "Corrupt": 75, "BadConfig": 78,
+    "Transient": 75, "Corrupt": 75, "BadConfig": 78, "FramesDamaged": 65,
 }  # fmt: skip
 
 
@@ -86,11 +86,17 @@ def test_what_nobody_expected_is_a_bug(error: Exception, message: Path, capsys: 
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(28, "No space left on device"), PermissionError("no"), ConnectionError("no")]
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), names.EXHAUSTED),
+        (MemoryError(), names.EXHAUSTED),
+        (PermissionError("no"), names.TRY_AGAIN),
+        (ConnectionError("no"), names.TRY_AGAIN),
+    ],
 )
-def test_what_the_machine_refuses_is_tried_again(error: OSError, message: Path) -> None:
+def test_what_the_machine_refuses_is_tried_again(error: Exception, reason: str, message: Path) -> None:
     assert run_stage(raising(error)) == exitcodes.TRY_AGAIN
-    assert json.loads(message.read_text())["reason"] == names.TRY_AGAIN
+    assert json.loads(message.read_text())["reason"] == reason
 
 
 @pytest.mark.parametrize(("code", "reason"), [(143, names.TERMINATED), (130, names.INTERRUPTED)])

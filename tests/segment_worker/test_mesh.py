@@ -1,4 +1,3 @@
-import struct
 import subprocess
 import sys
 
@@ -13,7 +12,6 @@ from segment_worker.engines import mesh
 from segment_worker.engines.base import Pair
 from segment_worker.engines.factory import PairFiles, make_engine
 from segment_worker.engines.mesh import MeshEngine
-from segment_worker.images import declared_size, load_image
 from segment_worker.paste import Rect, read_bgr
 from segment_worker.picture import Patch, YuvLayout, patched
 from segment_worker.select import All, Index, Largest, Leftmost, Reference
@@ -151,41 +149,6 @@ def test_a_source_turned_away_is_refused_by_name(monkeypatch):
 
 def test_a_source_with_several_faces_gives_the_largest():
     MeshEngine([Pair([("group.jpg", group())], Largest())])
-
-
-def test_images_are_read_upright():
-    image = astronaut()[:64, :48]
-    jpeg = encoded(image, ".jpg")
-    # An APP1 segment with one IFD entry: orientation 6, to be turned clockwise.
-    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
-    payload = b"Exif\0\0" + tiff
-    turned_jpeg = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
-    upright = load_image("a.jpg", turned_jpeg)
-    assert upright.shape == (48, 64, 3)
-    assert np.array_equal(upright, np.rot90(load_image("a.jpg", jpeg), -1))
-
-
-@pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\0"])
-def test_undecodable_images_are_named(data):
-    with pytest.raises(BadInput, match=r"face\.png"):
-        load_image("face.png", data)
-
-
-@pytest.mark.parametrize("kind", [".png", ".jpg"])
-def test_sizes_are_read_from_the_header(kind):
-    assert declared_size(encoded(astronaut()[:100, :60], kind)) == (60, 100)
-
-
-def test_too_many_pixels_are_refused_before_decoding():
-    png = bytearray(encoded(astronaut()))
-    png[16:24] = struct.pack(">II", 100_000, 100_000)
-    with pytest.raises(BadInput, match=r"huge\.png.*megapixels"):
-        load_image("huge.png", bytes(png))
-
-
-@pytest.mark.parametrize("image", [astronaut()[..., 0], np.dstack([astronaut(), astronaut()[..., :1]])])
-def test_gray_and_alpha_images(image):
-    assert load_image("a.png", encoded(image)).shape == (512, 512, 3)
 
 
 def test_the_factory():

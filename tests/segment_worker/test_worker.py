@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from recast import log, names
 from recast.errors import BadConfig, NotFound
+from recast.fanout import segments_per_worker
 from recast.layout import RunLayout
-from recast.local import segments_per_worker
 from recast.manifest import Chunk, EncodeSettings, Plan, Segment, SourceObject, VideoFacts
 from recast.packets import PlannedSegment
 from recast.spec import Engine, Select, Target

@@ -142,6 +142,20 @@ def unfinished(raw: Any, uri: str) -> list[str]:
     return [upload["UploadId"] for upload in uploads if upload["Key"] == key_of(uri)]
 
 
+def test_unfinished_uploads_are_dropped_of_one_object_or_of_a_folder(
+    storage: Storage, prefix: str, s3: EmbeddedStore, raw: Any
+) -> None:
+    key = prefix.removeprefix(f"s3://{s3.bucket}/")
+    for name in ("out", "out2", "run/part"):
+        raw.create_multipart_upload(Bucket=s3.bucket, Key=key + name)
+    storage.drop_uploads(prefix + "out")
+    left = [len(unfinished(raw, prefix + name)) for name in ("out", "out2", "run/part")]
+    assert left == [0, 1, 1]
+    storage.drop_uploads(prefix + "run/")
+    left = [len(unfinished(raw, prefix + name)) for name in ("out2", "run/part")]
+    assert left == [1, 0]
+
+
 def test_multipart_roundtrip(storage: Storage, prefix: str, large: Path, tmp_path: Path) -> None:
     uri = prefix + "large"
     assert storage.upload(uri, large, if_absent=True, metadata={"run": "r"})

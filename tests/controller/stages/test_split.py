@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from controller.stages import split
-from controller.stages.split import MAX_FACE_BYTES, name_run, pin_inputs, refuse_existing_output
+from controller.stages.split import name_run, pin_inputs, refuse_existing_output
 from recast import names
 from recast.errors import BadConfig, BadInput, NotFound
 from recast.layout import RunLayout
 from recast.manifest import OutputRecord, VideoFacts
 from recast.media import tracks
 from recast.media.split import SegmentFile, TimesCollide
-from recast.spec import Engine, JobSpec
+from recast.spec import Engine, JobSpec, Limits
 from recast.stage import StageInput
 from recast.storage import ObjectInfo, Storage, StorageSettings
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
@@ -94,6 +94,11 @@ def test_a_run_is_another_where_the_content_check_is() -> None:
     assert name_run(renamed, INFO, "m") == name_run(specs[0], INFO, "m")
 
 
+def test_a_run_cut_automatically_is_another_for_more_workers() -> None:
+    few, many = ({"targetSeconds": "Auto", "maxParallelism": workers} for workers in (4, 8))
+    assert len({name_run(spec(segments=each), INFO) for each in (few, many, {})}) == 3
+
+
 def test_a_run_is_another_where_the_splitter_is(monkeypatch: pytest.MonkeyPatch) -> None:
     before = name_run(spec(), INFO)
     monkeypatch.setattr(split, "SPLITTER_VERSION", SPLITTER_VERSION + 1)
@@ -150,7 +155,7 @@ def test_a_face_that_is_not_there_or_is_no_photo_is_refused(tmp_path: Path, stor
     with pytest.raises(NotFound, match="none.png"):
         pin_inputs(storage, local(tmp_path, "none.png"))
     with (tmp_path / "large.png").open("wb") as file:
-        file.truncate(MAX_FACE_BYTES + 1)
+        file.truncate(Limits().image_bytes + 1)
     with pytest.raises(BadInput, match="large.png"):
         pin_inputs(storage, local(tmp_path, "large.png"))
 
@@ -208,7 +213,7 @@ def test_a_second_pass_has_keys_of_its_own(tmp_path: Path, storage: Storage, mon
         stream_index=0, codec="h264", width=64, height=48, pix_fmt="yuv420p", time_base=Fraction(1, 25),
         rate=Fraction(25), sar=Fraction(1),
     )  # fmt: skip
-    opened = SimpleNamespace(start_time=0, format=SimpleNamespace(name="mov,mp4"))
+    opened = SimpleNamespace(start_time=0, duration=None, format=SimpleNamespace(name="mov,mp4"))
     monkeypatch.setattr(Storage, "upload", delayed)
     monkeypatch.setattr(split, "split_packets", split_packets)
     monkeypatch.setattr(split, "read_timing", lambda *_: (facts, None))

@@ -51,6 +51,7 @@ def test_the_least_command_is_a_job_with_the_defaults() -> None:
         (["--drop-tracks", "data, cover"], "output.drop_tracks", ("data", "cover")),
         (["--overwrite"], "output.overwrite", True),
         (["--segment-seconds", "2.5"], "segments.target_seconds", 2.5),
+        (["--segment-seconds", "auto"], "segments.target_seconds", "Auto"),
         (["--normalise"], "segments.normalise", True),
         (["--workers", "3"], "segments.max_parallelism", 3),
         (["--retries", "0"], "segments.retries", 0),

@@ -1,0 +1,72 @@
+"""Tells a machine that has run out of something from input that is bad and from code that is wrong.
+
+A full disk, memory or table of open files comes as an OSError, as a MemoryError, as PyAV's kin of both, or in the
+last words of FFmpeg. What then fails may go well on another node, or after someone has made room: it is never the
+source's fault, and no bug.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from recast import names
+from recast.errors import Transient
+
+DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
+MEMORY = frozenset({errno.ENOMEM})
+FILES = frozenset({errno.EMFILE, errno.ENFILE})
+_NO_TEMPORARY = "No usable temporary directory"
+"""How `tempfile` says that it could write its first bytes nowhere."""
+
+
+def raise_if_exhausted(error: BaseException, where: str | None = None) -> None:
+    """Raise what says which resource of this machine is used up, if that is what `error` comes from.
+
+    Args:
+        error: what was caught.
+        where: the file or folder that was being written; where it is not given, the one that the error names, or
+            else the folder of temporary files.
+
+    Raises:
+        Transient: disk, memory or open files are used up; its reason is Exhausted.
+    """
+    number = _number(error)
+    if number in DISK:
+        place = where or getattr(error, "filename", None) or tempfile.gettempdir()
+        raise _exhausted(f"{place}: its disk is full: make room there, or give it more") from error
+    if number in MEMORY:
+        raise _exhausted(f"{where or 'this process'}: no memory is left: give it more") from error
+    if number in FILES:
+        raise _exhausted(f"{where or 'this process'}: too many files are open ({error}): raise ulimit -n") from error
+
+
+@contextmanager
+def exhaustion_told() -> Iterator[None]:
+    """Let `raise_if_exhausted` say of whatever comes out of the block what it can.
+
+    Raises:
+        Transient: as it does.
+    """
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        raise_if_exhausted(error)
+        raise
+
+
+def _exhausted(message: str) -> Transient:
+    return Transient(message, reason=names.EXHAUSTED)
+
+
+def _number(error: BaseException) -> int:
+    """The error's number; FFmpeg as a program has only words for it."""
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    text = str(error)
+    if isinstance(error, FileNotFoundError) and _NO_TEMPORARY in text:
+        return errno.ENOSPC
+    if isinstance(error, OSError):
+        return error.errno or 0
+    return next((number for number in sorted(DISK | MEMORY | FILES) if os.strerror(number) in text), 0)

@@ -1,0 +1,92 @@
+"""What FFmpeg may open: media files that hold all of themselves, and nothing that names another file or a URL.
+
+A playlist or a script under a video's name would have its demuxer open other files, or call other machines. So all
+reading by PyAV goes through `open_media`, and each `-i` of FFmpeg's binary comes from `ffmpeg_input`. Of formats that
+can point outside (MOV's data references, AVI's subtitles) FFmpeg follows nothing unless asked.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import av
+from av.codec.hwaccel import HWAccel
+from av.container import InputContainer
+
+from recast.media import avlog as avlog  # before anything is opened
+from recast.spec import MOST_PIXELS
+
+DEMUXERS = (
+    "mov", "matroska", "mpegts", "mpeg", "avi", "flv", "live_flv", "asf", "asf_o", "ogg", "nut", "mxf", "gxf", "lxf",
+    "wtv", "ty", "pva", "nsv", "rm", "dhav", "dv", "gif", "apng", "yuv4mpegpipe", "ivf", "obu", "av1", "h264", "hevc",
+    "vvc", "evc", "m4v", "mpegvideo", "mjpeg", "mjpeg_2000", "h261", "h263", "vc1", "vc1test", "dirac", "cavsvideo",
+    "avs2", "avs3",
+    # Subtitles inside AVI.
+    "srt", "ass",
+)  # fmt: skip
+"""FFmpeg's names of what recast reads: containers, and bare streams. Pictures are no videos."""
+SEGMENT_DEMUXERS = ("matroska", "nut", "mov")
+"""Of those, what segments and parts are written in."""
+PARTS_LIST = "concat"
+"""The one list of files that is opened: recast's own, of a job's parts."""
+LOCAL, LOOPBACK, NONE = "file", "http,tcp", ""
+"""Protocols for a path, for an address of `recast.loopback`, and for an open file, which needs none."""
+
+
+def open_media(
+    file: Any,
+    *,
+    demuxers: Iterable[str] = DEMUXERS,
+    format: str | None = None,
+    protocols: str | None = None,
+    max_pixels: int = MOST_PIXELS,
+    max_streams: int | None = None,
+    hwaccel: HWAccel | None = None,
+    options: dict[str, str] | None = None,
+    **settings: Any,
+) -> InputContainer:
+    """Open media for reading by PyAV.
+
+    Args:
+        file: a path, or a seekable binary file object.
+        demuxers: those that may read it, and what is inside it.
+        format: the demuxer, where it is not to be found out.
+        protocols: how other files may be reached; where left out, what `file` itself needs.
+        max_pixels: larger pictures are not decoded.
+        max_streams: demuxers stop at so many; FFmpeg's 1,000 where left out.
+        hwaccel: decodes in the processor's place.
+        options: more of the demuxer's.
+        settings: of `av.open`.
+
+    Raises:
+        FFmpegError: it is of another format, or damaged.
+        ValueError: it is too short to seek in.
+    """
+    is_path = isinstance(file, str | Path)
+    if protocols is None:
+        protocols = LOCAL if is_path else NONE
+    allowed = {"format_whitelist": ",".join(demuxers), "protocol_whitelist": protocols}
+    if max_streams is not None:
+        allowed["max_streams"] = str(max_streams)
+    pixels = {"max_pixels": str(max_pixels)}
+    container: InputContainer = av.open(
+        str(file) if is_path else file,
+        "r",
+        format=format,
+        options=pixels,
+        container_options=allowed | (options or {}),
+        hwaccel=hwaccel,
+        **settings,
+    )
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.options = pixels
+    return container
+
+
+def ffmpeg_input(source: Path | str, *, demuxers: Iterable[str] = DEMUXERS) -> list[str]:
+    """FFmpeg's arguments that open a path, or an address of `recast.loopback`."""
+    text = str(source)
+    is_url = text.startswith("http://")
+    protocols, url = (LOOPBACK, text) if is_url else (LOCAL, f"file:{text}")
+    return ["-protocol_whitelist", protocols, "-format_whitelist", ",".join(demuxers), "-i", url]

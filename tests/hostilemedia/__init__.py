@@ -1,0 +1,1 @@
+"""Media that is damaged, or made to do harm."""
