@@ -19,7 +19,7 @@ from typing import BinaryIO
 from recast.errors import BadConfig, BadInput, NotFound, StorageUnavailable
 from recast.exhausted import raise_if_exhausted
 from recast.ranged import RangedReader, Wrap
-from recast.stored import ObjectInfo, changed, local_path, TooLarge
+from recast.stored import ObjectInfo, TooLarge, changed, local_path
 
 LOCAL_BLOCK_BYTES = 1 << 20
 HIDDEN_SUFFIX = ".part"

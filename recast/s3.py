@@ -29,7 +29,7 @@ from recast.ranged import SPARSE_BYTES, RangedReader, Wrap
 from recast.s3client import make_client
 from recast.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
 from recast.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, written_sha256
-from recast.stored import ContentHash, ObjectInfo, StorageSettings, changed, s3_address, TooLarge
+from recast.stored import ContentHash, ObjectInfo, StorageSettings, TooLarge, changed, s3_address
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
