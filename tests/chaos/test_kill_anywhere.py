@@ -34,7 +34,7 @@ MORE_RUNS = RUNS // 4
 """For phases whose kills came too late."""
 LANES = 4 if FULL else 2
 """Jobs at once, each with a store of its own."""
-RUNNERS = 15 if FULL else 3
+RUNNERS = 9 if FULL else 3
 """Runs of `recast run`."""
 COMMANDS = 5
 """In the long mode every fifth run is by the pods' own commands, the others by forks."""
@@ -66,6 +66,7 @@ class Tally:
     """What was killed, over all runs."""
 
     deck: Deck
+    runs: int = 0
     fired: Counter[str] = field(default_factory=Counter)
     at: set[Kill] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -75,10 +76,13 @@ class Tally:
         with self.lock:
             return self.deck.draw(most)
 
-    def note(self, played: Played) -> None:
-        """Count what was killed; the rest is for a later run."""
+    def note(self, played: Played, *more: str) -> None:
+        """Count what was killed, in other phases too; what was not is for a later run."""
+        phases = [kill.phase for kill in played.fired] + list(more)
         with self.lock:
-            self.fired.update(kill.phase for kill in played.fired)
+            self.runs += 1
+            print(f"{self.runs}: {'; '.join(phases)}", flush=True)
+            self.fired.update(phases)
             self.at.update(played.fired)
             self.deck.put_back(played.missed, self.fired)
 
@@ -118,12 +122,10 @@ def test_killed_anywhere_the_same_bytes_come_out_or_none(lanes: list[World], tmp
     with ThreadPoolExecutor(LANES) as pool:
         for done in [pool.submit(lane, number) for number in range(LANES)]:
             done.result()
-    runs = RUNS
-    while tally.missing() and runs < RUNS + MORE_RUNS:
-        play(lanes[0], undisturbed, tally, runs)
-        runs += 1
+    while tally.missing() and tally.runs < RUNS + MORE_RUNS:
+        play(lanes[0], undisturbed, tally, tally.runs)
     print(table(tally.fired, tally.missing()))
-    print(f"{len(tally.at)} of {len(undisturbed.kills)} moments, {runs} runs, {time.monotonic() - began:.0f} s")
+    print(f"{len(tally.at)} of {len(undisturbed.kills)} moments, {tally.runs} runs, {time.monotonic() - began:.0f} s")
     assert tally.missing() == []
 
 
@@ -151,7 +153,7 @@ def play(world: World, undisturbed: Undisturbed, tally: Tally, run: int) -> None
         stage = STAGES[run % len(STAGES)]
         while not play_runner(world.folder / f"{run}-{choice.random()}", world.clip, stage, choice, undisturbed.sha256):
             pass
-        tally.fired[phase(stage)] += 1
+        tally.note(Played(), phase(stage))
     elif run < RUNNERS + GIVEN_UP:
         played = play_given_up(world, undisturbed, start, f"run{run}", choice)
         tally.note(played)
