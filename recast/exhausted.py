@@ -19,6 +19,7 @@ FILES = frozenset({errno.EMFILE, errno.ENFILE})
 SHORT_BYTES = 64 << 20
 """With less left than this, any failure may be one of memory."""
 _NO_THREAD = "can't start new thread"
+FOLDER = "/tmp"  # noqa: S108  # it is only named
 _NO_TEMPORARY = "No usable temporary directory"
 """How `tempfile` says that it could write its first bytes nowhere."""
 
@@ -36,7 +37,7 @@ def raise_if_exhausted(error: BaseException, where: str | None = None) -> None:
     """
     number = _number(error)
     if number in DISK:
-        place = where or getattr(error, "filename", None) or os.environ.get("TMPDIR") or "the folder of temporary files"
+        place = where or getattr(error, "filename", None) or os.environ.get("TMPDIR", FOLDER)
         raise _exhausted(f"{place}: its disk is full: make room there, or give it more") from error
     if number in MEMORY:
         raise _exhausted(f"{where or 'this process'}: no memory is left: give it more") from error

@@ -1,5 +1,6 @@
 """What split writes and the others read: source facts, tracks, encoder settings, segments, the frame list."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -205,6 +206,18 @@ class BadRun(Model):
         which = f"frame {self.first}" if self.frames == 1 else f"frames {self.first} to {last}"
         shown = "as the decoder mended them" if self.shows is None else f"frame {self.shows} repeated"
         return f"{which}, from {self.seconds:.3f} s on: {shown}"
+
+
+def joined(runs: Iterable[BadRun]) -> tuple[BadRun, ...]:
+    """Runs that follow each other and show the same, as one."""
+    found: list[BadRun] = []
+    for run in runs:
+        last = found[-1] if found else None
+        if last is not None and last.first + last.frames == run.first and last.shows == run.shows:
+            found[-1] = last.model_copy(update={"frames": last.frames + run.frames})
+        else:
+            found.append(run)
+    return tuple(found)
 
 
 class NormalisedSegment(Model):

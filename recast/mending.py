@@ -6,7 +6,7 @@ frame's place may have to come from another segment: it is the last good frame o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from recast import log
 from recast.errors import MEND_OR_SAY, FramesDamaged
-from recast.manifest import BadRun, Marks, Plan, Segment
+from recast.manifest import BadRun, Marks, Plan, Segment, joined
 from recast.media.damage import Group, last_good, mended, survey
 from recast.packets import PlannedSegment
 from recast.spec import OnBadFrames
@@ -67,18 +67,6 @@ class Mending:
 def seconds_of(plan: Plan, pts: int) -> float:
     """A time of the source in seconds from its first frame, to the millisecond."""
     return round(float((pts - plan.first_pts) * plan.video.time_base), 3)
-
-
-def joined(runs: Iterable[BadRun]) -> tuple[BadRun, ...]:
-    """Runs that follow each other and show the same, as one."""
-    found: list[BadRun] = []
-    for run in runs:
-        last = found[-1] if found else None
-        if last is not None and last.first + last.frames == run.first and last.shows == run.shows:
-            found[-1] = last.model_copy(update={"frames": last.frames + run.frames})
-        else:
-            found.append(run)
-    return tuple(found)
 
 
 class Mender:

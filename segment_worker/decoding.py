@@ -84,6 +84,10 @@ class Decoder:
         before, self._on_gpu = self._on_gpu, False
         return bool(before)
 
+    def use_one_thread(self) -> None:
+        """Go on with one thread: of H.264 in fields, several call frames damaged that are whole."""
+        self._threads = 1
+
     def _is_exact(self, path: Path) -> bool:
         with (
             closing(decode_segment(path, threads=self._threads)) as software,

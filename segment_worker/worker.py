@@ -232,6 +232,8 @@ class _Pod:
             except FramesDamaged as error:
                 log.warning("damage: the segment is begun again", detail=str(error))
             mending = self._mender.look(planned, packets)
+            if not mending.bad:
+                self._decoder.use_one_thread()
             stats = self._while_it_fits(lambda: self._part_of(segment, mending.frames, mending.concealed))
             return stats, mending.runs(segment)
         finally:

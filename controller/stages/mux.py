@@ -21,13 +21,12 @@ from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
-from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums
+from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, joined
 from recast.media.mux import MuxFiles, hash_output_tracks
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
-from recast.mending import joined
 from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage

@@ -10,6 +10,7 @@ thread and a decoder that has seen nothing else, and every segment begins at suc
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -40,6 +41,7 @@ class Group:
     Attributes:
         start: the stamp of the packet where decoding begins.
         frames: the frames' stamps, in display order.
+        end: the stamp of the packet before which it ends: second fields come after their frame's packet.
         bad: those of them that are bad.
         preroll: packets at its head that are decoded for what they leave behind, and need not decode themselves.
         leading: frames of the group before that come after this one's keyframe: they lack what they refer to here.
@@ -47,6 +49,7 @@ class Group:
 
     start: int
     frames: tuple[int, ...]
+    end: int | None = None
     preroll: int = 0
     leading: frozenset[int] = frozenset()
     bad: frozenset[int] = frozenset()
@@ -68,10 +71,12 @@ def survey(path: Path, frames: Sequence[int], *, preroll: int = 0, damaged: Coll
         if place > begins[-1][0] and _starts_clean(path, stamp):
             begins.append((place, stamp))
     edges = [place for place, _ in begins] + [len(frames)]
+    stored = sorted(frames)
     groups = (
         Group(
             start,
             tuple(frames[a:b]),
+            end=next(iter(stored[bisect_right(stored, max(frames[a:b], default=-1)) :]), None),
             preroll=0 if start else preroll,
             leading=frozenset(stamp for stamp in frames[max(0, a - MOST_LEADING) : a] if stamp > start),
         )
@@ -151,15 +156,19 @@ def _fits(frame: VideoFrame, facts: VideoFacts) -> bool:
 
 def _judged(path: Path, group: Group, damaged: Collection[int]) -> Group:
     """The group with its bad frames: those decoded from its first damaged packet on."""
-    last, due = max(group.frames), set(group.frames)
-    signs = {stamp for stamp in damaged if group.start <= stamp <= last}
+    due = set(group.frames)
+    signs = {stamp for stamp in damaged if group.start <= stamp and (group.end is None or stamp < group.end)}
     for stamp, frame in _feed(path, group):
         if frame is None or frame.is_corrupt:
             signs.add(stamp)
         else:
             due.discard(stamp)
     signs = {stamp for stamp in signs if stamp >= group.preroll and stamp not in group.leading}
-    first = min(due | signs, default=last + 1)
+    first = min(due | signs, default=None)
+    if first is None:
+        return group
+    # A packet that gives no frame of its own may be the second field of the one before.
+    first = max((stamp for stamp in group.frames if stamp <= first), default=first)
     return replace(group, bad=frozenset(stamp for stamp in group.frames if stamp >= first))
 
 
@@ -183,19 +192,18 @@ def _in_order(
 
 def _starts_clean(path: Path, stamp: int) -> bool:
     """Whether a keyframe decodes with nothing before it."""
-    decoded = list(_feed(path, Group(stamp, (stamp,))))
+    decoded = list(_feed(path, Group(stamp, (stamp,), end=stamp + 1)))
     return [(number, frame is not None and not frame.is_corrupt) for number, frame in decoded] == [(stamp, True)]
 
 
 def _feed(path: Path, group: Group, *, strict: bool = True) -> Iterator[tuple[int, VideoFrame | None]]:
     """Decode a group's packets one by one: what comes out, or the stamp of a packet that fails, with None."""
-    last = max(group.frames)
     with open_media(path, demuxers=SEGMENT_DEMUXERS) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
         context.thread_count = 1
         prepare(context, strict=strict and not group.preroll)
-        for packet in _packets(container, stream, group.start, last):
+        for packet in _packets(container, stream, group):
             stamp = packet.pts = stamp_of(packet)
             if strict and is_damaged(context, packet):
                 # What FFmpeg would make of it is not wanted either way.
@@ -221,12 +229,13 @@ def _numbered(frames: Sequence[VideoFrame]) -> Iterator[tuple[int, VideoFrame | 
     return ((frame.pts, frame) for frame in frames if frame.pts is not None)
 
 
-def _packets(container: Any, stream: VideoStream, start: int, last: int) -> Iterator[Packet[VideoStream]]:
+def _packets(container: Any, stream: VideoStream, group: Group) -> Iterator[Packet[VideoStream]]:
+    start = group.start
     if start:
         container.seek(int(start * MILLISECOND / Fraction(stream.time_base or MILLISECOND)), stream=stream)
     for packet in container.demux(stream):
         if packet.pts is None or stamp_of(packet) < start:
             continue
-        if stamp_of(packet) > last:
+        if group.end is not None and stamp_of(packet) >= group.end:
             return
         yield packet
