@@ -31,6 +31,7 @@ from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
 from recast.memory import bounded_memory
 from recast.modelstore import files_of
+from recast.packets import read_chunk
 from recast.spec import Engine, JobSpec, Limits, Model
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
@@ -59,19 +60,17 @@ def split(job: StageInput) -> StageResult:
     layout = job.layout(run)
     record = refuse_existing_output(storage, job.spec, layout)
     inputs = pin_inputs(storage, job.spec)
+    if record is not None and record.inputs == inputs:
+        return StageResult(
+            run=run,
+            frames=record.frames,
+            output=summary(record),
+            message=f"{record.uri}: is published already",
+            content_check=_figures(record.content_check),
+        )
     plan = _committed_plan(storage, layout)
-    if plan is None and record is not None:
-        if record.inputs == inputs:
-            message = f"{record.uri}: is published already"
-            return StageResult(
-                run=run,
-                frames=record.frames,
-                output=summary(record),
-                message=message,
-                content_check=_figures(record.content_check),
-            )
-        if not job.spec.output.overwrite:
-            raise output_exists(record.uri)
+    if plan is None and record is not None and not job.spec.output.overwrite:
+        raise output_exists(record.uri)
     if plan is None:
         with Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}") as dog:
             split_ = _Split(storage, job, layout, info, inputs, content, dog.moved)
@@ -179,10 +178,22 @@ def _sha256(storage: Storage, uri: str, limits: Limits) -> str:
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:
+    """The plan that is there, with all that it names.
+
+    A split that stood still while another one's job was finished and tidied up commits a plan whose first segments
+    are gone.
+    """
     try:
-        return Plan.model_validate_json(storage.get(layout.plan))
+        plan = Plan.model_validate_json(storage.get(layout.plan))
+        chunks = [read_chunk(storage, layout, plan, number) for number in range(len(plan.chunks))]
     except NotFound:
         return None
+    wanted = {layout.segment(segment.object) for chunk in chunks for segment in chunk.segments}
+    there = {info.uri for info in storage.list(f"{layout.prefix}/segments/")}
+    if wanted <= there:
+        return plan
+    log.warning("segments of the plan are missing: split anew", missing=len(wanted - there))
+    return None
 
 
 class _Split:
