@@ -13,7 +13,7 @@ from recast.errors import FramesDamaged
 from recast.manifest import OutputRecord
 from recast.spec import OnBadFrames, Video
 from recast.storage import Storage
-from tests import damaged
+from tests import clips, damaged
 from tests.damaged import H264, Harm, display_order, flipped, garbled, halved, harmed, zeroed
 from tests.jobs import job, run_job, split, swap
 
@@ -177,3 +177,35 @@ def test_where_every_packet_is_a_picture_the_damaged_ones_alone_are_replaced(
     runs = record(storage, asked, run).bad_frames
     assert [(run.first, run.frames, run.shows) for run in runs] == [(0, 1, 1), (7, 2, 6)]
     assert len(pictures(tmp_path / "out.mkv")) == 25
+
+
+def lossy_transport_stream(whole: Path, path: Path, share: float) -> Path:
+    """A transport stream that lost a few of its packets, as a receiver does, from a share of its length on."""
+    clips.ffmpeg("-i", whole, "-c", "copy", "-f", "mpegts", path)
+    data = path.read_bytes()
+    packets = [data[place : place + 188] for place in range(0, len(data), 188)]
+    start = int(len(packets) * share)
+    video = [k for k in range(start, len(packets)) if (packets[k][1] & 0x1F, packets[k][2]) == (1, 0)]
+    lost = set(video[1:4])
+    path.write_bytes(b"".join(packet for k, packet in enumerate(packets) if k not in lost))
+    return path
+
+
+def test_packets_that_a_transport_stream_lost_are_bad_frames_too(
+    s3: EmbeddedStore, storage: Storage, whole: Path, tmp_path: Path
+) -> None:
+    bad = lossy_transport_stream(whole, tmp_path / "bad.ts", 0.6)
+    with pytest.raises(FramesDamaged, match=r"video packet \d+, at .* s, is damaged"):
+        split(job(s3, bad, tmp_path / "out.mkv"))
+
+    seen = []
+    for seconds in (0.5, 60):
+        asked = job(s3, bad, tmp_path / f"{seconds}.mkv", seconds=seconds, video=video("Repeat"))
+        done = run_job(asked)
+        seen.append((pictures(tmp_path / f"{seconds}.mkv"), record(storage, asked, done.run).bad_frames))
+    got, runs = seen[0]
+    assert seen[0] == seen[1] and len(got) == FRAMES
+    numbers = {number for run in runs for number in range(run.first, run.first + run.frames)}
+    want = pictures(whole)
+    assert 0 < len(numbers) <= 25
+    assert [k for k in range(FRAMES) if got[k] != want[k] and k not in numbers] == []
