@@ -27,13 +27,13 @@ from tests.hostilemedia.seeds import make_seeds
 MOST_RSS = 2 << 30
 MOST_DISK = 64 << 20
 """Beside forty times the file: a lossless part of a small lossy file is larger."""
-SLOW_BOMBS = frozenset({"many_pixels.mov", "tracks_2000.mkv", "packed_index.mp4", "starts.h264"})
+SLOW_BOMBS = frozenset({"many_pixels.mov", "tracks_2000.mkv", "packed_index.mp4", "starts.h264", "zeros.mp4"})
 
 STAGES = ("opening", "header", "decoder", "plan", "worker", "output")
 WORDS = (
-    ("opening", ("not a video file", "more than 256 streams", "cut off", "bytes")),
+    ("opening", ("not a video file", "limits.", "cut off")),
     ("header", ("no video track", "no decoder")),
-    ("plan", ("cannot hold", "does not write", "cannot be cut", "picture's size changes", "more than")),
+    ("plan", ("cannot hold", "does not write", "cannot be cut", "picture's size changes")),
 )
 
 
@@ -90,7 +90,9 @@ def play(
     with Canary(canary_file) as canary:
         cases = list(_crafted(seeds, folder, canary, bombs)) + [damaged(seeds, seed, k) for k in range(count)]
         paths = [_write(case, folder) for case in cases]
-        for number, ended in run_all(paths, folder / "cases"):
+        for done, (number, ended) in enumerate(run_all(paths, folder / "cases"), 1):
+            if done % 100 == 0:
+                say(f"{done} of {len(cases)} cases")
             fault = judge(tally, cases[number], ended, paths[number])
             if canary.touched():
                 fault = "opened what it names"
