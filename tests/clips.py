@@ -418,6 +418,12 @@ def ts_midgop(out: Path) -> None:
     out.write_bytes(data[len(data) // 8 + 77 :])
 
 
+@clip(".dv", frames=8, traits="")
+def dv(out: Path) -> None:
+    """DV, whose lower field is first though its container does not say so."""
+    ffmpeg(*picture(0.32, size="720x576"), "-c:v", "dvvideo", "-pix_fmt", "yuv420p", out)
+
+
 @clip(".ts", frames=75)
 def ts_mbaff(out: Path) -> None:
     """Interlaced H.264, top field first, macroblock-adaptive, in MPEG-TS."""

@@ -187,7 +187,7 @@ class _Splitting:
     def _open(self, lo: PacketTime | None) -> _Open:
         path = self._folder / f"{self._files:06d}.mkv"
         self._files += 1
-        return _Open(SegmentWriter(path, self._stream), lo)
+        return _Open(SegmentWriter(path, self._stream, self._name), lo)
 
     def _finish(self, done: _Open) -> SegmentFile:
         done.writer.close()

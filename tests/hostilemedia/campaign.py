@@ -127,7 +127,8 @@ def judge(tally: Tally, case: Case, ended: Ended, path: Path) -> str | None:
         return "hung" if ended.hung else f"ended by signal {ended.signal} after {ended.codes}"
     for stage, code in ended.codes.items():
         said = ended.messages[stage].strip()
-        if code not in (0, 65) or (code and (len(said.splitlines()) != 1 or path.name not in said + "segment")):
+        named = path.name in said or (stage == "worker" and said.startswith("segment "))
+        if code not in (0, 65) or (code and (len(said.splitlines()) != 1 or not named)):
             return f"{stage} ended with {code}: {said}"
     if ended.codes["inspect"] and not ended.codes["split"]:
         return f"split takes what inspect refuses: {ended.messages['inspect']}"
