@@ -79,7 +79,13 @@ class Tally:
 
 
 def play(
-    count: int, seed: int, folder: Path, *, bombs: Sequence[str] = tuple(BOMBS), say: Callable[[str], None] = print
+    count: int,
+    seed: int,
+    folder: Path,
+    *,
+    bombs: Sequence[str] = tuple(BOMBS),
+    at_once: int = 2,
+    say: Callable[[str], None] = print,
 ) -> Tally:
     """Play a campaign of `count` damaged files, beside bombs and pointers."""
     (folder / "seeds").mkdir()
@@ -90,9 +96,9 @@ def play(
     with Canary(canary_file) as canary:
         cases = list(_crafted(seeds, folder, canary, bombs)) + [damaged(seeds, seed, k) for k in range(count)]
         paths = [_write(case, folder) for case in cases]
-        for done, (number, ended) in enumerate(run_all(paths, folder / "cases"), 1):
+        for done, (number, ended) in enumerate(run_all(paths, folder / "cases", at_once=at_once), 1):
             if done % 100 == 0:
-                say(f"{done} of {len(cases)} cases")
+                say(f"{done} of {len(cases)} cases: {dict(tally.reached)}, {dict(tally.outputs)}")
             fault = judge(tally, cases[number], ended, paths[number])
             if canary.touched():
                 fault = "opened what it names"
@@ -154,10 +160,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--at-once", type=int, default=2)
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="recast-hostile-") as folder:
-        tally = play(options.count, options.seed, Path(folder))
+        tally = play(options.count, options.seed, Path(folder), at_once=options.at_once)
     print(tally.table(), f"{time.monotonic() - began:.0f} s, FFmpeg {clips.exe()}", sep="\n")
     return int(bool(tally.faults))
 
