@@ -60,8 +60,8 @@ scale: install  ## the controller under many jobs and segments, on fake nodes
 chaos: install  ## 200 runs with kills at every step, 2,000 damaged files; RECAST_CHAOS_SEED=N plays the same again
 	RECAST_CHAOS=full $(RUN) pytest -s -n 0 tests/chaos tests/hostilemedia/test_campaign.py $(ARGS)
 
-bench: install  ## measure everything, as Markdown
-	$(RUN) python -m benchmarks
+bench: install  ## measure everything: a Markdown report with plots in bench-out/; ARGS=headline names what alone
+	$(RUN) python -m benchmarks $(ARGS)
 
 bench-quick: install  ## a few ratios against the recorded ones, in minutes; ARGS=--record keeps today's
 	$(RUN) python -m benchmarks.quick $(ARGS)

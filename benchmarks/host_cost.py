@@ -1,9 +1,10 @@
-"""Host milliseconds a frame of the InSwapper engine, and of InsightFace's own loop, with models that cost nothing.
+"""Host milliseconds a frame of the InSwapper engine, and of its peers' loops, with models that cost nothing.
 
-The models' sessions answer at once with what was worked out before: one face, or four, and a swapped crop. What is left
-is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region back into the frame; for
-InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer. All take turns in one process on one core; the
-least of the rounds counts.
+The models' sessions answer at once with what was worked out before: one face, or four, and a swapped crop. What is
+left is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region back into the
+frame; for InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer; for FaceFusion, where a checkout of
+it is given, its own `process_frame` in the same loop. All take turns in one process on one core; the least of the
+rounds counts.
 
     taskset -c 0 python -m benchmarks.host_cost [--frames 50] [--size 1080 2160] [--facefusion CHECKOUT]
 """
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.clips import make_real
+from benchmarks.facefusion import facefusion_loop
 from recast.manifest import VideoFacts
 from recast.media.source import open_source, read_only, video_facts, video_stream
 from segment_worker.engines.base import Pair
@@ -42,8 +44,12 @@ Faces = Sequence[tuple[float, float, float]]
 """Left, top and width of each in a picture of 1920 x 1080."""
 ONE: Faces = ((1000.0, 300.0, 540.0),)
 FOUR: Faces = ((60.0, 200.0, 216.0), (380.0, 150.0, 270.0), (760.0, 250.0, 360.0), (1300.0, 300.0, 432.0))
-LEAST_TIMES = 10
+HEAD = (
+    "| height | faces | recast, ms a frame | of that decoding | InsightFace's loop | times (target: 10) | FaceFusion "
+    "| times |\n|---|---|---|---|---|---|---|---|"
+)
 EMBEDDING = np.linspace(-1, 1, 512, dtype=np.float32)
+SWAPPED = np.random.default_rng(1).uniform(0, 1, (1, 3, 128, 128)).astype(np.float32)
 
 
 class FreeModel:
@@ -97,11 +103,10 @@ def detector_answer(faces: Faces) -> list[Array]:
 def free_models(faces: Faces) -> tuple[FreeModel, FreeModel, FreeModel]:
     """Detector, recogniser and swapper."""
     image = Entry("image", (1, 3, SIDE, SIDE), np.float32)
-    face = np.random.default_rng(1).uniform(0, 1, (1, 3, 128, 128)).astype(np.float32)
     return (
         FreeModel(detector_answer(faces), [image]),
         FreeModel([EMBEDDING[None]], [Entry("image", (1, 3, 112, 112), np.float32)]),
-        FreeModel([face], [Entry("target", (1, 3, 128, 128), np.float32), Entry("source", (1, 512), np.float32)]),
+        FreeModel([SWAPPED], [Entry("target", (1, 3, 128, 128), np.float32), Entry("source", (1, 512), np.float32)]),
     )
 
 
@@ -186,22 +191,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--size", type=int, nargs="+", default=[1080, 2160], help="heights")
+    parser.add_argument("--facefusion", type=Path, help="a checkout of its repository")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     cv2.setNumThreads(1)
-    print(f"| height | faces | recast, ms a frame | of that decoding | InsightFace's loop | times (at least {LEAST_TIMES}) |")
-    print("|---|---|---|---|---|---|")
+    print(HEAD)
     with tempfile.TemporaryDirectory() as folder:
         for height in arguments.size:
             clip = Path(folder, f"{height}.mp4")
             make_real(clip, arguments.frames / 25, (height * 16 // 9, height))
             for faces in (ONE, FOUR):
-                loops = [recast_loop(clip, faces), decode_loop(clip), insightface_loop(clip, Path(folder), faces)]
-                ours, decoding, theirs = least(loops)
-                print(
-                    f"| {height} | {len(faces)} | {ours:.1f} | {decoding:.1f} | {theirs:.1f} | {theirs / ours:.1f} |",
-                    flush=True,
-                )
+                print(row(clip, height, faces, arguments.facefusion), flush=True)
+
+
+def row(clip: Path, height: int, faces: Faces, facefusion: Path | None) -> str:
+    """One line of the table."""
+    loops = [recast_loop(clip, faces), decode_loop(clip), insightface_loop(clip, clip.parent, faces)]
+    if facefusion is not None:
+        loops.append(facefusion_loop(facefusion, clip, clip.parent, *free_answers(faces), faces=len(faces)))
+    ours, decoding, *others = least(loops)
+    cells = [f"{ours:.1f}", f"{decoding:.1f}"]
+    for other in others:
+        cells += [f"{other:.1f}", f"{other / ours:.1f}"]
+    return f"| {height} | {len(faces)} | {' | '.join(cells)} {'| ' * (6 - len(cells))}|"
+
+
+def free_answers(faces: Faces) -> tuple[list[Array], Array]:
+    """What detector and swapper answer."""
+    return detector_answer(faces), SWAPPED
 
 
 def decode_loop(clip: Path) -> Callable[[], int]:

@@ -19,7 +19,7 @@ from benchmarks.measure import measure
 MOST_MS = 1.0
 HEAD = (
     "| minutes | frames | split s | split peak MiB | mux s | mux peak MiB | split and mux, CPU ms a frame "
-    f"| all bookkeeping, CPU ms a frame (target: under {MOST_MS:g}) |"
+    f"| all bookkeeping, CPU ms a frame (target: under {MOST_MS:g}) |\n|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -49,7 +49,6 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10, 60, 120])
     options = parser.parse_args()
     print(HEAD)
-    print("|---|---|---|---|---|---|---|---|")
     for minutes in options.minutes:
         with tempfile.TemporaryDirectory(prefix="recast-bench-") as name:
             print(row(Path(name), minutes), flush=True)

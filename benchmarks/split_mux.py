@@ -21,6 +21,8 @@ from recast.spec import Video
 
 COPY, UPLOAD, SPLIT, MUX, NOTHING = "ffmpeg -c copy", "copy and upload", "split", "mux", "split's modules alone"
 MOST = 1.5
+HEAD = """| MB | | wall s | CPU s | peak MiB of a process | wall over the copy | wall over copy and upload |
+|---|---|---|---|---|---|---|"""
 UPLOADER = """
 import sys
 from pathlib import Path
@@ -63,8 +65,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     print(f"Target for split and mux: at most {MOST} of the copy's wall time.\n")
-    print("| MB | | wall s | CPU s | peak MiB of a process | wall over the copy | wall over copy and upload |")
-    print("|---|---|---|---|---|---|---|")
+    print(HEAD)
     with tempfile.TemporaryDirectory(prefix="recast-bench-") as name, running_store(Path(name, "store")) as store:
         for megabytes in options.megabytes:
             clip = Path(name, f"{megabytes:g}.mp4")

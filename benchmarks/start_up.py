@@ -56,8 +56,8 @@ def first_frames(store: EmbeddedStore, clip: Path, engine: str, faces: tuple[Pat
     return seconds
 
 
-def workers(runs: int) -> str:
-    """A table of the steps, by engine."""
+def workers(runs: int) -> dict[str, dict[str, float]]:
+    """Least seconds of each step, by engine."""
     photo = package_file("skimage", "data/astronaut.png")
     least: dict[str, dict[str, float]] = {"Passthrough": {}, "Mesh": {}}
     with tempfile.TemporaryDirectory(prefix="recast-bench-") as name, running_store(Path(name, "store")) as store:
@@ -67,6 +67,11 @@ def workers(runs: int) -> str:
             for engine, best in least.items():
                 took = first_frames(store, clip, engine, (photo,) if engine == "Mesh" else ())
                 best.update({step: min(took[step], best.get(step, took[step])) for step in took})
+    return least
+
+
+def steps_table(least: dict[str, dict[str, float]]) -> str:
+    """A table of the steps, by engine."""
     lines = [f"| a worker, s | {' | '.join(least)} |", "|---|---|---|"]
     for step, what in [*STEPS.items(), ("all", f"**all** (target: {TARGETS['worker']} s)")]:
         lines.append(f"| {what} | {' | '.join(f'{best[step]:.2f}' for best in least.values())} |")
@@ -97,7 +102,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     print(commands(runs))
     print()
-    print(workers(runs))
+    print(steps_table(workers(runs)))
 
 
 if __name__ == "__main__":

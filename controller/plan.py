@@ -31,6 +31,7 @@ from recast import kubenames as kube
 from recast.spec import JobSpec
 from recast.stage import StageResult
 from recast.status import (
+    BadFramesStatus,
     ContentCheckStatus,
     Earlier,
     Failure,
@@ -337,6 +338,7 @@ class _Pass:
             encoder=output.get("encoder"),
             faces_swapped=output.get("facesSwapped"),
             dropped_tracks=tuple(output.get("droppedTracks", ())),
+            bad_frames=BadFramesStatus.model_validate(output["badFrames"]) if "badFrames" in output else None,
             completion_time=self._now.replace(microsecond=0),
         )
         message = result.message or uri
@@ -362,7 +364,7 @@ class _Pass:
             return self.fail(reason, message, code, segment=None, pod=pod.name if pod else None)
         where = f"segment {result.segment}: " if result.segment is not None and stage == kube.SWAP else ""
         segment = result.segment if stage == kube.SWAP else None
-        message = f"{stage}: {where}{result.message}"
+        message = f"{stage}: {where}{result.message.removeprefix(where)}"
         if result.reason == names.CONTENT_REFUSED:
             self._update(content_check=ContentCheckStatus(state="Refused"))
         return self.fail(result.reason, message, result.code, segment=segment, pod=pod.name)

@@ -3,6 +3,7 @@
     RecastError
         UsageError            64  the command line is wrong: correct it
         BadInput              65  a file cannot be used, now or later: give up on it
+            FramesDamaged     65  frames of the source do not decode whole: mend it, or say what stands for them
         NotFound              66  an input is not there
         StorageUnavailable    69  the store did not answer, after retries: try again later
         Bug                   70  recast itself is wrong: report it
@@ -15,6 +16,11 @@ CamelCase word for conditions and reports.
 """
 
 from recast import exitcodes
+
+MEND_OR_SAY = (
+    "copy the source again, mend it or cut the stretch out, or say by video.onBadFrames (--on-bad-frames) what stands "
+    "in its place"
+)
 
 
 class RecastError(Exception):
@@ -45,6 +51,12 @@ class BadInput(RecastError):
 
     exit_code = exitcodes.BAD_INPUT
     default_reason = "BadInput"
+
+
+class FramesDamaged(BadInput):
+    """Frames of the source do not decode, or only with something made up in them."""
+
+    default_reason = "BadFrames"
 
 
 class NotFound(RecastError):

@@ -16,6 +16,7 @@ from recast.errors import Transient
 DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 MEMORY = frozenset({errno.ENOMEM})
 FILES = frozenset({errno.EMFILE, errno.ENFILE})
+FOLDER = "/tmp"  # noqa: S108  # it is only named
 _NO_TEMPORARY = "No usable temporary directory"
 """How `tempfile` says that it could write its first bytes nowhere."""
 
@@ -33,7 +34,7 @@ def raise_if_exhausted(error: BaseException, where: str | None = None) -> None:
     """
     number = _number(error)
     if number in DISK:
-        place = where or getattr(error, "filename", None) or os.environ.get("TMPDIR", "/tmp")
+        place = where or getattr(error, "filename", None) or os.environ.get("TMPDIR", FOLDER)
         raise _exhausted(f"{place}: its disk is full: make room there, or give it more") from error
     if number in MEMORY:
         raise _exhausted(f"{where or 'this process'}: no memory is left: give it more") from error

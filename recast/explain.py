@@ -111,6 +111,8 @@ def _end(job: Job, now: datetime) -> Iterator[str]:
         yield f"{job.name}: succeeded{ago}: {success(job)}."
         for track in status.dropped_tracks:
             yield f"Left out: {track}."
+        for bad in status.bad_frames.first if status.bad_frames else ():
+            yield f"Did not decode whole: {bad}."
         return
     yield f"{job.name}: failed{ago}: {failure(status)}."
     code = status.failure.code if status.failure else exitcodes.TRY_AGAIN

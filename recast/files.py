@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 from recast.errors import BadConfig, BadInput, NotFound, StorageUnavailable
 from recast.exhausted import raise_if_exhausted
-from recast.ranged import RangedReader
-from recast.stored import ObjectInfo, changed, local_path, too_large
+from recast.ranged import RangedReader, Wrap
+from recast.stored import ObjectInfo, TooLarge, changed, local_path
 
 LOCAL_BLOCK_BYTES = 1 << 20
 HIDDEN_SUFFIX = ".part"
@@ -36,11 +36,14 @@ class FileStore:
         with reading(uri):
             return _info(uri, local_path(uri).stat())
 
+    def content_hash(self, uri: str) -> None:
+        """Know nothing of it."""
+
     def get(self, uri: str, *, most: int | None) -> bytes:
         """Read a file whole."""
         with self.open(uri, etag=None) as reader:
             if most is not None and reader.size > most:
-                raise too_large(uri, reader.size, most)
+                raise TooLarge(uri, reader.size, most)
             return reader.read() or b""
 
     def copy(self, uri: str, sink: BinaryIO) -> str | None:
@@ -59,7 +62,7 @@ class FileStore:
             path.stat()
         return _publish(uri, if_absent, lambda part: shutil.copyfile(path, part))
 
-    def open(self, uri: str, *, etag: str | None) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None = None, sparse: bool = False) -> RangedReader:
         """Open a file in place. A change of size or time of writing is found at each block."""
         with reading(uri):
             file = _LocalFile(uri)

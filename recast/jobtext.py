@@ -66,6 +66,8 @@ def success(job: Job) -> str:
         words.append(size(status.output.size))
     if status.faces_swapped is not None:
         words.append(f"{status.faces_swapped} faces changed")
+    if status.bad_frames:
+        words.append(f"{status.bad_frames.count} frames did not decode whole")
     if status.start_time and status.completion_time:
         words.append(span(status.completion_time - status.start_time))
     return ", ".join(words)

@@ -2,7 +2,8 @@
 
     <scratch>/<namespace>/<name>/<run>/
         plan.json            what split found and decided; written last, so its presence commits the split
-        plan/000000.json     the segments and their frames, in chunks
+        plan/000000.json     the segments and their frames, in chunks; a short plan holds its only one itself
+        plan/source.json     checksums of the source's bytes
         segments/000012.mkv  the packets of a segment
     normalised/000012-<sha256>.mkv, 000009.json   slices made anew, and the slices of object 9, which commits them
         encoder.json         the first worker's probe encode: everybody else must match it
@@ -75,6 +76,11 @@ class RunLayout:
     def chunk(self, index: int) -> str:
         """A chunk of the plan's segments."""
         return f"{self.prefix}/plan/{index:06d}.json"
+
+    @property
+    def source_sums(self) -> str:
+        """What the bytes of the source are."""
+        return f"{self.prefix}/plan/source.json"
 
     def segment(self, index: int) -> str:
         """The packets of a segment; virtual segments of one giant GOP share the first one's."""

@@ -99,6 +99,15 @@ def runs_folder() -> Path:
     return Path(base) / "recast" / "runs"
 
 
+def pause_before(tries: int) -> float:
+    """Seconds before the next try, after so many: each pause is twice the last, up to half a minute.
+
+    >>> [pause_before(tries) for tries in (1, 2, 3, 9)]
+    [1.0, 2.0, 4.0, 30.0]
+    """
+    return min(30.0, 0.5 * 2.0**tries)
+
+
 @contextlib.contextmanager
 def embedded_job(spec: JobSpec, folder: Path) -> Iterator[JobSpec]:
     """An embedded store for the job: gives the spec that names it; credentials go into this process' environment.
@@ -182,9 +191,13 @@ class LocalRun:
         per_worker = segments_per_worker(segments, self._workers)
         waiting = list(reversed(range(math.ceil(segments / per_worker))))
         tries: dict[int, int] = {}
+        later: dict[int, float] = {}
         done: dict[int, int] = {}
         running: dict[int, _Child] = {}
-        while waiting or running:
+        while waiting or running or later:
+            for index in [index for index, due in later.items() if due <= time.monotonic()]:
+                del later[index]
+                waiting.append(index)
             while waiting and len(running) < self._workers:
                 index = waiting.pop()
                 running[index] = self._start(SWAP, folder, run, per_worker, index=index)
@@ -200,8 +213,8 @@ class LocalRun:
                     self._stages["swap"].append(result)
                     continue
                 tries[index] = tries.get(index, 0) + 1
-                self._give_up_or_wait(result, tries[index])
-                waiting.append(index)
+                # The others go on meanwhile.
+                later[index] = time.monotonic() + self._pause_or_give_up(result, tries[index])
             self._progress(Progress("swap", sum(done.values()), frames, segments))
             time.sleep(POLL_SECONDS)
 
@@ -218,12 +231,17 @@ class LocalRun:
                 self._stages[stage].append(result)
                 return result
             tries += 1
-            self._give_up_or_wait(result, tries)
+            time.sleep(self._pause_or_give_up(result, tries))
 
-    def _give_up_or_wait(self, result: StageResult, tries: int) -> None:
+    def _pause_or_give_up(self, result: StageResult, tries: int) -> float:
+        """Seconds until another try.
+
+        Raises:
+            StageFailed: there is none: the error is permanent, or it was the last one.
+        """
         if result.code not in exitcodes.RETRIED or tries > self._spec.segments.retries:
             raise StageFailed(result)
-        time.sleep(min(10.0, 0.5 * 2**tries))
+        return pause_before(tries)
 
     def _start(
         self, command: tuple[str, ...], folder: Path, run: str | None, per_worker: int, *, index: int | None = None

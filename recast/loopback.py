@@ -6,17 +6,55 @@ A URL holds a random word, so that no other user of the machine can guess it.
 
 import re
 import secrets
+import socket
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from recast import log
 from recast.errors import RecastError
+from recast.ranged import RangedReader, Wrap
 from recast.storage import Storage
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 64 << 10
+SEND_BYTES = 64 << 10
+"""What FFmpeg has not asked for when it seeks was fetched for nothing: little is on its way."""
+
+
+class OpenOptions(TypedDict, total=False):
+    """How an object is read."""
+
+    wrap: Wrap | None
+    sparse: bool
+
+
+class _Served:
+    """An object under a URL; it is opened at the first request, and one connection after another reads on."""
+
+    def __init__(self, open_: Callable[[], RangedReader]) -> None:
+        self._open = open_
+        self._reader: RangedReader | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        with self._lock:
+            self._reader = self._reader or self._open()
+            return self._reader.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        with self._lock:
+            self._reader = self._reader or self._open()
+            self._reader.seek(offset)
+            return self._reader.read(length) or b""
+
+    def close(self) -> None:
+        with self._lock:
+            if self._reader is not None:
+                self._reader.close()
 
 
 class LoopbackServer:
@@ -29,15 +67,15 @@ class LoopbackServer:
     def __init__(self, storage: Storage) -> None:
         self.error: RecastError | None = None
         self._storage = storage
-        self._objects: dict[str, tuple[str, str | None]] = {}
+        self._objects: dict[str, _Served] = {}
         self._word = secrets.token_urlsafe(16)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
-    def url(self, uri: str, *, etag: str | None = None, suffix: str = "") -> str:
-        """Give the URL of an object, at the version `etag` where given."""
+    def url(self, uri: str, *, etag: str | None = None, suffix: str = "", **options: Unpack[OpenOptions]) -> str:
+        """Give the URL of an object, at the version `etag` where given; `options` are `Storage.open`'s."""
         path = f"/{self._word}/{len(self._objects)}{suffix}"
-        self._objects[path] = (uri, etag)
+        self._objects[path] = _Served(lambda: self._storage.open(uri, etag=etag, **options))
         return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
 
     def __enter__(self) -> Self:
@@ -51,6 +89,8 @@ class LoopbackServer:
         """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
+        for served in self._objects.values():
+            served.close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         outer = self
@@ -75,17 +115,16 @@ class LoopbackServer:
             request.send_error(HTTPStatus.NOT_FOUND)
             return
         try:
-            with self._storage.open(known[0], etag=known[1]) as source:
-                span = _range(request.headers.get("Range"), source.size) if body else None
-                _send_headers(request, span, source.size)
-                if not body:
-                    return
-                first, end = span or (0, source.size)
-                source.seek(first)
-                left = end - first
-                while left > 0 and (piece := source.read(min(left, PIECE_BYTES))):
-                    request.wfile.write(piece)
-                    left -= len(piece)
+            size = known.size
+            span = _range(request.headers.get("Range"), size) if body else None
+            _send_headers(request, span, size)
+            if not body:
+                return
+            request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+            first, end = span or (0, size)
+            while first < end and (piece := known.read(first, min(end - first, PIECE_BYTES))):
+                request.wfile.write(piece)
+                first += len(piece)
         except (BrokenPipeError, ConnectionResetError):
             # FFmpeg closes a connection whenever it seeks.
             request.close_connection = True

@@ -1,5 +1,6 @@
 """What split writes and the others read: source facts, tracks, encoder settings, segments, the frame list."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -15,11 +16,28 @@ FieldOrder = Literal["progressive", "tff", "bff"]
 
 
 class SourceObject(Model):
-    """The source, pinned: every later read asks for this very ETag."""
+    """The source, pinned: every later read asks for this very ETag.
+
+    Attributes:
+        indexed: whether the container says where each packet is, so that one track is read without the others.
+    """
 
     uri: str
     etag: str
     size: int
+    indexed: bool = False
+
+
+class SourceSums(Model):
+    """What the bytes of a source in S3 are, as split read them.
+
+    Attributes:
+        block_bytes: of each block but the last.
+        crc32: of each block.
+    """
+
+    block_bytes: int
+    crc32: tuple[int, ...]
 
 
 class Hdr(Model):
@@ -133,23 +151,86 @@ class Segment(Model):
         return len(self.pts)
 
 
+class Marks(Model):
+    """What is to be known of an object's packets, by their places in it.
+
+    Attributes:
+        object: its number.
+        preroll: so many packets at its head are decoded only for what they leave behind.
+        damaged: packets that the source's container calls damaged.
+    """
+
+    object: int
+    preroll: int = 0
+    damaged: tuple[int, ...] = ()
+
+
 class Chunk(Model):
     """A run of segments of the plan.
 
     Attributes:
         normalise: objects whose segments get packets of their own from the normalise stage.
+        marks: of the objects that need some.
     """
 
     segments: tuple[Segment, ...]
     normalise: tuple[int, ...] = ()
+    marks: tuple[Marks, ...] = ()
+
+    def marks_of(self, number: int) -> Marks:
+        """The marks of an object."""
+        return next((marks for marks in self.marks if marks.object == number), Marks(object=number))
+
+
+class BadRun(Model):
+    """Frames that did not decode whole, one after another, and what is shown in their place.
+
+    Attributes:
+        first: the first one's number in the whole video.
+        frames: how many they are.
+        pts: the first one's time, in the source's time base.
+        seconds: the same, from the video's first frame.
+        shows: the number of the frame that is repeated; None where they are as the decoder mended them, unswapped.
+    """
+
+    first: int
+    frames: int
+    pts: int
+    seconds: float
+    shows: int | None = None
+
+    @property
+    def text(self) -> str:
+        """It in words."""
+        last = self.first + self.frames - 1
+        which = f"frame {self.first}" if self.frames == 1 else f"frames {self.first} to {last}"
+        shown = "as the decoder mended them" if self.shows is None else f"frame {self.shows} repeated"
+        return f"{which}, from {self.seconds:.3f} s on: {shown}"
+
+
+def joined(runs: Iterable[BadRun]) -> tuple[BadRun, ...]:
+    """Runs that follow each other and show the same, as one."""
+    found: list[BadRun] = []
+    for run in runs:
+        last = found[-1] if found else None
+        if last is not None and last.first + last.frames == run.first and last.shows == run.shows:
+            found[-1] = last.model_copy(update={"frames": last.frames + run.frames})
+        else:
+            found.append(run)
+    return tuple(found)
 
 
 class NormalisedSegment(Model):
-    """A segment's frames, and nothing else, coded anew without loss; frame k is packet k."""
+    """A segment's frames, and nothing else, coded anew without loss; frame k is packet k.
+
+    Attributes:
+        bad_frames: of the source: their pictures are replaced already, those that are not repeated stay unswapped.
+    """
 
     index: int
     sha256: str
     size: int
+    bad_frames: tuple[BadRun, ...] = ()
 
 
 class NormalisedObject(Model):
@@ -177,6 +258,7 @@ class Plan(Model):
         inputs: what is pinned besides the segments: engine, pixel version, sha256 of each face.
         chunks: the first segment of each chunk.
         first_chunk: the number in the first chunk's key; the others follow.
+        chunk: the only chunk of a short plan, which has no key then.
         first_pts: the first frame's time.
         start_seconds: the source's own start, subtracted from every track on the way out.
         content_check: what the content check saw, where the job asks for one.
@@ -193,6 +275,7 @@ class Plan(Model):
     frames: int
     chunks: tuple[int, ...]
     first_chunk: int = 0
+    chunk: Chunk | None = None
     first_pts: int
     start_seconds: Rational
     content_check: ContentOutcome | None = None
@@ -219,6 +302,7 @@ class PartReport(Model):
         batch: faces that went through the models at once: as many as the job asks for, the model's graph takes and the
             device's memory holds.
         gpu_busy: share of the time in which the GPU was at work, 0..1 (NVML); None where it cannot be known.
+        bad_frames: of the source, where the job does not fail for them.
         seconds: wall time by stage of the pipeline, of which `pipeline` is all of it.
         queue_fill: how full each queue of the pipeline was when something was taken, 0..1: a full one waits for what
             comes after it, an empty one for what comes before.
@@ -238,6 +322,7 @@ class PartReport(Model):
     gpu_busy: float | None = None
     faces_found: int = 0
     faces_swapped: int = 0
+    bad_frames: tuple[BadRun, ...] = ()
     seconds: dict[str, float] = {}
     queue_fill: dict[str, float] = {}
     cpu_seconds: float = 0.0
@@ -250,6 +335,7 @@ class OutputRecord(Model):
         inputs: the plan's.
         gpu_busy: of the parts, by their time; None where one does not know.
         content_check: the plan's.
+        bad_frames: of the source, and what is shown in their place.
     """
 
     uri: str
@@ -265,4 +351,5 @@ class OutputRecord(Model):
     worker_cpu_seconds: float
     gpu_busy: float | None = None
     dropped_tracks: tuple[str, ...] = ()
+    bad_frames: tuple[BadRun, ...] = ()
     content_check: ContentOutcome | None = None

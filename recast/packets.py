@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from recast import names
 from recast.errors import NotFound, Transient
 from recast.layout import RunLayout
-from recast.manifest import Chunk, NormalisedObject, NormalisedSegment, Plan, Segment
+from recast.manifest import BadRun, Chunk, Marks, NormalisedObject, NormalisedSegment, Plan, Segment
 from recast.storage import Storage
 
 
@@ -20,14 +20,20 @@ class PlannedSegment:
     Attributes:
         segment: sha256, size and packets are those of the object at `uri`.
         uri: its packets.
+        marks: what is to be known of these packets.
+        bad_frames: of the source, whose pictures in these packets are replaced already.
     """
 
     segment: Segment
     uri: str
+    marks: Marks
+    bad_frames: tuple[BadRun, ...] = ()
 
 
 def read_chunk(storage: Storage, layout: RunLayout, plan: Plan, number: int) -> Chunk:
     """A chunk of the plan, as split wrote it."""
+    if plan.chunk is not None:
+        return plan.chunk
     return Chunk.model_validate_json(storage.get(layout.chunk(plan.first_chunk + number)))
 
 
@@ -39,7 +45,12 @@ def read_segments(storage: Storage, layout: RunLayout, plan: Plan, number: int) 
     """
     chunk = read_chunk(storage, layout, plan, number)
     made = {item.index: item for number in chunk.normalise for item in _read_record(storage, layout, number).segments}
-    return tuple(_planned(layout, segment, made.get(segment.index)) for segment in chunk.segments)
+    return tuple(_planned(layout, chunk, segment, made.get(segment.index)) for segment in chunk.segments)
+
+
+def as_split(layout: RunLayout, chunk: Chunk, segment: Segment) -> PlannedSegment:
+    """A segment as split wrote it, whether it is to be normalised or not."""
+    return PlannedSegment(segment, layout.segment(segment.object), chunk.marks_of(segment.object))
 
 
 def _read_record(storage: Storage, layout: RunLayout, number: int) -> NormalisedObject:
@@ -50,8 +61,13 @@ def _read_record(storage: Storage, layout: RunLayout, number: int) -> Normalised
         raise Transient(f"{uri}: not there yet: run the normalise stage first", reason=names.NOT_READY) from error
 
 
-def _planned(layout: RunLayout, segment: Segment, made: NormalisedSegment | None) -> PlannedSegment:
+def _planned(layout: RunLayout, chunk: Chunk, segment: Segment, made: NormalisedSegment | None) -> PlannedSegment:
     if made is None:
-        return PlannedSegment(segment, layout.segment(segment.object))
+        return as_split(layout, chunk, segment)
     own = {"sha256": made.sha256, "size": made.size, "packets": tuple(range(segment.frames))}
-    return PlannedSegment(segment.model_copy(update=own), layout.normalised(segment.index, made.sha256))
+    return PlannedSegment(
+        segment.model_copy(update=own),
+        layout.normalised(segment.index, made.sha256),
+        Marks(object=segment.object),
+        made.bad_frames,
+    )

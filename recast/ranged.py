@@ -19,8 +19,13 @@ BLOCK_BYTES = 4 << 20
 BLOCKS_KEPT = 8
 BLOCKS_AHEAD = 2
 
+SPARSE_BYTES = 512 << 10
+"""Bytes of a block where a reader jumps."""
+
 Fetch = Callable[[int, int], bytes]
 """`fetch(offset, length)` gives exactly `length` bytes, or raises a RecastError."""
+Wrap = Callable[[Fetch], Fetch]
+"""Looks at what is fetched."""
 
 
 class RangedReader(io.RawIOBase):

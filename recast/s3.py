@@ -13,7 +13,6 @@ import logging
 import math
 import os
 import random
-import re
 import secrets
 import threading
 import time
@@ -26,20 +25,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from recast.backoff import pause_seconds
 from recast.errors import Bug, Corrupt, NotFound, RecastError, StorageUnavailable, Transient
 from recast.files import reading
-from recast.ranged import RangedReader
+from recast.ranged import SPARSE_BYTES, RangedReader, Wrap
 from recast.s3client import make_client
 from recast.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
-from recast.stored import ObjectInfo, StorageSettings, changed, s3_address, too_large
+from recast.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, written_sha256
+from recast.stored import ContentHash, ObjectInfo, StorageSettings, TooLarge, changed, s3_address
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectOutputTypeDef, HeadObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectOutputTypeDef
 
     Parts = list[CompletedPartTypeDef]
 
-SHA256 = "sha256"
-"""Metadata key: hex sha256 of the content."""
 WRITE_ID = "write-id"
 """Metadata key: random, of one call. It tells our own write from another's when the answer was lost."""
 
@@ -56,8 +54,6 @@ STOP_SECONDS = 3.0
 LEAST_BYTES_A_SECOND = 32 << 10
 """A body that comes more slowly is no better than none."""
 RANGE_NOT_SATISFIABLE = 416
-CHECKED_BY_BOTOCORE = ("ChecksumCRC32", "ChecksumSHA1", "ChecksumSHA256")
-MD5_ETAG = re.compile(r'"?([0-9a-f]{32})"?')
 
 T = TypeVar("T")
 
@@ -82,6 +78,15 @@ class S3Store:
             answer = self._client.head_object(Bucket=bucket, Key=key)
         return ObjectInfo(uri, answer["ContentLength"], answer["ETag"], _lowered(answer["Metadata"]))
 
+    def content_hash(self, uri: str) -> ContentHash | None:
+        """Give the sha256 that recast wrote it with, or else what its ETag says."""
+        bucket, key = s3_address(uri)
+        with mapped(uri):
+            answer = self._client.head_object(Bucket=bucket, Key=key)
+            if not is_of_parts(answer):
+                return hash_of(answer)
+            return hash_of_parts(answer, self._client.head_object(Bucket=bucket, Key=key, PartNumber=1))
+
     def get(self, uri: str, *, most: int | None) -> bytes:
         """Read an object whole and check it."""
         bucket, key = s3_address(uri)
@@ -90,9 +95,9 @@ class S3Store:
             answer = self._client.get_object(Bucket=bucket, Key=key)
             if most is not None and answer["ContentLength"] > most:
                 answer["Body"].close()
-                raise too_large(uri, answer["ContentLength"], most)
+                raise TooLarge(uri, answer["ContentLength"], most)
             data = b"".join(self._pieces(uri, answer, answer["ContentLength"]))
-            _check(uri, answer, data)
+            check_content(uri, answer, data)
             return data
 
         return self._read(uri, read)
@@ -116,7 +121,7 @@ class S3Store:
                 sink.seek(0)
                 sink.truncate()
                 raise
-            return _lowered(first["Metadata"]).get(SHA256)
+            return written_sha256(first)
 
         return self._read(uri, read, progress=sink.tell)
 
@@ -146,7 +151,7 @@ class S3Store:
             written = self._write(uri, facts[WRITE_ID], if_absent, write)
             return written and (not if_absent or self._stands(uri, facts[WRITE_ID]))
 
-    def open(self, uri: str, *, etag: str | None) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None, sparse: bool) -> RangedReader:
         """Open an object for reading at random, pinned to one version."""
         info = self.head(uri)
         if etag is not None and etag != info.etag:
@@ -156,7 +161,10 @@ class S3Store:
         def fetch(offset: int, length: int) -> bytes:
             return self._read(uri, lambda: self._range(uri, bucket, key, info, offset, length))
 
-        return RangedReader(fetch, name=uri, size=info.size, etag=info.etag)
+        fetch_ = fetch if wrap is None else wrap(fetch)
+        if sparse:
+            return RangedReader(fetch_, name=uri, size=info.size, etag=info.etag, block_bytes=SPARSE_BYTES, ahead=0)
+        return RangedReader(fetch_, name=uri, size=info.size, etag=info.etag)
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
         """Give the objects under a prefix, a page at a time."""
@@ -299,7 +307,7 @@ class S3Store:
                         return False
                     if code not in CONFLICT or attempt == CONFLICT_ATTEMPTS:
                         raise
-                    time.sleep(random.random() * 0.4 * attempt)
+                    time.sleep(random.random() * 0.4 * attempt)  # noqa: S311  # a pause is no secret
                 else:
                     return True
         raise AssertionError("the loop ends by itself")
@@ -405,30 +413,6 @@ def _hurried(body: "StreamingBody", seconds: float) -> Iterator[None]:
 def part_size(size: int) -> int:
     """Bytes of each part of an object of `size` bytes: whole MiB, at most 10,000 parts."""
     return max(PART_BYTES, math.ceil(size / MOST_PARTS / MIB) * MIB)
-
-
-def _check(uri: str, answer: "GetObjectOutputTypeDef", data: bytes) -> None:
-    """Compare a whole body with what was written: by the sha256 that recast gives to all it writes, else by the ETag.
-
-    Raises:
-        Corrupt: it is something else.
-    """
-    kind, expected = SHA256, _lowered(answer["Metadata"]).get(SHA256)
-    if expected is None:
-        # What botocore compares itself; the checksums of multipart objects are not of their content.
-        if any("-" not in str(answer.get(name, "-")) for name in CHECKED_BY_BOTOCORE):
-            return
-        kind, expected = "md5", _md5_of(answer)
-    actual = hashlib.new(kind, data, usedforsecurity=False).hexdigest()
-    if expected is not None and actual != expected:
-        raise Corrupt(f"{uri}: its {kind} is {actual}, written as {expected}; write it again")
-
-
-def _md5_of(answer: "GetObjectOutputTypeDef | HeadObjectOutputTypeDef") -> str | None:
-    """The ETag, where it is the MD5 of the content: of what was put in one request, unless others' keys encrypt it."""
-    found = MD5_ETAG.fullmatch(answer["ETag"])
-    encrypted = answer.get("ServerSideEncryption") not in (None, "AES256") or "SSECustomerAlgorithm" in answer
-    return None if found is None or encrypted else found[1]
 
 
 def _facts(metadata: Mapping[str, str], sha256: str) -> dict[str, str]:

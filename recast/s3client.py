@@ -3,11 +3,11 @@
 import ipaddress
 import os
 import socket
+import time
 import urllib.parse
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recast.backoff import pause_seconds
+from recast.backoff import Pace, pause_seconds
 from recast.errors import BadConfig
 from recast.s3errors import BUSY, GARBLED, mapped
 from recast.stored import StorageSettings
@@ -48,7 +48,6 @@ def make_client(
     if settings.ca_bundle and not os.access(settings.ca_bundle, os.R_OK):
         raise BadConfig(f"{settings.ca_bundle}: this CA bundle cannot be read; correct storage.caBundle")
     config = Config(
-        # Its own retries: see _retries.
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=min(timeout, CONNECT_TIMEOUT_SECONDS),
         read_timeout=timeout,
@@ -68,31 +67,51 @@ def make_client(
             verify=settings.ca_bundle,
             config=config,
         )
-        client.meta.events.register("needs-retry.s3", _retries(attempts))  # type: ignore[arg-type]  # its answer counts
+        retries = _Retries(attempts)
+        client.meta.events.register("before-send.s3", retries.before_send)
+        client.meta.events.register("needs-retry.s3", retries.needs_retry)  # type: ignore[arg-type]  # its answer counts
         if settings.endpoint is not None:
             client.meta.events.register_first("before-call.s3.HeadBucket", _ask_for_no_region)  # type: ignore[arg-type]  # its answer counts
         return client
 
 
-def _retries(most: int) -> Callable[..., float | None]:
-    """Give botocore's `needs-retry` handler: the seconds until the next try, None for no other.
+class _Retries:
+    """What a client does about failures, in place of botocore's own retries.
 
-    botocore's own gives up after so many tries whether the store is dead or only busy, and its clients stop trying at
-    all once they have been refused a hundred times.
+    Those give up after so many tries whether the store is dead or only busy, and stop trying at all once they have been
+    refused a hundred times.
     """
-    from botocore import exceptions as boto
 
-    def decide(
-        *, response: tuple[Any, dict[str, Any]] | None, attempts: int, caught_exception: Exception | None, **_: object
+    def __init__(self, attempts: int) -> None:
+        self._attempts = attempts
+        self._pace = Pace()
+
+    def before_send(self, **_: object) -> None:
+        """Wait for a request's turn."""
+        time.sleep(self._pace.wait_seconds(time.monotonic()))
+
+    def needs_retry(
+        self,
+        *,
+        response: tuple[Any, dict[str, Any]] | None,
+        attempts: int,
+        caught_exception: Exception | None,
+        **_: object,
     ) -> float | None:
+        """Give the seconds until the next try; None for no other."""
+        from botocore import exceptions as boto
+
         if response is None:
             broken, busy = isinstance(caught_exception, boto.ConnectionError | boto.HTTPClientError), False
         else:
             status, code = response[0].status_code, response[1].get("Error", {}).get("Code")
             broken, busy = status in BROKEN_STATUS or code in GARBLED, code in BUSY or status in BUSY_STATUS
-        return pause_seconds(attempts, attempts=most, busy=busy) if broken or busy else None
-
-    return decide
+        if busy:
+            self._pace.refused()
+        elif not broken:
+            self._pace.served()
+            return None
+        return pause_seconds(attempts, attempts=self._attempts, busy=busy)
 
 
 def _ask_for_no_region(**_: object) -> tuple[Any, dict[str, Any]]:

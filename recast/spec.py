@@ -205,6 +205,9 @@ class ContentCheck(Model):
     )
 
 
+OnBadFrames = Literal["Fail", "Repeat", "Original"]
+
+
 class Video(Model):
     """How the output's video is encoded."""
 
@@ -219,6 +222,12 @@ class Video(Model):
     decoder: Literal["Auto", "Software"] = Field(
         "Auto",
         description="Auto takes NVDEC where a worker's GPU gives the very frames of the software decoder.",
+    )
+    on_bad_frames: OnBadFrames = Field(
+        "Fail",
+        description="What becomes of frames of the source that do not decode whole, and of those decoded from them, up "
+        "to the next keyframe. Fail: the job fails and names the first. Repeat: the last good frame is shown in their "
+        "place. Original: they are shown as the decoder mends them, no face changed.",
     )
     quality: Annotated[int, Field(ge=0, le=63)] | Literal["Lossless"] = Field(
         18, description="The encoder's constant quality (CRF or CQ), or Lossless."

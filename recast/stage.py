@@ -58,7 +58,8 @@ class StageResult:
         segment: the segment that this is about, where there is one.
         frames, segments: how many there are, or were done.
         run: the run's name, from split.
-        output: what was published, from mux: uri, size, sha256, encoder, facesSwapped, droppedTracks.
+        output: what was published, from mux: uri, size, sha256, encoder, facesSwapped, droppedTracks,
+            badFrames.
         content_check: what the content check saw, from split: frames, highest.
         seconds, cpu_seconds: wall and CPU time of the stage.
     """

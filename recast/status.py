@@ -96,6 +96,13 @@ class Failure(StatusModel):
     pod: str | None = Field(None, max_length=253, description="The pod that said so.")
 
 
+class BadFramesStatus(StatusModel):
+    """Frames of the source that do not decode whole, where the job does not fail for them."""
+
+    count: int = Field(0, ge=0, description="How many.")
+    first: tuple[Text, ...] = Field((), max_length=16, description="The first of them, and what is shown there.")
+
+
 class ContentCheckStatus(StatusModel):
     """What the content check says."""
 
@@ -126,6 +133,9 @@ class JobStatus(StatusModel):
     faces_swapped: int | None = Field(None, ge=0, description="Faces changed, over all frames.")
     gpu_seconds: GpuSeconds = Field(default_factory=GpuSeconds, description="GPU time spent and lost.")
     earlier: Earlier = Field(default_factory=Earlier, description="What is not the present swap Job's work.")
+    bad_frames: BadFramesStatus | None = Field(
+        None, description="Frames of the source that do not decode whole, where there are some."
+    )
     dropped_tracks: tuple[Text, ...] = Field((), max_length=64, description="Tracks that were left out, and why.")
     output: OutputStatus | None = Field(None, description="What was published.")
     failure: Failure | None = Field(None, description="Why the job failed.")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from recast.errors import BadConfig, Corrupt, NotFound
 from recast.files import FileStore, replacing
-from recast.ranged import RangedReader
+from recast.ranged import RangedReader, Wrap
 from recast.s3 import S3Store
 from recast.s3client import READ_TIMEOUT_SECONDS
-from recast.stored import ObjectInfo, StorageSettings, Store
+from recast.stored import ContentHash, ObjectInfo, StorageSettings, Store
 
 __all__ = ["ObjectInfo", "RangedReader", "Storage", "StorageSettings"]
 
@@ -51,6 +51,14 @@ class Storage:
             NotFound: there is no such object.
         """
         return self._store(uri).head(uri)
+
+    def content_hash(self, uri: str) -> ContentHash | None:
+        """Give what the store says that an object's content hashes to; None where it says nothing.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+        return self._store(uri).content_hash(uri)
 
     def exists(self, uri: str) -> bool:
         """Say whether there is such an object."""
@@ -138,18 +146,22 @@ class Storage:
                     return
         raise Corrupt(f"{uri}: sha256 is {actual}, expected {expected}; write it again")
 
-    def open(self, uri: str, *, etag: str | None = None) -> RangedReader:
-        """Open an object as a seekable binary file with flat memory; the content is not hashed.
+    def open(
+        self, uri: str, *, etag: str | None = None, wrap: Wrap | None = None, sparse: bool = False
+    ) -> RangedReader:
+        """Open an object as a seekable binary file with flat memory; `recast.sums` can check its content.
 
         Args:
             uri: the object.
             etag: the version it must be; the present one if None.
+            wrap: looks at what is fetched; nothing is fetched of local files.
+            sparse: fetch small blocks and none ahead, for a reader that jumps.
 
         Raises:
             NotFound: there is no such object.
             BadInput: it is of another version; later reads raise this too, once it is overwritten.
         """
-        return self._store(uri).open(uri, etag=etag)
+        return self._store(uri).open(uri, etag=etag, wrap=wrap, sparse=sparse)
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
         """Give the objects whose URIs begin with `prefix_uri`, sorted, without their metadata."""

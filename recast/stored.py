@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from recast import names
 from recast.errors import BadConfig, BadInput
-from recast.ranged import RangedReader
+from recast.ranged import RangedReader, Wrap
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,36 @@ class ObjectInfo:
     metadata: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class ContentHash:
+    """What a store says that an object's content hashes to.
+
+    Attributes:
+        digest: in hex.
+        part_bytes: the digest is of the digests of parts of this many bytes; of the content itself if None.
+    """
+
+    algorithm: Literal["sha256", "md5"]
+    digest: str
+    part_bytes: int | None = None
+
+
+class TooLarge(BadInput):
+    """An object has more bytes than are read whole."""
+
+    def __init__(self, uri: str, size: int, most: int) -> None:
+        super().__init__(f"{uri}: too large: {size} bytes, at most {most} are read; give a smaller one")
+        self.size = size
+
+
 class Store(Protocol):
     """What one scheme must do; `recast.storage.Storage` says of each call what it gives and raises."""
 
     def head(self, uri: str) -> ObjectInfo:
         """Give an object's facts."""
+
+    def content_hash(self, uri: str) -> ContentHash | None:
+        """Give what the store says of the content."""
 
     def get(self, uri: str, *, most: int | None) -> bytes:
         """Read a whole object, checked."""
@@ -62,7 +87,7 @@ class Store(Protocol):
     def upload(self, uri: str, path: Path, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object from a file."""
 
-    def open(self, uri: str, *, etag: str | None) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None, sparse: bool) -> RangedReader:
         """Open an object for reading at random."""
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
@@ -109,8 +134,3 @@ def changed(uri: str) -> BadInput:
         f"{uri}: it changed while it was read; leave it alone and start the job again",
         reason=names.SOURCE_CHANGED,
     )
-
-
-def too_large(uri: str, size: int, most: int) -> BadInput:
-    """Give the error for an object that is larger than what is read whole."""
-    return BadInput(f"{uri}: too large: {size} bytes, at most {most} are read; give a smaller one")

@@ -61,21 +61,32 @@ class Decoder:
         """Nvdec or Software."""
         return "Nvdec" if self._on_gpu else "Software"
 
-    def frames(self, path: Path) -> Generator[VideoFrame, None, None]:
+    def frames(self, path: Path, *, preroll: int = 0) -> Generator[VideoFrame, None, None]:
         """Decode a segment; each frame's pts is its packet's stamp.
+
+        Args:
+            path: its packets.
+            preroll: those at its head that need not decode.
 
         Raises:
             BadInput: the GPU fails on the way.
+            FramesDamaged: the software decoder sees a sign of damage.
         """
         if self._on_gpu is None:
             self._on_gpu = self._is_exact(path)
             log.info("decoder chosen", decoder=self.name)
-        return self._all_by_gpu(path) if self._on_gpu else decode_segment(path, threads=self._threads)
+        if self._on_gpu:
+            return self._all_by_gpu(path)
+        return decode_segment(path, threads=self._threads, strict=True, preroll=preroll)
 
     def give_up_gpu(self) -> bool:
         """Go on in software; gives whether that is a change."""
         before, self._on_gpu = self._on_gpu, False
         return bool(before)
+
+    def use_one_thread(self) -> None:
+        """Go on with one thread: of H.264 in fields, several call frames damaged that are whole."""
+        self._threads = 1
 
     def _is_exact(self, path: Path) -> bool:
         with (

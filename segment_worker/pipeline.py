@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +84,7 @@ def make_part(
     decode: Decode,
     moved: Callable[[int], None],
     name: str,
+    untouched: Collection[int] = (),
 ) -> SegmentStats:
     """Decode a segment's packets, swap, and encode them to a part's file.
 
@@ -98,9 +99,10 @@ def make_part(
         decode: gives the packets' frames, their stamps as pts.
         moved: called with the number of frames encoded so far.
         name: how errors call the segment.
+        untouched: stamps of frames in which no face is changed; may grow until the frame is decoded.
 
     Raises:
-        BadInput: the packets do not decode to exactly the frames of the plan.
+        FramesDamaged: the packets do not decode to exactly the frames of the plan.
     """
     started = time.monotonic()
     line = _Line()
@@ -111,7 +113,7 @@ def make_part(
     line.start(lambda: _decode(decode(source), segment, facts, stats, line.into(decoded), name), decoded)
     from_decode = line.out_of(decoded, lambda fill: stats.taken("decoded", fill))
     from_swap = line.out_of(swapped, lambda fill: stats.taken("swapped", fill))
-    line.start(lambda: _swap(from_decode, facts, settings, engine, stats, line.into(swapped)), swapped)
+    line.start(lambda: _swap(from_decode, facts, settings, engine, untouched, stats, line.into(swapped)), swapped)
     line.start(lambda: _encode(from_swap, writer, stats, moved), None)
     try:
         line.join()
@@ -180,6 +182,7 @@ def _swap(
     facts: VideoFacts,
     settings: EncodeSettings,
     engine: Engine,
+    untouched: Collection[int],
     stats: SegmentStats,
     put: Callable[[Batch], None],
 ) -> None:
@@ -187,8 +190,9 @@ def _swap(
     for batch in batches:
         started = time.monotonic()
         frames = [to_pixel_format(_as_planned(frame, facts, settings), settings.pix_fmt, facts) for frame in batch]
-        answers = engine.swap([picture_of(frame, layout, turns) for frame in frames])
-        for frame, answer in zip(frames, answers, strict=True):
+        wanted = [frame for frame in frames if frame.pts not in untouched]
+        answers = engine.swap([picture_of(frame, layout, turns) for frame in wanted]) if wanted else []
+        for frame, answer in zip(wanted, answers, strict=True):
             put_patches(frame, answer.patches, layout, turns)
             stats.faces_found += answer.faces_found
             stats.faces_swapped += answer.faces_swapped

@@ -9,19 +9,20 @@ import platform
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from recast import log, names
-from recast.errors import BadConfig, BadInput, NotFound, RecastError
+from recast.errors import BadConfig, BadInput, FramesDamaged, NotFound, RecastError
 from recast.exhausted import exhaustion_told
 from recast.layout import JsonValue, part_digest
-from recast.manifest import EncoderChoice, PartReport, Plan, Segment
+from recast.manifest import BadRun, EncoderChoice, PartReport, Plan, Segment
 from recast.memory import bounded_memory
+from recast.mending import Mender
 from recast.modelstore import Role, cache_folder, cached
 from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, run_stage
@@ -29,7 +30,7 @@ from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION
 from recast.watchdog import Watchdog
 from segment_worker.aside import Aside
-from segment_worker.decoding import Decoder
+from segment_worker.decoding import Decode, Decoder
 from segment_worker.encoders import choose_encoder
 from segment_worker.engines.base import Engine, OutOfDeviceMemory
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
@@ -121,6 +122,7 @@ class _Pod:
         self._cpu_seconds = _cpu_seconds()
         self._started = False
         self._busy = BusyMeter()
+        self._mender = Mender(self._spec.video.on_bad_frames, self.plan, self.segment, self._storage, folder)
         self._decoder = Decoder(self._spec.video, self.plan.video, threads=self.plan.encode.threads)
 
     def segment(self, index: int) -> PlannedSegment:
@@ -150,9 +152,9 @@ class _Pod:
             if following is not None:
                 self._fetch_ahead(following)
             self._start_engine()
-            stats = self._make(planned.segment)
+            stats, bad = self._make(planned)
             stats.add("download", download)
-            self._behind.begin(lambda: self._finish(planned.segment, stats))
+            self._behind.begin(lambda: self._finish(planned.segment, stats, bad))
             return planned.segment.frames
 
     def finish(self) -> None:
@@ -218,10 +220,28 @@ class _Pod:
         self._started = True
         log.info("engine is ready", engine=engine.name, batch=engine.batch, seconds=round(time.monotonic() - clock, 3))
 
-    def _make(self, segment: Segment) -> SegmentStats:
+    def _make(self, planned: PlannedSegment) -> tuple[SegmentStats, tuple[BadRun, ...]]:
+        """Make a segment's part; gives the bad frames of the source that are in it, too."""
+        segment = planned.segment
+        packets = self._packets(segment)
+        replaced = _untouched(planned)
+        try:
+            strictly = partial(self._decoder.frames, preroll=planned.marks.preroll)
+            try:
+                return self._while_it_decodes(lambda: self._part_of(segment, strictly, replaced)), planned.bad_frames
+            except FramesDamaged as error:
+                log.warning("damage: the segment is begun again", detail=str(error))
+            mending = self._mender.look(planned, packets)
+            if not mending.bad:
+                self._decoder.use_one_thread()
+            stats = self._while_it_fits(lambda: self._part_of(segment, mending.frames, mending.concealed))
+            return stats, mending.runs(segment)
+        finally:
+            packets.unlink(missing_ok=True)
+
+    def _part_of(self, segment: Segment, decode: Decode, untouched: Collection[int]) -> SegmentStats:
         name, plan = f"segment {segment.index}", self.plan
         progress = _Progress(segment)
-        packets, part = self._packets(segment), self._part(segment)
         dog = Watchdog(self._spec.worker.stall_seconds, lambda: f"{name}, frame {progress.frames}")
 
         def moved(frames: int) -> None:
@@ -229,25 +249,23 @@ class _Pod:
             progress.at(frames)
 
         try:
-            return self._while_it_decodes(
-                lambda: make_part(
-                    packets,
-                    part,
-                    segment=segment,
-                    facts=plan.video,
-                    settings=plan.encode,
-                    choice=self._encoder,
-                    engine=self._engine,
-                    decode=self._decoder.frames,
-                    moved=moved,
-                    name=name,
-                )
+            return make_part(
+                self._packets(segment),
+                self._part(segment),
+                segment=segment,
+                facts=plan.video,
+                settings=plan.encode,
+                choice=self._encoder,
+                engine=self._engine,
+                decode=decode,
+                moved=moved,
+                name=name,
+                untouched=untouched,
             )
         finally:
             dog.stop()
-            packets.unlink(missing_ok=True)
 
-    def _finish(self, segment: Segment, stats: SegmentStats) -> None:
+    def _finish(self, segment: Segment, stats: SegmentStats, bad: tuple[BadRun, ...]) -> None:
         """Check a part that was made, and commit it."""
         part, name = self._part(segment), f"segment {segment.index}"
         dog = Watchdog(self._spec.worker.stall_seconds, lambda: f"check of {name}")
@@ -259,7 +277,7 @@ class _Pod:
                 )
                 stats.add("check", time.monotonic() - clock)
                 dog.moved()
-                self._commit(segment, part, stats, facts)
+                self._commit(segment, part, stats, facts, bad)
         finally:
             dog.stop()
             part.unlink(missing_ok=True)
@@ -285,7 +303,9 @@ class _Pod:
                     raise
                 log.warning("out of device memory: begun again", batch=batch, detail=str(error))
 
-    def _commit(self, segment: Segment, part: Path, stats: SegmentStats, facts: PartFacts) -> None:
+    def _commit(
+        self, segment: Segment, part: Path, stats: SegmentStats, facts: PartFacts, bad: tuple[BadRun, ...]
+    ) -> None:
         digest, used = self._digest(segment), _cpu_seconds()
         # Segments overlap: each gets what was used since the last one.
         cpu_seconds, self._cpu_seconds = used - self._cpu_seconds, used
@@ -307,6 +327,7 @@ class _Pod:
             queue_fill=stats.queue_fill,
             faces_found=stats.faces_found,
             faces_swapped=stats.faces_swapped,
+            bad_frames=bad,
             seconds={stage: round(seconds, 3) for stage, seconds in stats.seconds.items()},
             cpu_seconds=round(cpu_seconds, 3),
         )
@@ -382,6 +403,13 @@ class _Pod:
                 "use the same image for controller and workers, or start the job anew",
                 reason=names.INPUTS_CHANGED,
             )
+
+
+def _untouched(planned: PlannedSegment) -> frozenset[int]:
+    """Stamps of a normalised slice's frames that stay as the decoder mended them."""
+    first, packets = planned.segment.first, planned.segment.packets
+    runs = (run for run in planned.bad_frames if run.shows is None)
+    return frozenset(packets[number - first] for run in runs for number in range(run.first, run.first + run.frames))
 
 
 class _Progress:

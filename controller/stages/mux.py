@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from controller.stages.partfiles import PartFiles, StoredPart
 from controller.stages.published import output_exists, published_record, summary
 from controller.stages.scratch import drop_unfinished, remove_work
 from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
-from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan
+from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, joined
 from recast.media.mux import MuxFiles, hash_output_tracks
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import PartSource, StampedVideo, stamp_parts
@@ -30,8 +31,10 @@ from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
 from recast.storageconfig import make_storage
+from recast.sums import SUM_BYTES, BlockSums
 from recast.watchdog import Watchdog
 
+SPARSE_BYTES_A_SECOND = 2 * SUM_BYTES
 FINE = MOST_AT_ONE_TIME
 """Steps in a tick, where frames have the same time."""
 
@@ -66,7 +69,7 @@ def mux(job: StageInput) -> StageResult:
         run=job.run,
         frames=record.frames,
         output=summary(record),
-        message=f"{record.uri}: {record.frames} frames, {record.size} bytes",
+        message=f"{record.uri}: {record.frames} frames, {record.size} bytes{_bad_of(record)}",
     )
 
 
@@ -121,7 +124,7 @@ class _Mux:
     def _make(self, reports: list[PartReport], folder: Path, server: LoopbackServer) -> Path:
         plan = self._plan
         log.info("stamping", parts=len(reports), frames=plan.frames)
-        video = self._stamp(reports, folder, server)
+        video = self._stamp(reports, folder)
         output, hashes = folder / f"output.{plan.container}", folder / "tracks.framehash"
         log.info("muxing", tracks=len(plan.tracks))
         files = MuxFiles(video, self._source(server), output, hashes)
@@ -142,27 +145,25 @@ class _Mux:
         )
         return output
 
-    def _stamp(self, reports: list[PartReport], folder: Path, server: LoopbackServer) -> StampedVideo:
-        parts = [
-            PartSource(
-                server.url(self._layout.part(report.segment, report.digest), suffix=".mkv"),
-                report.frames,
-                report.packets_sha256,
-            )
-            for report in reports
-        ]
+    def _stamp(self, reports: list[PartReport], folder: Path) -> StampedVideo:
+        stored = [StoredPart(self._layout.part(each.segment, each.digest), each.sha256) for each in reports]
+        files = PartFiles(self._storage, stored, folder)
         video = self._plan.video
-        return stamp_parts(
-            parts,
-            pts=self._pts,
-            reorder=max(report.reorder for report in reports),
-            codec=self._plan.encode.codec,
-            time_base=video.time_base,
-            fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
-            frame_ticks=video.frame_ticks,
-            folder=folder,
-            moved=self._dog.moved,
-        )
+        try:
+            return stamp_parts(
+                [PartSource(files.path(k), each.frames, each.packets_sha256) for k, each in enumerate(reports)],
+                pts=self._pts,
+                reorder=max(report.reorder for report in reports),
+                codec=self._plan.encode.codec,
+                time_base=video.time_base,
+                fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
+                frame_ticks=video.frame_ticks,
+                folder=folder,
+                bring=files.bring,
+                moved=self._dog.moved,
+            )
+        finally:
+            files.stop()
 
     def _source(self, server: LoopbackServer) -> str:
         source = self._plan.source
@@ -170,7 +171,16 @@ class _Mux:
             # Opened only to make sure that it is still the file that was split.
             self._storage.open(source.uri, etag=source.etag).close()
             return source.uri.removeprefix("file://")
-        return server.url(source.uri, etag=source.etag)
+        sums = SourceSums.model_validate_json(self._storage.get(self._layout.source_sums))
+        blocks = BlockSums(source.size, sums.crc32)
+        return server.url(
+            source.uri, etag=source.etag, wrap=lambda fetch: blocks.checked(fetch, source.uri), sparse=self._is_sparse()
+        )
+
+    def _is_sparse(self) -> bool:
+        """Whether reading the other tracks alone leaves out so much of the source that it is worth the requests."""
+        seconds = (self._pts[-1] - self._pts[0]) * self._plan.video.time_base
+        return self._plan.source.indexed and self._plan.source.size > seconds * SPARSE_BYTES_A_SECOND
 
     def _metadata(self) -> dict[str, str]:
         consent = self._spec.consent
@@ -257,12 +267,18 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
         worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
         gpu_busy=_gpu_busy(reports),
         content_check=plan.content_check,
+        bad_frames=joined(run for report in reports for run in report.bad_frames),
         dropped_tracks=tuple(
             f"{track.kind} track {track.stream_index} ({track.codec}): {track.reason}"
             for track in plan.tracks
             if track.action == "Drop"
         ),
     )
+
+
+def _bad_of(record: OutputRecord) -> str:
+    bad = record.bad_frames
+    return f", {sum(run.frames for run in bad)} did not decode whole, first {bad[0].text}" if bad else ""
 
 
 def _gpu_busy(reports: list[PartReport]) -> float | None:

@@ -16,12 +16,13 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 
 from recast import log
-from recast.errors import BadConfig, NotFound, RecastError
+from recast.errors import BadConfig, FramesDamaged, NotFound, RecastError
 from recast.layout import RunLayout
 from recast.manifest import NormalisedObject, NormalisedSegment, Plan, Segment
 from recast.media.lossless import write_slice
 from recast.media.segments import decode_segment, kept_frames
-from recast.packets import read_chunk
+from recast.mending import Mender
+from recast.packets import PlannedSegment, as_split, read_chunk
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
 from recast.storageconfig import make_storage
@@ -48,10 +49,10 @@ def normalise(job: StageInput) -> StageResult:
 
 class _Normalise:
     def __init__(self, job: StageInput, storage: Storage, layout: RunLayout) -> None:
+        self._policy = job.spec.video.on_bad_frames
         self._stall_seconds = job.spec.worker.stall_seconds
         self._storage, self._layout = storage, layout
         self._plan = Plan.model_validate_json(storage.get(layout.plan))
-        self._there = {info.uri for info in storage.list(layout.normalised_folder)}
 
     def objects(self) -> Iterator[tuple[int, list[Segment]]]:
         """Each object that is to be normalised, and its segments."""
@@ -69,12 +70,36 @@ class _Normalise:
         with tempfile.TemporaryDirectory(prefix="recast-normalise-") as folder:
             packets = Path(folder, "packets.mkv")
             self._storage.download(self._layout.segment(number), packets, sha256=segments[0].sha256)
-            frames = decode_segment(packets, threads=self._plan.encode.threads)
-            made = tuple(self._slice(segment, frames, Path(folder, "slice.mkv")) for segment in segments)
+            slice_ = Path(folder, "slice.mkv")
+            threads, preroll = self._plan.encode.threads, self._planned(segments[0].index).marks.preroll
+            frames = decode_segment(packets, threads=threads, strict=True, preroll=preroll)
+            try:
+                made = tuple(self._slice(segment, frames, slice_) for segment in segments)
+            except FramesDamaged as error:
+                log.warning("damage: the object is begun again", detail=str(error))
+                made = self._mended(segments, packets, slice_)
         record = NormalisedObject(segments=made).model_dump_json(by_alias=True).encode()
         # Of two copies of this stage one's record stays; the other's slices, if they differ, are never read.
         self._storage.put(self._layout.normalised_record(number), record, if_absent=True)
         log.info("object committed", object=number, segments=len(made))
+
+    def _mended(self, segments: list[Segment], packets: Path, path: Path) -> tuple[NormalisedSegment, ...]:
+        """Make them once more, with pictures in place of those that do not decode whole."""
+        policy, plan = self._policy, self._plan
+        mender = Mender(policy, plan, self._planned, self._storage, packets.parent)
+        for segment in segments:
+            mending = mender.look(self._planned(segment.index), packets)
+        frames = mending.frames(packets)
+        made = [self._slice(segment, frames, path) for segment in segments]
+        runs = [mending.runs(segment) for segment in segments]
+        return tuple(one.model_copy(update={"bad_frames": bad}) for one, bad in zip(made, runs, strict=True))
+
+    def _planned(self, index: int) -> PlannedSegment:
+        """A segment as split wrote it."""
+        number = self._plan.chunk_of(index)
+        chunk = read_chunk(self._storage, self._layout, self._plan, number)
+        segment = chunk.segments[index - self._plan.chunks[number]]
+        return as_split(self._layout, chunk, segment)
 
     def _slice(self, segment: Segment, frames: Iterator[VideoFrame], path: Path) -> NormalisedSegment:
         """Make one segment's packets out of the next frames, and store them."""
@@ -102,7 +127,7 @@ class _Normalise:
         except NotFound:
             return False
         slices = (self._layout.normalised(made.index, made.sha256) for made in record.segments)
-        if all(slice_ in self._there or self._storage.exists(slice_) for slice_ in slices):
+        if all(self._storage.exists(slice_) for slice_ in slices):
             return True
         self._storage.delete(uri)
         return False

@@ -9,6 +9,7 @@ from recast.manifest import OutputRecord
 from recast.storage import Storage
 
 MOST_DROPPED, MOST_TEXT = 12, 120
+MOST_RUNS = 5
 
 
 def published_record(storage: Storage, layout: RunLayout, uri: str) -> OutputRecord | None:
@@ -24,7 +25,11 @@ def summary(record: OutputRecord) -> dict[str, object]:
     """What the job's status says of the output; short, since a termination message is."""
     dropped = [text[:MOST_TEXT] for text in record.dropped_tracks[:MOST_DROPPED]]
     fields = record.model_dump(by_alias=True, include={"uri", "size", "sha256", "encoder", "faces_swapped"})
-    return fields | {"droppedTracks": dropped}
+    runs = record.bad_frames
+    if not runs:
+        return fields | {"droppedTracks": dropped}
+    bad = {"count": sum(run.frames for run in runs), "first": [run.text for run in runs[:MOST_RUNS]]}
+    return fields | {"droppedTracks": dropped, "badFrames": bad}
 
 
 def output_exists(uri: str) -> BadConfig:

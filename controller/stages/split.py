@@ -16,11 +16,12 @@ from av.container import InputContainer
 
 from controller.stages.contentcheck import ContentCheck, fetch_model, load_model
 from controller.stages.published import output_exists, published_record, summary
+from controller.stages.sourcefile import SourceFile
 from recast import log, names
 from recast.errors import BadConfig, BadInput, NotFound
 from recast.fanout import segment_seconds
 from recast.layout import JsonValue, RunLayout, run_id
-from recast.manifest import Chunk, ContentOutcome, OutputRecord, Plan, Segment, SourceObject, VideoFacts
+from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.limits import Allowance, over
@@ -30,10 +31,11 @@ from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
 from recast.memory import bounded_memory
 from recast.modelstore import files_of
-from recast.spec import Engine, JobSpec, Limits
+from recast.spec import Engine, JobSpec, Limits, Model
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
+from recast.stored import TooLarge
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
 from recast.watchdog import Watchdog
 
@@ -72,7 +74,11 @@ def split(job: StageInput) -> StageResult:
             raise output_exists(record.uri)
     if plan is None:
         with Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}") as dog:
-            plan = _Split(storage, job, layout, info, inputs, content, dog.moved).run()
+            split_ = _Split(storage, job, layout, info, inputs, content, dog.moved)
+            try:
+                plan = split_.run()
+            finally:
+                split_.close()
     elif plan.inputs != inputs:
         raise BadConfig(
             f"{job.namespace}/{job.name}: its faces or engine changed since it was split: give the job another name",
@@ -103,7 +109,7 @@ def name_run(spec: JobSpec, info: ObjectInfo, content_model: str = "") -> str:
         "targetSeconds": spec.segments.target_seconds,
         "container": spec.output.container,
         "dropTracks": sorted(spec.output.drop_tracks),
-        "video": spec.video.model_dump(mode="json", exclude={"decoder"}),
+        "video": spec.video.model_dump(mode="json", exclude={"decoder", "on_bad_frames"}),
         "audio": spec.audio.model_dump(mode="json"),
         "engine": spec.engine.name,
     }
@@ -111,6 +117,8 @@ def name_run(spec: JobSpec, info: ObjectInfo, content_model: str = "") -> str:
         cut["maxParallelism"] = spec.segments.max_parallelism
     if spec.segments.normalise:
         cut["normalise"] = True
+    if spec.video.on_bad_frames != "Fail":
+        cut["onBadFrames"] = spec.video.on_bad_frames
     if spec.content_check:
         # A source that was not looked at, or less strictly, is no reason to skip the look.
         wanted = spec.content_check
@@ -164,10 +172,10 @@ def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
 
 
 def _sha256(storage: Storage, uri: str, limits: Limits) -> str:
-    size = storage.head(uri).size
-    if size > limits.image_bytes:
-        raise over(uri, f"a face image of {size} bytes", "imageBytes", limits.image_bytes)
-    return hashlib.sha256(storage.get(uri)).hexdigest()
+    try:
+        return hashlib.sha256(storage.get(uri, most=limits.image_bytes)).hexdigest()
+    except TooLarge as error:
+        raise over(uri, f"a face image of {error.size} bytes", "imageBytes", limits.image_bytes) from error
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:
@@ -195,11 +203,13 @@ class _Split:
         self._inputs, self._content = inputs, content
         self._check: ContentCheck | None = None
         self._name = info.uri
+        self._file = SourceFile(storage, info)
         self._run = layout.prefix.rsplit("/", 1)[-1]
         self._normalises = False
         self._allowance = Allowance(job.spec.limits, self._name)
         self._allowance.opened(info.size)
         self._seconds = 0.0
+        self._mends = job.spec.video.on_bad_frames != "Fail"
         self._begin(0)
 
     def _begin(self, first_key: int) -> None:
@@ -207,12 +217,17 @@ class _Split:
         self._allowance.packets = 0
         self._pending: list[Segment] = []
         self._sliced: list[int] = []
+        self._marks: list[Marks] = []
         self._chunks: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
         self._upload: Future[bool] | None = None
 
+    def close(self) -> None:
+        """Read no more of the source."""
+        self._file.close()
+
     def run(self) -> Plan:
-        facts, timings = read_timing(self._open, self._name)
+        facts, timings = read_timing(self._open, self._name, mends=self._mends)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
         facts = codecs.encoded_facts(facts, encode)
         self._normalises = self._spec.segments.normalise and lossless_codec(facts) is not None
@@ -220,21 +235,26 @@ class _Split:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)
             self._seconds = self._segment_seconds(container)
-            with self._storage.open(self._info.uri, etag=self._info.etag) as file:
-                cut_off = is_truncated(container, file, self._info.size)
-            if cut_off:
+            indexed = "mp4" in container.format.name
+            # The last that is done with this container, which would not know that its file was moved.
+            if is_truncated(container, self._file.rewound(), self._info.size):
                 raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
         try:
             self._cut(facts, timings)
         except TimesCollide:
             self._begin(SECOND_PASS)
-            self._cut(facts, decode_timing(self._open, facts, self._name))
-        self._write_chunk()
+            self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends))
         if self._frames == 0:
             raise no_frame(self._name)
+        only = None if self._chunks else self._chunk()
+        if only is None:
+            self._write_chunk()
+        sums = self._file.sums()
+        if sums is not None:
+            self._storage.put(self._layout.source_sums, _json(sums))
         plan = Plan(
             run=self._run,
-            source=SourceObject(uri=self._info.uri, etag=self._info.etag, size=self._info.size),
+            source=SourceObject(uri=self._info.uri, etag=self._info.etag, size=self._info.size, indexed=indexed),
             container=self._spec.output.container,
             video=facts,
             tracks=kept,
@@ -242,13 +262,14 @@ class _Split:
             inputs=self._inputs,
             segments=self._segments,
             frames=self._frames,
-            chunks=tuple(self._chunks),
+            chunks=tuple(self._chunks) if only is None else (0,),
+            chunk=only,
             first_chunk=self._first_key,
             first_pts=self._first_pts,
             start_seconds=start,
             content_check=self._check.outcome if self._check is not None else None,
         )
-        self._storage.put(self._layout.plan, plan.model_dump_json(by_alias=True).encode())
+        self._storage.put(self._layout.plan, _json(plan))
         return plan
 
     def _cut(self, facts: VideoFacts, timings: Timing) -> None:
@@ -267,6 +288,7 @@ class _Split:
                     before_next=self._wait_for_upload,
                     moved=self._read_packet,
                     name=self._name,
+                    mends=self._mends,
                 )
                 try:
                     for file in files:
@@ -301,10 +323,7 @@ class _Split:
 
     @contextmanager
     def _open(self) -> Iterator[InputContainer]:
-        with (
-            self._storage.open(self._info.uri, etag=self._info.etag) as file,
-            source.open_source(file, self._name, self._spec.limits) as container,
-        ):
+        with source.open_source(self._file.rewound(), self._name, self._spec.limits) as container:
             yield container
 
     def _read_packet(self) -> None:
@@ -339,6 +358,8 @@ class _Split:
             self._allowance.shown(float((segment.pts[-1] - self._first_pts) * facts.time_base))
         if self._normalises and len(file.slices) > 1:
             self._sliced.append(number)
+        if file.preroll or file.damaged:
+            self._marks.append(Marks(object=number, preroll=file.preroll, damaged=file.damaged))
         if self._pending and self._frames - self._pending[0].first >= CHUNK_FRAMES:
             self._write_chunk()
         self._wait_for_upload()
@@ -358,11 +379,16 @@ class _Split:
     def _write_chunk(self) -> None:
         if not self._pending:
             return
-        chunk = Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced))
-        uri = self._layout.chunk(self._first_key + len(self._chunks))
-        self._storage.put(uri, chunk.model_dump_json(by_alias=True).encode())
+        self._storage.put(self._layout.chunk(self._first_key + len(self._chunks)), _json(self._chunk()))
         self._chunks.append(self._pending[0].index)
-        self._pending, self._sliced = [], []
+        self._pending, self._sliced, self._marks = [], [], []
+
+    def _chunk(self) -> Chunk:
+        return Chunk(segments=tuple(self._pending), normalise=tuple(self._sliced), marks=tuple(self._marks))
+
+
+def _json(document: Model) -> bytes:
+    return document.model_dump_json(by_alias=True).encode()
 
 
 if __name__ == "__main__":

@@ -35,11 +35,14 @@ from recast.local import (
     remove_run,
     runs_folder,
 )
-from recast.spec import Audio, JobSpec, Output, Segments, Source, Storage, Video
+from recast.spec import Audio, JobSpec, OnBadFrames, Output, Segments, Source, Storage, Video
 from recast.stopping import Terminated, terminated_by_signals
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
 ENCODERS: dict[str, Literal["Auto", "Software", "Nvenc"]] = {"auto": "Auto", "software": "Software", "nvenc": "Nvenc"}
+ON_BAD_FRAMES: dict[str, OnBadFrames] = {"fail": "Fail", "repeat": "Repeat", "original": "Original"}
+NAMED = 5
+"""Stretches of bad frames that are said one by one."""
 TRACKS = ("audio", "subtitle", "video", "data", "attachment", "cover")
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
@@ -107,6 +110,13 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder", choices=sorted(ENCODERS), default="auto", help="auto takes NVENC where there is one (default)"
     )
+    parser.add_argument(
+        "--on-bad-frames",
+        choices=ON_BAD_FRAMES,
+        default="fail",
+        help="what becomes of frames that do not decode whole, and of those decoded from them: fail (default); repeat "
+        "the last good frame; or original: as the decoder mends them, no face changed",
+    )
     parser.add_argument("--quality", default="18", metavar="N|lossless", help="constant quality (default: %(default)s)")
     parser.add_argument("--preset", default="auto", help="the encoder's own preset name")
     parser.add_argument(
@@ -172,6 +182,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
                 codec=CODECS[options.codec],
                 encoder=ENCODERS[options.encoder],
                 quality=_quality(options.quality),
+                on_bad_frames=ON_BAD_FRAMES[options.on_bad_frames],
                 preset="Auto" if options.preset == "auto" else options.preset,
                 pixel_format="Source" if options.pixel_format == "source" else "Yuv420p",
             ),
@@ -253,6 +264,10 @@ def _finish(report: RunReport, spec: JobSpec, options: argparse.Namespace) -> No
     place = spec.output.uri.removeprefix("file://")
     for dropped in record.dropped_tracks:
         print(f"left out: {dropped}", file=sys.stderr)
+    for bad in record.bad_frames[:NAMED]:
+        print(f"bad: {bad.text}", file=sys.stderr)
+    if record.bad_frames:
+        print(f"bad: {sum(bad.frames for bad in record.bad_frames)} frames did not decode whole", file=sys.stderr)
     print(
         f"{place}: {record.frames} frames, {record.size / 1e6:.1f} MB, {record.faces_swapped} faces changed, "
         f"{report.seconds:.1f} s"
@@ -283,6 +298,7 @@ def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:
         "consent": spec.consent.model_dump(mode="json", by_alias=True) if spec.consent else None,
         "contentCheck": record.content_check.model_dump() if record.content_check else "off",
         "droppedTracks": list(record.dropped_tracks),
+        "badFrames": [bad.model_dump(by_alias=True) for bad in record.bad_frames],
         "seconds": round(report.seconds, 3),
         "stages": stages,
         "workerSeconds": record.worker_seconds,

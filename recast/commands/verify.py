@@ -1,19 +1,24 @@
 """`recast verify`: is the output the source, frame by frame and track by track?"""
 
 import argparse
+import json
 from contextlib import ExitStack
+from pathlib import Path
 
 from recast import exitcodes
 from recast.commands.arguments import Commands, to_uri
+from recast.errors import NotFound, UsageError
 from recast.loopback import LoopbackServer
 from recast.storage import Storage, StorageSettings
 from recast.verify import report
+from recast.verify.frames import Replaced
 from recast.verify.tracks import Allowed
 
 EPILOG = """examples:
   recast verify interview.mp4 out.mp4
   recast verify interview.mov out.mov --lossless
   recast verify interview.mp4 out.mp4 --audio aac
+  recast verify damaged.mp4 out.mp4 --report report.json
 
 exit codes: 0 all is well, 65 a check failed.
 """
@@ -39,6 +44,12 @@ def add_parser(commands: Commands, text: str) -> None:
         help="tracks that may be missing: data, subtitle, audio:1",
     )
     parser.add_argument("--allow-pixel-format", action="store_true", help="the pixel format was changed on purpose")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="what `recast run --report` wrote: frames that it says did not decode whole are looked for as it says",
+    )
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of s3:// URIs")
     parser.set_defaults(body=verify)
 
@@ -46,7 +57,7 @@ def add_parser(commands: Commands, text: str) -> None:
 def verify(options: argparse.Namespace) -> int:
     """Carry the command out."""
     dropped = frozenset(word.strip() for word in options.allow_dropped_tracks.split(",") if word.strip())
-    allowed = Allowed(dropped, options.audio == "aac", options.allow_pixel_format)
+    allowed = Allowed(dropped, options.audio == "aac", options.allow_pixel_format, _replaced(options.report))
     with ExitStack() as stack:
         server = stack.enter_context(LoopbackServer(Storage(StorageSettings(endpoint=options.endpoint_url))))
         checks = report.verify(
@@ -59,6 +70,23 @@ def verify(options: argparse.Namespace) -> int:
             raise server.error
     report.show(checks)
     return exitcodes.OK if all(check.ok for check in checks) else exitcodes.BAD_INPUT
+
+
+def _replaced(path: Path | None) -> tuple[Replaced, ...]:
+    """The bad frames that a report names.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if path is None:
+        return ()
+    try:
+        runs = json.loads(path.read_bytes()).get("badFrames", ())
+        return tuple(Replaced(int(run["first"]), int(run["frames"]), run["shows"]) for run in runs)
+    except FileNotFoundError as error:
+        raise NotFound(f"{path}: there is no such file") from error
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise UsageError(f"{path}: is no report of `recast run --report`") from error
 
 
 def _readable(text: str, server: LoopbackServer) -> str:

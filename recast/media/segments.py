@@ -15,18 +15,22 @@ import av
 from av.codec.context import Flags
 from av.codec.hwaccel import HWAccel
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from recast import names
-from recast.errors import BadInput
+from recast.errors import BadInput, FramesDamaged
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import Segment, VideoFacts
+from recast.media import ffv1, nal
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
 
 MILLISECOND = Fraction(1, 1000)
 CONTAINERS = SEGMENT_DEMUXERS
 """Matroska cannot hold PNG, NUT not DNxHD; FFmpeg tells them apart by their content."""
+FLAGS_ITSELF = frozenset({"h264"})
+"""Decoders that mark each frame they mended. Stopped instead, H.264's fails at every open GOP that begins a file."""
 OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 
 
@@ -82,11 +86,17 @@ def keyframe_stamps(path: Path) -> list[int]:
     """The stamps of a segment's keyframes, in the file's order."""
     with open_media(path, demuxers=SEGMENT_DEMUXERS) as container:
         packets = container.demux(container.streams.video[0])
-        return [_stamp(packet) for packet in packets if packet.is_keyframe and packet.pts is not None]
+        return [stamp_of(packet) for packet in packets if packet.is_keyframe and packet.pts is not None]
 
 
 def decode_segment(
-    path: Path, *, threads: int, keyframes_only: bool = False, hardware: HWAccel | None = None
+    path: Path,
+    *,
+    threads: int,
+    keyframes_only: bool = False,
+    hardware: HWAccel | None = None,
+    strict: bool = False,
+    preroll: int = 0,
 ) -> Generator[VideoFrame, None, None]:
     """Decode a segment; each frame's pts is its packet's stamp.
 
@@ -99,23 +109,58 @@ def decode_segment(
             (MPEG-4's and DV's transforms differ by processor otherwise).
         keyframes_only: leave out what lies between them.
         hardware: decodes in the processor's place.
+        strict: stop at the first sign of damage, where decoders make something up otherwise.
+        preroll: packets at its head that need not decode.
+
+    Raises:
+        FramesDamaged: there is such a sign; which frames it is about, `damage.survey` finds out.
     """
     with open_media(path, demuxers=SEGMENT_DEMUXERS, hwaccel=hardware) as container:
         stream = container.streams.video[0]
-        stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
-        stream.codec_context.flags |= Flags.bitexact
+        context = stream.codec_context
+        context.thread_type, context.thread_count = "AUTO", threads
+        prepare(context, strict=strict and not preroll)
         if keyframes_only:
-            stream.codec_context.skip_frame = "NONKEY"
+            context.skip_frame = "NONKEY"
         for packet in container.demux(stream):
             if packet.pts is not None:
-                packet.pts = _stamp(packet)
+                packet.pts = stamp_of(packet)
+            if strict and is_damaged(context, packet):
+                raise FramesDamaged(f"{path.name}: packet {packet.pts} is damaged")
             try:
-                yield from packet.decode()
+                frames = packet.decode()
             except av.error.FFmpegError as error:
                 raise_if_exhausted(error)
+                # A thread says late what it failed at.
+                if strict and (not preroll or packet.pts is None or packet.pts >= preroll + threads):
+                    raise FramesDamaged(f"{path.name}: packet {packet.pts}, or one before: {error}") from error
+                continue
+            for frame in frames:
+                if strict and frame.is_corrupt and (frame.pts or 0) >= preroll:
+                    raise FramesDamaged(f"{path.name}: packet {frame.pts} decodes in part only")
+                yield frame
 
 
-def _stamp(packet: Packet[VideoStream]) -> int:
+def prepare(context: VideoCodecContext, *, strict: bool) -> None:
+    """Have a decoder, before it is opened, give the same pictures everywhere; strict: and none that it made up."""
+    context.flags |= Flags.bitexact
+    if strict and context.codec.canonical_name not in FLAGS_ITSELF:
+        context.options = {**context.options, "err_detect": "crccheck+explode"}
+
+
+def is_damaged(context: VideoCodecContext, packet: Packet[VideoStream]) -> bool:
+    """Whether a packet itself shows that it is damaged, though FFmpeg's decoder would make a picture of it."""
+    codec, extradata = context.codec.canonical_name, context.extradata or b""
+    if packet.size == 0:
+        return False
+    if codec in nal.PICTURES:
+        return nal.is_damaged(bytes(packet), codec, extradata)
+    # FFV1 has slices, and extradata, from version 2 on.
+    return codec == "ffv1" and bool(extradata) and ffv1.is_damaged(bytes(packet))
+
+
+def stamp_of(packet: Packet[VideoStream]) -> int:
+    """A packet's stamp, as a number."""
     assert packet.pts is not None
     # Not every container takes milliseconds for its ticks.
     if packet.time_base == MILLISECOND:
@@ -127,7 +172,8 @@ def kept_frames(frames: Iterable[VideoFrame], segment: Segment, facts: VideoFact
     """Of all decoded frames (pts is the stamp), exactly the segment's slice, in order.
 
     Raises:
-        BadInput: one is missing, out of order, or of another size.
+        FramesDamaged: one is missing, or out of order.
+        BadInput: one is of another size.
     """
     wanted = set(segment.packets)
     expected = iter(enumerate(segment.packets))
@@ -137,15 +183,14 @@ def kept_frames(frames: Iterable[VideoFrame], segment: Segment, facts: VideoFact
             continue
         number, stamp = next(expected, (segment.frames, None))
         if frame.pts != stamp:
-            raise _unusable(name, f"frame {number} does not decode, or comes out of order")
+            raise FramesDamaged(f"{name}: frame {number} does not decode, or comes out of order")
         if (frame.width, frame.height) != (facts.width, facts.height):
-            raise _unusable(name, f"the picture's size changes at frame {number}")
+            raise BadInput(
+                f"{name}: the picture's size changes at frame {number}: cut the source there first",
+                reason=names.CORRUPT_SOURCE,
+            )
         yield frame
         left -= 1
         if left == 0:
             return
-    raise _unusable(name, f"{left} of {segment.frames} frames do not decode")
-
-
-def _unusable(name: str, what: str) -> BadInput:
-    return BadInput(f"{name}: {what}: the source is damaged there: mend or cut it", reason=names.CORRUPT_SOURCE)
+    raise FramesDamaged(f"{name}: {left} of {segment.frames} frames do not decode")

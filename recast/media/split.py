@@ -13,12 +13,12 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from recast import names
-from recast.errors import BadInput
+from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import source, timing
 from recast.media.cut import Cutter, SegmentFrames, virtual_slices
-from recast.media.segments import SegmentWriter
+from recast.media.segments import SegmentWriter, is_damaged, prepare
 from recast.media.timing import PacketTime, Timing
 
 MAX_PREROLL_BYTES = 64 << 20
@@ -36,10 +36,14 @@ class SegmentFile:
     Attributes:
         path: the Matroska file; the caller deletes it.
         slices: (pts, stamp) of the frames to keep, in display order; more than one for a giant GOP.
+        preroll: packets at its head that are decoded only for what they leave behind.
+        damaged: stamps of packets that the container calls damaged.
     """
 
     path: Path
     slices: tuple[tuple[tuple[int, int], ...], ...]
+    preroll: int = 0
+    damaged: tuple[int, ...] = ()
 
 
 @dataclass
@@ -50,9 +54,14 @@ class _Open:
     lo: PacketTime | None
     hi: PacketTime | None = None
     frames: SegmentFrames = field(default_factory=SegmentFrames)
+    preroll: int = 0
+    damaged: list[int] = field(default_factory=list)
 
     def write(self, packet: Packet[VideoStream], time: PacketTime) -> None:
-        self.writer.write(packet, self.frames.add(time))
+        stamp = self.frames.add(time)
+        if packet.is_corrupt:
+            self.damaged.append(stamp)
+        self.writer.write(packet, stamp)
 
 
 def no_frame(name: str) -> BadInput:
@@ -71,6 +80,7 @@ def split_packets(
     before_next: Callable[[], None],
     moved: Callable[[], None],
     name: str,
+    mends: bool = False,
 ) -> Iterator[SegmentFile]:
     """Cut a source into segment files.
 
@@ -84,6 +94,8 @@ def split_packets(
         before_next: called before a file is begun.
         moved: called with each packet.
         name: how errors call the source.
+        mends: damage is mended later. Cuts then fall only where decoding starts clean, so that nobody's damage spreads
+            over one.
 
     Raises:
         BadInput: the source is damaged, changes its picture size, or cannot be cut.
@@ -91,7 +103,7 @@ def split_packets(
     """
     stream = source.video_stream(container, name)
     source.read_only(container, stream)
-    return _Splitting(stream, facts, timings, target_seconds, folder, most_slices, before_next, moved, name).run(
+    return _Splitting(stream, facts, timings, target_seconds, folder, most_slices, before_next, moved, name, mends).run(
         container
     )
 
@@ -108,9 +120,12 @@ class _Splitting:
         before_next: Callable[[], None],
         moved: Callable[[], None],
         name: str,
+        mends: bool,
     ) -> None:
+        self._mends = mends
         self._stream, self._timings, self._folder, self._name = stream, timings, folder, name
         self._before_next, self._moved = before_next, moved
+        self._time_base = facts.time_base
         self._target = max(1, round(target_seconds / facts.time_base))
         self._most_slices = most_slices
         self._cutter = Cutter(self._target)
@@ -128,8 +143,11 @@ class _Splitting:
                 if index < self._timings.first_packet:
                     continue
                 time = self._timings.of(index, packet)
-                if packet.is_corrupt and time.pts is not None:
-                    raise BadInput(f"{self._name}: video packet {index} is damaged", reason=names.CORRUPT_SOURCE)
+                if packet.is_corrupt and time.pts is not None and not self._mends:
+                    seconds = float(time.pts * self._time_base)
+                    raise FramesDamaged(
+                        f"{self._name}: video packet {index}, at {seconds:.3f} s, is damaged: {MEND_OR_SAY}"
+                    )
                 if self._cuts_at(packet, time):
                     closing, current = current, self._begin(current, time)
                 self._cutter.add(time)
@@ -158,6 +176,8 @@ class _Splitting:
         if starts_clean:
             self._preroll.clear()
             return True
+        if self._mends:
+            return False
         # From here on the last GOP is kept, so that the next such keyframe can have it as its preroll.
         ready, self._wants_preroll = bool(self._preroll), True
         return ready
@@ -168,6 +188,7 @@ class _Splitting:
         opened = self._open(time)
         for packet, earlier in self._preroll:
             opened.write(packet, PacketTime(earlier.index, None, earlier.dts, earlier.keyframe))
+        opened.preroll = len(self._preroll)
         self._cutter.cut_at(time)
         return opened
 
@@ -195,7 +216,7 @@ class _Splitting:
         if self._timings.decoded is None and any(a[0] == b[0] for a, b in pairwise(frames)):
             raise TimesCollide
         slices = virtual_slices(frames, self._target, self._most_slices)
-        return SegmentFile(done.writer.path, tuple(tuple(part) for part in slices))
+        return SegmentFile(done.writer.path, tuple(tuple(part) for part in slices), done.preroll, tuple(done.damaged))
 
 
 class _KeyframeCheck:
@@ -203,6 +224,7 @@ class _KeyframeCheck:
 
     def __init__(self, stream: VideoStream, facts: VideoFacts, name: str) -> None:
         self._decoder = timing.fresh_decoder(stream)
+        prepare(self._decoder, strict=True)
         self._facts, self._name = facts, name
         self._every = round(KEYFRAME_CHECK_SECONDS / facts.time_base)
         self._last: int | None = None
@@ -217,6 +239,8 @@ class _KeyframeCheck:
     def decodes_alone(self, packet: Packet[VideoStream]) -> bool:
         """Whether this packet gives a picture with nothing before it."""
         self._decoder.flush_buffers()
+        if is_damaged(self._decoder, packet):
+            return False
         try:
             copy: Packet[VideoStream] = Packet(bytes(packet))  # type: ignore[assignment]  # it has no stream yet
             frames = timing.feed(self._decoder, copy, 0) + timing.drain(self._decoder)

@@ -26,12 +26,12 @@ class PartSource:
     """A part on its way into the output.
 
     Attributes:
-        url: where FFmpeg reads it.
+        path: where it is once it was brought.
         frames: how many it has.
         packets_sha256: what its packets must hash to.
     """
 
-    url: str
+    path: Path
     frames: int
     packets_sha256: str
 
@@ -60,6 +60,7 @@ def stamp_parts(
     fine: int,
     frame_ticks: int,
     folder: Path,
+    bring: Callable[[int], None],
     moved: Callable[[], None],
 ) -> StampedVideo:
     """Concatenate parts and give their packets the source's times.
@@ -73,19 +74,21 @@ def stamp_parts(
         fine: steps that a tick is divided in, where frames of the same time need decode times that rise.
         frame_ticks: a frame's nominal duration: the last one's only measure.
         folder: where the file is written.
+        bring: called with each part's number before it is read; the one before it is not read again.
         moved: called now and then.
 
     Raises:
         Corrupt: a part is not what its report says.
     """
     listing = folder / "parts.ffconcat"
-    listing.write_text("ffconcat version 1.0\n" + "".join(f"file '{part.url}'\n" for part in parts))
+    listing.write_text("ffconcat version 1.0\n" + "".join(f"file '{part.path}'\n" for part in parts))
     # Each holds what the other does not: ProRes and AV1.
     container = "mov" if codec == "prores" else "mp4"
     path = folder / f"video.{container}"
     options = {"safe": "0", "auto_convert": "0"}
-    demuxers, protocols = (formats.PARTS_LIST, *formats.SEGMENT_DEMUXERS), f"{formats.LOCAL},{formats.LOOPBACK}"
+    demuxers, protocols = (formats.PARTS_LIST, *formats.SEGMENT_DEMUXERS), formats.LOCAL
     digest, done = hashlib.sha256(), 0
+    bring(0)
     try:
         with (
             formats.open_media(
@@ -97,7 +100,8 @@ def stamp_parts(
             track = output.add_stream_from_template(stream, opaque=True)
             clock, tick = decode_times(pts, reorder, fine), time_base / fine
             packets = (packet for packet in source.demux(stream) if packet.size)
-            for part in parts:
+            for place, part in enumerate(parts):
+                bring(place)
                 part_digest, base = hashlib.sha256(), None
                 for number in range(part.frames):
                     packet = next(packets, None)
@@ -156,4 +160,4 @@ def _mov_options(time_base: Fraction) -> dict[str, str]:
 
 
 def _mismatch(part: PartSource, what: str) -> Corrupt:
-    return Corrupt(f"{part.url}: the part {what}", reason=names.PART_MISMATCH)
+    return Corrupt(f"{part.path.name}: the part {what}", reason=names.PART_MISMATCH)

@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.cores import usable_cores
-from recast.errors import BadInput
+from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import source
@@ -111,36 +111,44 @@ class _Head:
     shown: list[int] = field(default_factory=list)
     first: VideoFrame | None = None
     ended: bool = False
+    damaged_from: int | None = None
 
 
-def read_timing(open_source: OpenSource, name: str) -> tuple[VideoFacts, Timing]:
+def read_timing(open_source: OpenSource, name: str, *, mends: bool = False) -> tuple[VideoFacts, Timing]:
     """Find out what the video track is and how its times are to be read.
 
     Args:
         open_source: opens the source anew, at its beginning.
         name: how errors call the source.
+        mends: damage is mended later, and no reason to stop.
 
     Raises:
         BadInput: nothing of it can be decoded.
+        FramesDamaged: a packet does not decode.
     """
     with open_source() as container:
         stream = source.video_stream(container, name)
-        head = _decode_head(container, stream, name)
+        head = _decode_head(container, stream, name, mends=mends)
         if head.first is None:
             raise BadInput(f"{name}: not one frame of its video track decodes", reason=names.CORRUPT_SOURCE)
         facts = source.video_facts(stream, head.first, name)
         simple = facts.codec in TRUSTED_CODECS and not set(container.format.name.split(",")) & UNTRUSTED_FORMATS
-    timing = packet_timing(head.packets, head.shown, ended=head.ended) if simple else None
-    return facts, timing or decode_timing(open_source, facts, name)
+    timing = (
+        packet_timing(head.packets, head.shown, ended=head.ended, damaged_from=head.damaged_from) if simple else None
+    )
+    return facts, timing or decode_timing(open_source, facts, name, mends=mends)
 
 
-def packet_timing(packets: list[PacketTime], shown: list[int], *, ended: bool) -> Timing | None:
+def packet_timing(
+    packets: list[PacketTime], shown: list[int], *, ended: bool, damaged_from: int | None = None
+) -> Timing | None:
     """Judge whether packets' own pts are the frames' times, from a decode of the head.
 
     Args:
         packets: the head's packets, in file order; pts None where hidden by an edit list.
         shown: the numbers of those whose frames came out, in that order.
         ended: the head is the whole stream and the decoder was drained.
+        damaged_from: the first packet that did not decode: frames missing from there on are due all the same.
 
     Returns:
         None where they cannot be trusted.
@@ -157,26 +165,44 @@ def packet_timing(packets: list[PacketTime], shown: list[int], *, ended: bool) -
     missing = due - set(shown)
     key_pts = times[key]
     at_head = {i for i in missing if i < key or (key_pts is not None and (times[i] or 0) < key_pts)}
-    return Timing(key, frozenset(missing)) if missing == at_head else None
+    lost = {i for i in missing - at_head if damaged_from is not None and i >= damaged_from}
+    return Timing(key, frozenset(at_head)) if missing == at_head | lost else None
 
 
-def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str) -> Timing:
-    """Make the frame list by one decode of the whole stream."""
+def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str, *, mends: bool = False) -> Timing:
+    """Make the frame list by one decode of the whole stream.
+
+    Raises:
+        FramesDamaged: a packet does not decode, and nothing else tells where its frame belongs.
+    """
     with open_source() as container:
         stream = source.video_stream(container, name)
         source.read_only(container, stream)
         context = stream.codec_context
         context.thread_type, context.thread_count = "AUTO", min(usable_cores(), MOST_DECODERS)
-        own, shown, first_key = array("q"), array("q"), None
+        own, shown, keyframes, first_key = array("q"), array("q"), 0, None
+        damage: FramesDamaged | None = None
         for index, packet in numbered_packets(container, name):
             if index >= MAX_FRAMES:
                 raise BadInput(f"{name}: more than {MAX_FRAMES} packets")
             if first_key is None and packet.is_keyframe:
                 first_key = index
+            keyframes += packet.is_keyframe
             own.append(NO_FRAME if packet.pts is None else packet.pts)
-            frames = _feed_or_refuse(context, packet, index, begun=bool(shown), name=name)
+            try:
+                frames = _feed_or_refuse(context, packet, index, begun=bool(shown), name=name)
+            except FramesDamaged as error:
+                if not mends:
+                    raise
+                damage = damage or error
+                continue
             shown.extend(frame.pts for frame in frames if frame.pts is not None)
         shown.extend(frame.pts for frame in drain(context) if frame.pts is not None)
+    if damage is not None:
+        # Where every packet is a picture of its own, the order is known without decoding.
+        if keyframes < len(own):
+            raise damage
+        shown = array("q", range(len(own)))
     times = frame_times([own[index] for index in shown], one_frame=1 / (facts.rate * facts.time_base))
     decoded = array("q", [NO_FRAME]) * len(own)
     for rank, index in enumerate(shown):
@@ -242,17 +268,24 @@ def fresh_decoder(stream: VideoStream) -> VideoCodecContext:
     context = CodecContext.create(stream.codec_context.codec.name, "r")
     assert isinstance(context, VideoCodecContext)
     context.extradata = stream.codec_context.extradata
+    # Not every codec's packets say how large their pictures are.
+    context.width, context.height = stream.codec_context.width, stream.codec_context.height
     context.thread_count = 1
     return context
 
 
-def _decode_head(container: InputContainer, stream: VideoStream, name: str) -> _Head:
+def _decode_head(container: InputContainer, stream: VideoStream, name: str, *, mends: bool) -> _Head:
     source.read_only(container, stream)
     head, context = _Head(), stream.codec_context
     for index, packet in numbered_packets(container, name):
         hidden = packet.is_discard
         head.packets.append(PacketTime(index, None if hidden else packet.pts, packet.dts, packet.is_keyframe))
-        _note(head, _feed_or_refuse(context, packet, index, begun=head.first is not None, name=name))
+        try:
+            _note(head, _feed_or_refuse(context, packet, index, begun=head.first is not None, name=name))
+        except FramesDamaged:
+            if not mends:
+                raise
+            head.damaged_from = index if head.damaged_from is None else head.damaged_from
         # A stream that begins in the middle of a GOP is read on until something decodes.
         if index + 1 >= HEAD_PACKETS and (head.first is not None or index >= 20 * HEAD_PACKETS):
             return head
@@ -265,15 +298,15 @@ def _feed_or_refuse(
     context: VideoCodecContext, packet: Packet[VideoStream], number: int, *, begun: bool, name: str
 ) -> list[VideoFrame]:
     """Decode a packet; one that does not is the source's damage, but for those before the first frame."""
+    place = "" if packet.pts is None else f", at {float(packet.pts * (packet.time_base or 0)):.3f} s,"
     try:
         return feed(context, packet, number)
     except av.error.FFmpegError as error:
         raise_if_exhausted(error)
         if not begun:
             return []
-        raise BadInput(
-            f"{name}: video packet {number} does not decode ({error.strerror}): the source is damaged there",
-            reason=names.CORRUPT_SOURCE,
+        raise FramesDamaged(
+            f"{name}: video packet {number}{place} does not decode ({error.strerror}): {MEND_OR_SAY}"
         ) from error
 
 

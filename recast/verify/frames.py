@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from recast.verify.check import Check, failed, passed, skipped
@@ -30,16 +30,20 @@ class Frames:
         hashes: of the pixels.
         tick: the video's time base.
         complaints: what the decoder said.
+        begins: time of the first frame, where it did not decode.
     """
 
     times: tuple[Fraction | None, ...]
     hashes: tuple[str, ...]
     tick: Fraction
     complaints: tuple[str, ...]
+    begins: Fraction | None = None
 
     @property
     def start(self) -> Fraction:
         """Time of the first frame."""
+        if self.begins is not None:
+            return self.begins
         return next((time for time in self.times if time is not None), Fraction(0))
 
     @property
@@ -53,6 +57,21 @@ class Frames:
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """Frames of the source that did not decode whole, and were therefore replaced.
+
+    Attributes:
+        first: the first one's rank in the output.
+        count: how many follow each other.
+        shows: rank of the output's frame that is repeated in their place; None where they are what a decoder made.
+    """
+
+    first: int
+    count: int
+    shows: int | None
+
+
+@dataclass(frozen=True)
 class Seen:
     """Both files' frames, and what comparing them said."""
 
@@ -61,19 +80,24 @@ class Seen:
     checks: tuple[Check, ...]
 
 
-def compare(source: File, output: File, *, lossless: bool) -> Seen:
-    """Decodes both and compares them."""
+def compare(source: File, output: File, *, lossless: bool, replaced: tuple[Replaced, ...] = ()) -> Seen:
+    """Decodes both and compares them; those that were replaced are held against what stands in their place."""
     matcher = None if lossless else Matcher()
     ours, theirs = _decode(source, output, matcher)
+    instead = {each.first + place: each.shows for each in replaced for place in range(each.count)}
+    if 0 in instead:
+        # The decoder may have left out what the source begins with.
+        ours = replace(ours, begins=_first_packet(source.video))
     pairs = _pairs(ours, theirs, source.video)
-    if matcher is not None and len(ours.times) != len(theirs.times):
+    count = _count(ours, theirs, pairs, instead)
+    times = _times(ours, theirs, pairs, source.video, output)
+    pairs = [(i, j) for i, j in pairs if j not in instead]
+    if matcher is not None and (instead or len(ours.times) != len(theirs.times)):
         matcher = Matcher()
         _decode(source, output, matcher, pairs)
-    checks = [
-        _count(ours, theirs, pairs),
-        _times(ours, theirs, pairs, source.video, output),
-        _clean(ours, theirs),
-    ]
+    checks = [count, times, _clean(ours, theirs)]
+    if instead:
+        checks.append(_instead(theirs, instead, lossless))
     if matcher is not None:
         checks.append(_pictures(matcher, pairs, ours))
     else:
@@ -191,11 +215,17 @@ def at(time: Fraction | None) -> str:
     return "no time" if time is None else f"{float(time):.3f} s"
 
 
-def _count(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]]) -> Check:
+def _first_packet(video: Track) -> Fraction:
+    return min((packet.pts for packet in video.packets if packet.pts is not None), default=0) * video.time_base
+
+
+def _count(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], instead: dict[int, int | None]) -> Check:
     a, b = len(ours.times), len(theirs.times)
     if a == b:
         return passed("frame count", f"{a} frames")
     kept, shown = {i for i, _ in pairs}, {j for _, j in pairs}
+    if len(kept) == a and set(range(b)) - shown <= set(instead):
+        return passed("frame count", f"{b} frames, {b - a} of which do not decode in the source at all")
     lost = [f"frame {i}: missing (source {at(ours.times[i])})" for i in range(a) if i not in kept]
     extra = [f"output frame {j}: no such frame (output {at(theirs.times[j])})" for j in range(b) if j not in shown]
     return failed("frame count", f"{a} in the source, {b} in the output; {_named(lost + extra)}")
@@ -250,6 +280,22 @@ def _clean(ours: Frames, theirs: Frames) -> Check:
     if ours.complaints:
         return skipped("decodes", f"the decoder complains of both files: {said[0]}")
     return failed("decodes", said[0])
+
+
+def _instead(theirs: Frames, instead: dict[int, int | None], lossless: bool) -> Check:
+    """Frames that were replaced: what is repeated must be so, as far as an encoder with losses lets that be told."""
+    name, last = "bad frames", len(theirs.hashes) - 1
+    wrong = [f"there is no frame {j}" for j, shows in instead.items() if max(j, shows or 0) > last]
+    if lossless and not wrong:
+        wrong = [
+            f"frame {j} does not show frame {shows}"
+            for j, shows in instead.items()
+            if shows is not None and theirs.hashes[j] != theirs.hashes[shows]
+        ]
+    if wrong:
+        return failed(name, _named(wrong))
+    repeated = sum(shows is not None for shows in instead.values())
+    return passed(name, f"{repeated} repeat another frame, {len(instead) - repeated} are as the decoder mended them")
 
 
 def _pictures(matcher: Matcher, pairs: list[tuple[int, int]], ours: Frames) -> Check:

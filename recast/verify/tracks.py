@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from recast.verify.check import Check, equal, failed, passed, skipped
-from recast.verify.frames import MILLISECOND, Seen, timeless
+from recast.verify.frames import MILLISECOND, Replaced, Seen, timeless
 from recast.verify.probe import File, Look, Track
 from recast.verify.process import LINES, Media, read_lines
 from recast.verify.sound import Sound, drift, listen
@@ -37,11 +37,13 @@ class Allowed:
         dropped: kinds of tracks ("data", "subtitle") or single ones ("subtitle 1") that may be missing.
         audio_encoded: audio was encoded again.
         pixel_format: the pixel format was changed.
+        replaced: frames that did not decode whole, and what was put in their place.
     """
 
     dropped: frozenset[str] = frozenset()
     audio_encoded: bool = False
     pixel_format: bool = False
+    replaced: tuple[Replaced, ...] = ()
 
     def drops(self, track: Track) -> bool:
         """Whether this track may be missing."""

@@ -642,6 +642,31 @@ def test_mux_tells_what_it_published() -> None:
     assert status.output is not None and (status.output.uri, status.output.size) == (OUTPUT["uri"], 9)
 
 
+def test_frames_that_did_not_decode_whole_are_counted_and_the_first_are_named() -> None:
+    mux = job(MUX, complete=True)
+    bad = {"count": 24, "first": ["frames 120 to 143, from 4.800 s on: frame 119 repeated"]}
+    words = "s3://b/k: 200 frames, 9 bytes, 24 did not decode whole"
+    told = ended(mux, message=words, output=OUTPUT | {"badFrames": bad})
+    decided = decide(Observed(resource(was_swapped()), (mux,), (told,)))
+    assert decided.status.bad_frames is not None
+    assert decided.status.bad_frames.model_dump(mode="json") == bad
+    assert [event.message for event in decided.events] == [words]
+
+
+def test_a_poisoned_segment_and_its_frames_time_are_in_status_condition_and_event() -> None:
+    swap = job(SWAP, failed_reason="FailedIndexes")
+    words = "segment 2: frame 51, at 2.040 s (pts 3040), does not decode whole: copy the source again"
+    told = ended(swap, 65, index=2, reason=names.BAD_FRAMES, message=words, segment=2)
+    decided = decide(Observed(resource(was_split()), (swap,), (told,)))
+    failure = decided.status.failure
+    assert failure is not None and (failure.code, failure.reason, failure.segment) == (65, names.BAD_FRAMES, 2)
+    assert failure.message == f"swap: {words}"
+    failed = decided.status.condition(kube.FAILED)
+    assert failed is not None and (failed.reason, failed.message) == (names.BAD_FRAMES, failure.message)
+    assert [(event.reason, event.message) for event in decided.events] == [(names.BAD_FRAMES, failure.message)]
+    assert not [each for each in asked(decided) if each.startswith("create")], "not tried again"
+
+
 def test_a_report_of_a_pod_that_failed_is_none_of_a_complete_stage() -> None:
     split = job(SPLIT, complete=True)
     failed = ended(split, 75, reason=names.TRY_AGAIN, message="later", run="another")

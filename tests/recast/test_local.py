@@ -1,12 +1,13 @@
 """The local runner's arithmetic and what it makes of a stage that died; the runs themselves are in the media tier."""
 
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from recast import exitcodes, local, names
-from recast.local import KEEP_AFTER, StageFailed, is_in_use, job_name, remove_run, runs_folder
+from recast.local import KEEP_AFTER, LocalRun, StageFailed, is_in_use, job_name, remove_run, runs_folder
 from recast.spec import JobSpec
 from recast.stage import StageResult
 
@@ -60,6 +61,68 @@ def test_a_jobs_name_does_not_change_with(changes: dict[str, Any]) -> None:
 )
 def test_a_jobs_name_changes_with(changes: dict[str, Any]) -> None:
     assert job_name(spec(**changes)) != job_name(spec())
+
+
+class Played:
+    """A stage process that has ended."""
+
+    frames: ClassVar[dict[int, int]] = {}
+
+    def __init__(self, code: int) -> None:
+        self.result = StageResult(code=code, reason="Played", message="segment 2: frame 51, at 2.040 s")
+
+    def poll(self) -> StageResult:
+        return self.result
+
+
+def played(monkeypatch: pytest.MonkeyPatch, codes: dict[int, list[int]], retries: int = 3) -> list[tuple[int, float]]:
+    """Run three workers whose ends are given, by their index; gives when each was started, on a clock of its own."""
+    started: list[tuple[int, float]] = []
+    now = [0.0]
+
+    def start(self: LocalRun, *_: Any, index: int) -> Played:
+        started.append((index, now[0]))
+        left = codes.get(index, [])
+        return Played(left.pop(0) if left else 0)
+
+    monkeypatch.setattr(LocalRun, "_start", start)
+    monkeypatch.setattr(local.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(local.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    run = LocalRun(spec(segments={"retries": retries}), workers=1, log=Path("log"), progress=lambda _: None)
+    monkeypatch.setattr(local, "segments_per_worker", lambda *_: 1)
+    try:
+        run._swap(Path(), "run", 30, 3)
+    finally:
+        started.append((-1, now[0]))
+    return started
+
+
+@pytest.mark.parametrize("code", sorted(exitcodes.RETRIED))
+def test_a_transient_error_is_tried_again_after_pauses_that_grow(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    started = played(monkeypatch, {1: [code, code, code]})
+    times = [at for index, at in started if index == 1]
+    pauses = [b - a for a, b in pairwise(times)]
+    assert [round(pause) for pause in pauses] == [1, 2, 4]
+
+
+def test_others_go_on_while_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = played(monkeypatch, {0: [75]})
+    assert [index for index, _ in started] == [0, 1, 2, 0, -1]
+    assert started[2][1] < 1.0 <= started[3][1]
+
+
+@pytest.mark.parametrize("code", sorted(exitcodes.NEVER_RETRIED))
+def test_a_permanent_error_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    with pytest.raises(StageFailed, match=r"frame 51, at 2\.040 s") as failed:
+        played(monkeypatch, {0: [code]})
+    assert failed.value.exit_code == code
+
+
+def test_tries_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = {1: [75] * 9}
+    with pytest.raises(StageFailed):
+        played(monkeypatch, left, retries=2)
+    assert len(left[1]) == 6, "one try and two more"
 
 
 @pytest.mark.parametrize(

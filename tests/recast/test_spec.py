@@ -37,7 +37,7 @@ FULL: dict[str, Any] = {
     "contentCheck": {"model": "s3://studio/content.onnx", "threshold": 0.8, "everySeconds": 2.5},
     "video": {
         "codec": "Hevc", "encoder": "Software", "decoder": "Software",
-        "quality": "Lossless", "preset": "slow", "pixelFormat": "Yuv420p",
+        "onBadFrames": "Repeat", "quality": "Lossless", "preset": "slow", "pixelFormat": "Yuv420p",
         "threads": 4,
     },
     "audio": {"codec": "Aac", "bitrate": "256k"},

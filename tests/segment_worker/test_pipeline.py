@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recast import names
-from recast.errors import BadInput, Transient
+from recast.errors import BadInput, FramesDamaged, Transient
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.segments import kept_frames
 from recast.stopping import Terminated
@@ -81,9 +81,9 @@ def test_nothing_is_decoded_beyond_the_last_frame() -> None:
 def test_a_slice_that_does_not_decode_as_planned_is_refused(
     stamps: list[int | None], packets: list[int], what: str
 ) -> None:
-    with pytest.raises(BadInput, match=what) as refused:
+    with pytest.raises(FramesDamaged, match=what) as refused:
         kept([fake(stamp) for stamp in stamps], packets)
-    assert refused.value.reason == names.CORRUPT_SOURCE and "segment 3" in str(refused.value)
+    assert refused.value.reason == names.BAD_FRAMES and "segment 3" in str(refused.value)
 
 
 def test_a_picture_of_another_size_is_refused() -> None:

@@ -15,7 +15,7 @@ from recast import log, names
 from recast.errors import BadConfig, NotFound
 from recast.fanout import segments_per_worker
 from recast.layout import RunLayout
-from recast.manifest import Chunk, EncodeSettings, Plan, Segment, SourceObject, VideoFacts
+from recast.manifest import BadRun, Chunk, EncodeSettings, Plan, Segment, SourceObject, VideoFacts
 from recast.packets import PlannedSegment
 from recast.spec import Engine, Select, Target
 from recast.stage import StageInput
@@ -171,7 +171,7 @@ def test_what_fails_aside_is_about_its_own_segment(
         return 0.0
 
     monkeypatch.setattr(worker._Pod, "_is_committed", lambda *_: False)
-    monkeypatch.setattr(worker._Pod, "_make", lambda *_: SegmentStats(frames=1))
+    monkeypatch.setattr(worker._Pod, "_make", lambda *_: (SegmentStats(frames=1), ()))
     monkeypatch.setattr(worker._Pod, "_fetch", lambda *_: 0.0)
     monkeypatch.setattr(worker._Pod, "_finish", lambda *_: None)
     monkeypatch.setattr(worker._Pod, broken, fails)
@@ -186,12 +186,12 @@ def test_the_next_segment_is_fetched_and_the_last_committed_while_one_is_made(
 ) -> None:
     fetched, committed = threading.Event(), threading.Event()
 
-    def make(self: worker._Pod, segment: Segment) -> SegmentStats:
-        if segment.index == 2:
+    def make(self: worker._Pod, planned: PlannedSegment) -> tuple[SegmentStats, tuple[BadRun, ...]]:
+        if planned.segment.index == 2:
             assert fetched.wait(5), "segment 3 comes while segment 2 is made"
         else:
             assert committed.wait(5), "segment 2 is committed while segment 3 is made"
-        return SegmentStats(frames=1)
+        return SegmentStats(frames=1), ()
 
     def fetch(self: worker._Pod, planned: PlannedSegment) -> float:
         if planned.segment.index == 3:
@@ -201,7 +201,7 @@ def test_the_next_segment_is_fetched_and_the_last_committed_while_one_is_made(
     monkeypatch.setattr(worker._Pod, "_is_committed", lambda *_: False)
     monkeypatch.setattr(worker._Pod, "_make", make)
     monkeypatch.setattr(worker._Pod, "_fetch", fetch)
-    monkeypatch.setattr(worker._Pod, "_finish", lambda self, segment, stats: committed.set())
+    monkeypatch.setattr(worker._Pod, "_finish", lambda self, segment, stats, bad: committed.set())
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
     assert work(make_job()).segments == 2
 

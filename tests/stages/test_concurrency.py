@@ -186,8 +186,16 @@ def test_a_local_source_replaced_by_one_of_its_size_and_date_is_never_muxed(s3: 
 
 @pytest.mark.parametrize("gone", ["/plan.json", "/plan/", "/segments/", "/"])
 def test_scratch_deleted_before_swap_is_said_and_made_again(
-    gone: str, s3: EmbeddedStore, storage: Storage, prefix: str, source: str, right: str
+    gone: str,
+    s3: EmbeddedStore,
+    storage: Storage,
+    prefix: str,
+    source: str,
+    right: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A short plan's only chunk is in the plan itself.
+    monkeypatch.setattr("controller.stages.split.CHUNK_FRAMES", 30)
     asked = job(s3, source, f"{prefix}out.mp4", video=LOSSY)
     ready = asked.model_copy(update={"run": split(asked).run})
     for uri in found(s3, storage, asked, gone):

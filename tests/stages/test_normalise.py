@@ -13,15 +13,17 @@ from controller.stages.normalise import normalise
 from controller.stages.split import split
 from recast import names
 from recast.embedded import EmbeddedStore
-from recast.errors import BadInput, Corrupt, NotFound, Transient
-from recast.manifest import Chunk, NormalisedObject, Plan
+from recast.errors import Corrupt, FramesDamaged, NotFound, Transient
+from recast.manifest import NormalisedObject, Plan
+from recast.packets import read_chunk
 from recast.spec import Video
 from recast.stage import StageInput
 from recast.storage import Storage
 from recast.verify.report import verify
-from tests import clips, faces
+from tests import clips, damaged, faces
 from tests.jobs import job, run_job, swap
 
+ONE_KEYFRAME = ("-c:v", "libx264", "-preset", "veryfast", "-g", "1000", "-sc_threshold", "0", "-bf", "2")
 LOSSLESS = Video(quality="Lossless", preset="ultrafast")
 LOSSY = Video(preset="ultrafast")
 
@@ -102,7 +104,7 @@ def test_a_job_that_does_not_ask_for_it_keeps_its_run_and_its_plan(
     done = split(asked)
     layout = asked.layout(done.run or "")
     plan = Plan.model_validate_json(storage.get(layout.plan))
-    assert Chunk.model_validate_json(storage.get(layout.chunk(plan.first_chunk))).normalise == ()
+    assert read_chunk(storage, layout, plan, 0).normalise == ()
     assert done.run != ready(s3, tmp_path / "other.mkv", name=asked.name).run
 
 
@@ -249,19 +251,16 @@ def with_output(asked: StageInput, path: Path) -> Any:
     return asked.spec.model_copy(update={"output": output})
 
 
-def test_a_damaged_source_is_refused_and_its_segment_named(
-    s3: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = ready(s3, tmp_path / "out.mkv")
-    from controller.stages import normalise as stage
-
-    real = stage.decode_segment
-    monkeypatch.setattr(
-        stage, "decode_segment", lambda path, **more: (frame for frame in real(path, **more) if frame.pts != 60)
-    )
-    with pytest.raises(BadInput, match="does not decode") as damaged:
-        normalise(asked)
-    assert damaged.value.exit_code == 65 and damaged.value.segment == 7  # type: ignore[attr-defined]
+def test_a_damaged_source_is_refused_and_its_segment_named(s3: EmbeddedStore, tmp_path: Path) -> None:
+    whole = damaged.source(tmp_path, *ONE_KEYFRAME)
+    bad = damaged.harmed(whole, tmp_path / "bad.mkv", {60: damaged.halved})
+    asked = job(s3, bad, tmp_path / "out.mkv", seconds=0.5, normalise=True)
+    done = split(asked)
+    frame = damaged.display_order(whole).index(60)
+    with pytest.raises(FramesDamaged, match=f"frame {frame}, at .* does not decode whole") as caught:
+        normalise(asked.model_copy(update={"run": done.run}))
+    assert caught.value.exit_code == 65
+    assert caught.value.segment == frame * (done.segments or 0) // 100  # type: ignore[attr-defined]
 
 
 def test_the_disk_holds_one_slice_at_a_time(s3: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,10 +178,18 @@ def test_how_a_running_job_stands() -> None:
 
 def test_how_a_job_ended() -> None:
     output = {"uri": "s3://studio/out/a.mkv", "size": 5_000_000, "sha256": "ab"}
-    done = job(phase="Succeeded", output=output, completionTime=at(300), droppedTracks=["data track 2: cannot be kept"])
+    done = job(
+        phase="Succeeded",
+        output=output,
+        completionTime=at(300),
+        droppedTracks=["data track 2: cannot be kept"],
+        badFrames={"count": 3, "first": ["frames 5 to 7, from 0.200 s on: frame 4 repeated"]},
+    )
     assert said(done) == [
-        "interview: succeeded 5m ago: s3://studio/out/a.mkv, 5.0 MB.", "Left out: data track 2: cannot be kept.",
-    ]  # fmt: skip
+        "interview: succeeded 5m ago: s3://studio/out/a.mkv, 5.0 MB, 3 frames did not decode whole.",
+        "Left out: data track 2: cannot be kept.",
+        "Did not decode whole: frames 5 to 7, from 0.200 s on: frame 4 repeated.",
+    ]
     failure = {"code": 65, "reason": "CorruptSource", "message": "it is cut off", "segment": 3, "pod": "w-3"}
     assert said(job(phase="Failed", failure=failure, completionTime=at(300))) == [
         "interview: failed 5m ago: CorruptSource: it is cut off (segment 3, pod w-3).",

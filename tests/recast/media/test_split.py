@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recast.errors import BadInput
+from recast.errors import FramesDamaged
 from recast.manifest import VideoFacts
 from recast.media import source, split, timing
 from recast.media.cut import MAX_VIRTUAL
@@ -352,5 +352,5 @@ def test_keyframes_that_do_not_start_clean_get_the_gop_before_as_preroll() -> No
 def test_a_damaged_packet_is_refused() -> None:
     packets = stream([Gop(0, (0, 0), 0, False)], [40])
     packets[2] = replace(packets[2], is_corrupt=True)
-    with pytest.raises(BadInput, match="video packet 2 is damaged"):
+    with pytest.raises(FramesDamaged, match=r"video packet 2, at .* s, is damaged"):
         cut(packets, Timing(0), 1000)

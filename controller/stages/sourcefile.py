@@ -1,0 +1,78 @@
+"""The source as split reads it: opened once for all passes, and compared with what the store says of it."""
+
+import io
+
+from recast import log
+from recast.errors import Corrupt
+from recast.manifest import SourceSums
+from recast.ranged import BLOCK_BYTES, Fetch
+from recast.storage import ObjectInfo, Storage
+from recast.sums import SUM_BYTES, BlockSums, OrderedHash
+
+
+class SourceFile:
+    """A source, opened; what was fetched lately is not fetched again by another pass."""
+
+    def __init__(self, storage: Storage, info: ObjectInfo) -> None:
+        self._storage, self._info = storage, info
+        self._sums = BlockSums(info.size)
+        expected = storage.content_hash(info.uri)
+        self._hash = OrderedHash(expected) if expected is not None else None
+        self._reader = storage.open(info.uri, etag=info.etag, wrap=self._wrap)
+
+    def rewound(self) -> io.RawIOBase:
+        """The file, at its beginning; one pass reads at a time."""
+        self._reader.seek(0)
+        return self._reader
+
+    def close(self) -> None:
+        """Read no more."""
+        self._reader.close()
+
+    def sums(self) -> SourceSums | None:
+        """What its bytes are, for later readers; what no pass asked for is read for it.
+
+        Returns:
+            None for a local file.
+
+        Raises:
+            Corrupt: what was read is not what the store has.
+        """
+        if self._info.uri.startswith("file://"):
+            return None
+        if self._hash is None:
+            self._look_again()
+        else:
+            self._read_rest(self._hash)
+        log.info("source read", bytes=self._reader.fetched_bytes, size=self._info.size)
+        return SourceSums(block_bytes=SUM_BYTES, crc32=self._sums.crc32)
+
+    def _wrap(self, fetch: Fetch) -> Fetch:
+        checked = self._sums.checked(fetch, self._info.uri)
+
+        def hashed(offset: int, length: int) -> bytes:
+            data = checked(offset, length)
+            missing = self._hash.update(offset, data) if self._hash else None
+            while missing is not None and self._hash:
+                rest = checked(missing, min(BLOCK_BYTES, self._info.size - missing))
+                missing = self._hash.update(missing, rest)
+            return data
+
+        return hashed
+
+    def _read_rest(self, whole: OrderedHash) -> None:
+        while whole.position < self._info.size:
+            place = whole.position
+            self._reader.seek(place)
+            whole.update(place, self._reader.read(BLOCK_BYTES) or b"")
+        if not whole.agrees():
+            raise Corrupt(
+                f"{self._info.uri}: what was read is not what its {whole.says} says: try again, or write it again"
+            )
+
+    def _look_again(self) -> None:
+        """Where the store says nothing of the content, damage on the way shows as a difference of two readings."""
+        log.info("source is read twice: its store gives no hash of it", uri=self._info.uri)
+        with self._storage.open(self._info.uri, etag=self._info.etag, wrap=self._wrap) as again:
+            while again.read(BLOCK_BYTES):
+                continue

@@ -1,0 +1,51 @@
+"""Byte patterns that no H.264 or HEVC packet may hold, and that a decoder takes for pictures all the same.
+
+Inside a NAL unit there are never two zero bytes before one below 3 (ITU-T H.264, 7.4.1.1; H.265, 7.4.2.2): that is kept
+for start codes. So a block of zeros, what a disk or a download leaves of what it lost, shows.
+"""
+
+import re
+from collections.abc import Iterator
+
+PICTURES = {"h264": (0x1F, 0, range(1, 6)), "hevc": (0x3F, 1, range(32))}
+"""Mask and shift of a NAL unit's type in its first byte, and the types that hold pictures."""
+_IN_UNIT = re.compile(b"\0\0[\0\1\2]")
+_BETWEEN_START_CODES = re.compile(b"\0\0(?:\2|\0+[^\0\1])")
+
+
+def is_damaged(packet: bytes, codec: str, extradata: bytes) -> bool:
+    """Whether a packet breaks that rule, or the sizes of its NAL units do not add up to its own.
+
+    Args:
+        packet: its bytes.
+        codec: h264 or hevc.
+        extradata: of the track; its form tells whether NAL units have sizes before them, or start codes.
+    """
+    width = _width_of_sizes(codec, extradata)
+    if width is None:
+        return _BETWEEN_START_CODES.search(packet) is not None
+    mask, shift, pictures = PICTURES[codec]
+    for unit in _units(packet, width):
+        if unit is None:
+            return True
+        # Some muxers leave the zeros that stood before the next start code.
+        if unit and (unit[0] >> shift) & mask in pictures and _IN_UNIT.search(unit.rstrip(b"\0")):
+            return True
+    return False
+
+
+def _width_of_sizes(codec: str, extradata: bytes) -> int | None:
+    """Bytes of the size before each unit (ISO/IEC 14496-15, 5.3.3.1 and 8.3.3.1); None where there are start codes."""
+    place = 4 if codec == "h264" else 21
+    if len(extradata) <= place or extradata[0] != 1:
+        return None
+    return (extradata[place] & 3) + 1
+
+
+def _units(packet: bytes, width: int) -> Iterator[bytes | None]:
+    """The units; None where one is longer than what is left."""
+    place = 0
+    while place < len(packet):
+        start = place + width
+        place = start + int.from_bytes(packet[place:start], "big")
+        yield packet[start:place] if place <= len(packet) else None

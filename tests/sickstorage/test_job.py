@@ -1,0 +1,168 @@
+"""A whole job through the proxy: how much it asks for, and what a sick store makes of it."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from controller.stages.mux import mux
+from controller.stages.split import split
+from recast import storageconfig
+from recast.embedded import EmbeddedStore
+from recast.errors import Corrupt, RecastError
+from recast.exitcodes import RETRIED
+from recast.spec import Video
+from recast.stage import StageInput, StageResult
+from recast.storage import Storage
+from tests import clips
+from tests.jobs import job, swap
+from tests.s3proxy import Answer, Forward, Hook, Request, S3Proxy
+from tests.sickstorage.conftest import TIMEOUT_SECONDS
+from tests.sickstorage.faults import OF_ANY_REQUEST, OF_BODIES, always, bit_flip, first
+
+LOSSY = Video(preset="ultrafast")
+TRIES = 3
+OF_A_JOB = 20
+"""Requests of a job however many segments it has."""
+
+
+@pytest.fixture(scope="module")
+def source(s3: EmbeddedStore, storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Twelve seconds with a keyframe each, and sound, as another tool would have put it: in one request."""
+    path = tmp_path_factory.mktemp("source") / "in.mp4"
+    clips.ffmpeg(*clips.picture(12), *clips.sound(12), *clips.x264(), *clips.AAC, path)
+    uri = f"s3://{s3.bucket}/tests/sick/in.mp4"
+    storage.upload(uri, path)
+    return uri
+
+
+def through(proxy: S3Proxy, s3: EmbeddedStore, source: str, output: str, seconds: float = 4) -> StageInput:
+    """A job whose stages ask through the proxy."""
+    asked = job(s3, source, output, seconds=seconds, video=LOSSY)
+    place = asked.spec.storage.model_copy(update={"endpoint": proxy.endpoint})
+    return asked.model_copy(update={"spec": asked.spec.model_copy(update={"storage": place})})
+
+
+def transfers(requests: list[Request]) -> int:
+    """How many requests there are, where all that read or write ranges of one object are one."""
+    ranges = {(request.method, request.key) for request in requests if request.range or "uploadId" in request.query}
+    return len(ranges) + sum(not request.range and "uploadId" not in request.query for request in requests)
+
+
+def test_a_job_asks_for_little(proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, prefix: str) -> None:
+    asked = through(proxy, s3, source, f"{prefix}out.mp4", seconds=1)
+    done = split(asked)
+    ready, key, size = asked.model_copy(update={"run": done.run}), source.split("/", 3)[3], storage.head(source).size
+    by_split, read_by_split = transfers(proxy.requests), proxy.bytes_read(key)
+    proxy.forget()
+    for index in range(done.segments or 0):
+        swap(ready, index)
+    by_workers = transfers(proxy.requests)
+    assert proxy.bytes_read(key) == 0
+    proxy.forget()
+    mux(ready)
+    by_mux, read_by_mux = transfers(proxy.requests), proxy.bytes_read(key)
+    print(f"{done.segments} segments: split {by_split}, workers {by_workers}, mux {by_mux} requests")
+    print(f"source: {size} bytes, split {read_by_split / size:.2f}, mux {read_by_mux / size:.2f}")
+    assert done.segments == 12
+    assert by_split + by_workers + by_mux <= 9 * done.segments + OF_A_JOB
+    assert read_by_split <= 1.1 * size
+    assert read_by_mux <= 1.1 * size
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Storages that stages make wait no longer than a test may."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storageconfig, "Storage", partial(Storage, attempts=4, timeout=TIMEOUT_SECONDS))
+        storageconfig._storage.cache_clear()
+        yield
+    storageconfig._storage.cache_clear()
+
+
+def run(asked: StageInput) -> None:
+    """All stages, each tried again as a Job would after an error that may pass."""
+    done = tried(lambda: split(asked))
+    ready = asked.model_copy(update={"run": done.run, "segments_per_pod": done.segments})
+    tried(lambda: swap(ready, 0, per_pod=done.segments or 1))
+    tried(lambda: mux(ready))
+
+
+def tried(stage: Callable[[], StageResult]) -> StageResult:
+    for _ in range(TRIES - 1):
+        try:
+            return stage()
+        except RecastError as error:
+            assert error.exit_code in RETRIED, error
+    return stage()
+
+
+@pytest.fixture(scope="module")
+def right(s3: EmbeddedStore, storage: Storage, source: str) -> bytes:
+    """The output of an undisturbed run."""
+    output = f"s3://{s3.bucket}/tests/sick/right.mp4"
+    run(job(s3, source, output, seconds=4, video=LOSSY))
+    return storage.get(output)
+
+
+def every(count: int, fault: Hook) -> Hook:
+    """The fault befalls every so many requests, of those that answer with a body where that is what it needs."""
+    seen = itertools.count(1)
+
+    def hook(request: Request, forward: Forward) -> Answer:
+        fits = fault in OF_ANY_REQUEST or request.operation == "GetObject"
+        return fault(request, forward) if fits and next(seen) % count == 0 else forward()
+
+    return hook
+
+
+@pytest.mark.parametrize("fault", [*OF_ANY_REQUEST, *OF_BODIES])
+def test_a_job_over_a_sick_store_gives_the_same_bytes(
+    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, right: bytes, prefix: str, fault: Hook
+) -> None:
+    with impatient():
+        proxy.hook = every(5, fault)
+        run(through(proxy, s3, source, f"{prefix}out.mp4"))
+    assert storage.get(f"{prefix}out.mp4") == right
+
+
+def reads(kind: str, source: str) -> Callable[[Request], bool]:
+    """Whether a request reads an object of a kind."""
+    own = source.split("/", 3)[3]
+    return lambda request: request.method == "GET" and (request.key == own if kind == "source" else kind in request.key)
+
+
+@pytest.mark.parametrize("kind", ["source", "plan.json", "/segments/", "/parts/", "encoder.json", "source.json"])
+def test_a_bit_that_is_always_flipped_is_an_error_and_no_output(
+    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, prefix: str, kind: str
+) -> None:
+    with impatient():
+        proxy.hook = always(bit_flip, reads(kind, source))
+        with pytest.raises(RecastError) as found:
+            run(through(proxy, s3, source, f"{prefix}out.mp4"))
+    assert found.value.exit_code == 75
+    assert not storage.exists(f"{prefix}out.mp4")
+
+
+@pytest.mark.parametrize("stage", ["split", "mux"])
+def test_a_bit_of_the_source_that_is_flipped_once_is_noticed(
+    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, right: bytes, prefix: str, stage: str
+) -> None:
+    asked = through(proxy, s3, source, f"{prefix}out.mp4")
+    flip = first(1, bit_flip, reads("source", source))
+    if stage == "split":
+        proxy.hook = flip
+        with pytest.raises(Corrupt, match=r"in\.mp4"):
+            split(asked)
+    done = split(asked)
+    ready = asked.model_copy(update={"run": done.run, "segments_per_pod": done.segments})
+    swap(ready, 0, per_pod=done.segments or 1)
+    if stage == "mux":
+        proxy.hook = always(bit_flip, reads("source", source))
+        with pytest.raises(Corrupt, match=r"in\.mp4"):
+            mux(ready)
+        proxy.hook = flip
+    mux(ready)
+    assert storage.get(f"{prefix}out.mp4") == right
