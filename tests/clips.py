@@ -775,6 +775,12 @@ def raw_pictures_avi(out: Path) -> None:
     ffmpeg(*picture(2), "-c:v", "rawvideo", "-pix_fmt", "uyvy422", out)
 
 
+@clip(".avi", outputs=(MKV,), frames=25, traits="")
+def utvideo_avi(out: Path) -> None:
+    """UT Video, whose tag alone says how its pictures are laid out, and which Matroska has no name for."""
+    ffmpeg(*picture(1), "-c:v", "utvideo", "-pix_fmt", "yuv420p", out)
+
+
 @clip(".mxf", outputs=(MKV, MOV), frames=10)
 def dnxhd_mxf(out: Path) -> None:
     """DNxHD with PCM in MXF: a codec that Matroska has no name for."""

@@ -7,6 +7,7 @@ known at once, without waiting for packets that are shown earlier.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -57,6 +58,8 @@ class SegmentWriter:
             self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)
+                if container == "nut":
+                    _keep_tag(template, self._stream)
                 self._container.start_encoding()
             except (av.error.FFmpegError, ValueError) as error:
                 raise_if_exhausted(error, str(path))
@@ -80,6 +83,14 @@ class SegmentWriter:
     def close(self) -> None:
         """Finish the file."""
         self._container.close()
+
+
+def _keep_tag(template: VideoStream, stream: VideoStream) -> None:
+    """UT Video's tag alone says how its pictures are laid out; NUT would take the first of its tags."""
+    with contextlib.suppress(UnicodeDecodeError):
+        tag = template.codec_context.codec_tag
+        if tag.strip("\0"):
+            stream.codec_context.codec_tag = tag
 
 
 def keyframe_stamps(path: Path) -> list[int]:
