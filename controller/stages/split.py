@@ -18,7 +18,7 @@ from controller.stages.contentcheck import ContentCheck, fetch_model, load_model
 from controller.stages.published import output_exists, published_record, summary
 from controller.stages.sourcefile import SourceFile
 from recast import log, names
-from recast.errors import BadConfig, BadInput, Bug, NotFound
+from recast.errors import BadConfig, BadInput, NotFound
 from recast.fanout import segment_seconds
 from recast.layout import JsonValue, RunLayout, run_id
 from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
@@ -26,7 +26,7 @@ from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.limits import Allowance, over
 from recast.media.lossless import lossless_codec
-from recast.media.split import SegmentFile, TimesCollide, split_packets
+from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
 from recast.memory import bounded_memory
@@ -256,7 +256,7 @@ class _Split:
             self._begin(SECOND_PASS)
             self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends))
         if self._frames == 0:
-            raise Bug(f"{self._name}: split found no frame")
+            raise no_frame(self._name)
         only = None if self._chunks else self._chunk()
         if only is None:
             self._write_chunk()
@@ -371,7 +371,7 @@ class _Split:
             self._sliced.append(number)
         if file.preroll or file.damaged:
             self._marks.append(Marks(object=number, preroll=file.preroll, damaged=file.damaged))
-        if self._frames - self._pending[0].first >= CHUNK_FRAMES:
+        if self._pending and self._frames - self._pending[0].first >= CHUNK_FRAMES:
             self._write_chunk()
         self._wait_for_upload()
         self._upload = uploads.submit(self._send, self._layout.segment(number), file.path)
