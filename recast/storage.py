@@ -146,22 +146,19 @@ class Storage:
                     return
         raise Corrupt(f"{uri}: sha256 is {actual}, expected {expected}; write it again")
 
-    def open(
-        self, uri: str, *, etag: str | None = None, wrap: Wrap | None = None, sparse: bool = False
-    ) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None = None, wrap: Wrap | None = None) -> RangedReader:
         """Open an object as a seekable binary file with flat memory; `recast.sums` can check its content.
 
         Args:
             uri: the object.
             etag: the version it must be; the present one if None.
             wrap: looks at what is fetched; nothing is fetched of local files.
-            sparse: fetch small blocks, and ahead only once several follow each other: for a reader that jumps.
 
         Raises:
             NotFound: there is no such object.
             BadInput: it is of another version; later reads raise this too, once it is overwritten.
         """
-        return self._store(uri).open(uri, etag=etag, wrap=wrap, sparse=sparse)
+        return self._store(uri).open(uri, etag=etag, wrap=wrap)
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
         """Give the objects whose URIs begin with `prefix_uri`, sorted, without their metadata."""

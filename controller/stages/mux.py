@@ -31,10 +31,9 @@ from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
 from recast.storageconfig import make_storage
-from recast.sums import SUM_BYTES, BlockSums
+from recast.sums import BlockSums
 from recast.watchdog import Watchdog
 
-SPARSE_BYTES_A_SECOND = 2 * SUM_BYTES
 FINE = MOST_AT_ONE_TIME
 """Steps in a tick, where frames have the same time."""
 
@@ -173,14 +172,7 @@ class _Mux:
             return source.uri.removeprefix("file://")
         sums = SourceSums.model_validate_json(self._storage.get(self._layout.source_sums))
         blocks = BlockSums(source.size, sums.crc32)
-        return server.url(
-            source.uri, etag=source.etag, wrap=lambda fetch: blocks.checked(fetch, source.uri), sparse=self._is_sparse()
-        )
-
-    def _is_sparse(self) -> bool:
-        """Whether reading the other tracks alone leaves out so much of the source that it is worth the requests."""
-        seconds = (self._pts[-1] - self._pts[0]) * self._plan.video.time_base
-        return self._plan.source.indexed and self._plan.source.size > seconds * SPARSE_BYTES_A_SECOND
+        return server.url(source.uri, etag=source.etag, wrap=lambda fetch: blocks.checked(fetch, source.uri))
 
     def _metadata(self) -> dict[str, str]:
         consent = self._spec.consent
