@@ -7,7 +7,7 @@ frame's place may have to come from another segment: it is the last good frame o
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from av.video.frame import VideoFrame
@@ -161,6 +161,8 @@ class Mender:
         self._storage.download(planned.uri, packets, sha256=planned.segment.sha256)
         try:
             groups, numbers = _surveyed(parts, planned.marks, packets)
+            # Of a normalised slice, replaced frames look good.
+            groups = [replace(group, bad=group.bad | planned.replaced()) for group in groups]
             good = last_good(packets, groups, first=first)
         finally:
             packets.unlink()

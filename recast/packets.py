@@ -29,6 +29,12 @@ class PlannedSegment:
     marks: Marks
     bad_frames: tuple[BadRun, ...] = ()
 
+    def replaced(self, *, unswapped: bool = False) -> frozenset[int]:
+        """Stamps of frames whose pictures were replaced; unswapped: only of those that no face is changed in."""
+        first, packets = self.segment.first, self.segment.packets
+        runs = (run for run in self.bad_frames if run.shows is None or not unswapped)
+        return frozenset(packets[number - first] for run in runs for number in range(run.first, run.first + run.frames))
+
 
 def read_chunk(storage: Storage, layout: RunLayout, plan: Plan, number: int) -> Chunk:
     """A chunk of the plan, as split wrote it."""

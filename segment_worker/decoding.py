@@ -15,7 +15,7 @@ from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
 
 from recast import log
-from recast.errors import BadInput
+from recast.errors import BadInput, FramesDamaged
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media.segments import decode_segment
@@ -53,7 +53,8 @@ class Decoder:
         self._facts, self._threads = facts, threads
         self._by_gpu = by_gpu or self._decode_by_gpu
         fits = facts.codec in CODECS and facts.pix_fmt in PIXEL_FORMATS and facts.field_order == "progressive"
-        wanted = video.decoder == "Auto" and fits and has_gpu()
+        # What a GPU makes of damage, nobody knows.
+        wanted = video.decoder == "Auto" and video.on_bad_frames == "Fail" and fits and has_gpu()
         self._on_gpu: bool | None = None if wanted else False
 
     @property
@@ -95,7 +96,7 @@ class Decoder:
         ):
             try:
                 pairs = list(zip_longest(islice(software, COMPARED_FRAMES), islice(hardware, COMPARED_FRAMES)))
-            except (av.error.FFmpegError, NotImplementedError) as error:
+            except (av.error.FFmpegError, NotImplementedError, FramesDamaged) as error:
                 raise_if_exhausted(error)
                 log.warning("the GPU does not decode: software goes on", codec=self._facts.codec, detail=str(error))
                 return False
@@ -113,7 +114,7 @@ class Decoder:
 
     def _decode_by_gpu(self, path: Path) -> Generator[VideoFrame, None, None]:
         hardware = HWAccel("cuda", allow_software_fallback=False)
-        for frame in decode_segment(path, threads=1, hardware=hardware):
+        for frame in decode_segment(path, threads=1, hardware=hardware, strict=True):
             yield to_pixel_format(frame, self._facts.pix_fmt, self._facts)
 
 

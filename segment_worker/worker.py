@@ -224,11 +224,14 @@ class _Pod:
         """Make a segment's part; gives the bad frames of the source that are in it, too."""
         segment = planned.segment
         packets = self._packets(segment)
-        replaced = _untouched(planned)
+        untouched = planned.replaced(unswapped=True)
         try:
             strictly = partial(self._decoder.frames, preroll=planned.marks.preroll)
             try:
-                return self._while_it_decodes(lambda: self._part_of(segment, strictly, replaced)), planned.bad_frames
+                # What the container calls damaged may decode to something all the same.
+                if not planned.marks.damaged:
+                    stats = self._while_it_decodes(lambda: self._part_of(segment, strictly, untouched))
+                    return stats, planned.bad_frames
             except FramesDamaged as error:
                 log.warning("damage: the segment is begun again", detail=str(error))
             mending = self._mender.look(planned, packets)
@@ -403,13 +406,6 @@ class _Pod:
                 "use the same image for controller and workers, or start the job anew",
                 reason=names.INPUTS_CHANGED,
             )
-
-
-def _untouched(planned: PlannedSegment) -> frozenset[int]:
-    """Stamps of a normalised slice's frames that stay as the decoder mended them."""
-    first, packets = planned.segment.first, planned.segment.packets
-    runs = (run for run in planned.bad_frames if run.shows is None)
-    return frozenset(packets[number - first] for run in runs for number in range(run.first, run.first + run.frames))
 
 
 class _Progress:

@@ -71,10 +71,8 @@ class _Normalise:
             packets = Path(folder, "packets.mkv")
             self._storage.download(self._layout.segment(number), packets, sha256=segments[0].sha256)
             slice_ = Path(folder, "slice.mkv")
-            threads, preroll = self._plan.encode.threads, self._planned(segments[0].index).marks.preroll
-            frames = decode_segment(packets, threads=threads, strict=True, preroll=preroll)
             try:
-                made = tuple(self._slice(segment, frames, slice_) for segment in segments)
+                made = self._strictly(segments, packets, slice_)
             except FramesDamaged as error:
                 log.warning("damage: the object is begun again", detail=str(error))
                 made = self._mended(segments, packets, slice_)
@@ -82,6 +80,14 @@ class _Normalise:
         # Of two copies of this stage one's record stays; the other's slices, if they differ, are never read.
         self._storage.put(self._layout.normalised_record(number), record, if_absent=True)
         log.info("object committed", object=number, segments=len(made))
+
+    def _strictly(self, segments: list[Segment], packets: Path, path: Path) -> tuple[NormalisedSegment, ...]:
+        """Make them in one decode that the first sign of damage stops."""
+        marks = self._planned(segments[0].index).marks
+        if marks.damaged:
+            raise FramesDamaged(f"object {marks.object}: the source's container calls packets of it damaged")
+        frames = decode_segment(packets, threads=self._plan.encode.threads, strict=True, preroll=marks.preroll)
+        return tuple(self._slice(segment, frames, path) for segment in segments)
 
     def _mended(self, segments: list[Segment], packets: Path, path: Path) -> tuple[NormalisedSegment, ...]:
         """Make them once more, with pictures in place of those that do not decode whole."""

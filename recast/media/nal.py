@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 PICTURES = {"h264": (0x1F, 0, range(1, 6)), "hevc": (0x3F, 1, range(32))}
 """Mask and shift of a NAL unit's type in its first byte, and the types that hold pictures."""
+MOST_TRAILING = 16
+"""Zero bytes at a unit's end; a picture itself ends with a bit that is set."""
 _IN_UNIT = re.compile(b"\0\0[\0\1\2]")
 _BETWEEN_START_CODES = re.compile(b"\0\0(?:\2|\0+[^\0\1])")
 
@@ -28,8 +30,11 @@ def is_damaged(packet: bytes, codec: str, extradata: bytes) -> bool:
     for unit in _units(packet, width):
         if unit is None:
             return True
-        # Some muxers leave the zeros that stood before the next start code.
-        if unit and (unit[0] >> shift) & mask in pictures and _IN_UNIT.search(unit.rstrip(b"\0")):
+        if not unit or (unit[0] >> shift) & mask not in pictures:
+            continue
+        # Some muxers leave the few zeros that stood before the next start code.
+        whole = unit.rstrip(b"\0")
+        if len(unit) - len(whole) > MOST_TRAILING or _IN_UNIT.search(whole):
             return True
     return False
 

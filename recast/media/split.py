@@ -56,12 +56,24 @@ class _Open:
     frames: SegmentFrames = field(default_factory=SegmentFrames)
     preroll: int = 0
     damaged: list[int] = field(default_factory=list)
+    mends: bool = False
 
     def write(self, packet: Packet[VideoStream], time: PacketTime) -> None:
         stamp = self.frames.add(time)
         if packet.is_corrupt:
             self.damaged.append(stamp)
-        self.writer.write(packet, stamp)
+        try:
+            self.writer.write(packet, stamp)
+        except av.error.InvalidDataError:
+            # Some packets are taken apart when they are written: AV1's.
+            if not self.mends:
+                raise
+            self.damaged.append(stamp)
+
+
+def no_frame(name: str) -> BadInput:
+    """The error for a source whose every frame is hidden, by an edit list or for want of a time."""
+    return BadInput(f"{name}: not one frame of it is shown: mend its times", reason=names.CORRUPT_SOURCE)
 
 
 def split_packets(
@@ -203,7 +215,7 @@ class _Splitting:
     def _open(self, lo: PacketTime | None) -> _Open:
         path = self._folder / f"{self._files:06d}.mkv"
         self._files += 1
-        return _Open(SegmentWriter(path, self._stream), lo)
+        return _Open(SegmentWriter(path, self._stream, self._name), lo, mends=self._mends)
 
     def _finish(self, done: _Open) -> SegmentFile:
         done.writer.close()

@@ -31,6 +31,7 @@ from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import source
+from recast.media.segments import is_damaged
 
 OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 
@@ -156,6 +157,8 @@ def packet_timing(
     if not shown:
         return None
     key = next((packet.index for packet in packets if packet.keyframe), 0)
+    if damaged_from is not None:
+        key = min(key, damaged_from)
     times = {packet.index: packet.pts for packet in packets}
     out = [times[index] for index in shown]
     if any(pts is None for pts in out) or any(a >= b for a, b in pairwise(out)):  # type: ignore[operator]
@@ -190,7 +193,7 @@ def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str, *, mend
             keyframes += packet.is_keyframe
             own.append(NO_FRAME if packet.pts is None else packet.pts)
             try:
-                frames = _feed_or_refuse(context, packet, index, begun=bool(shown), name=name)
+                frames = _feed_or_refuse(context, packet, index, begun=first_key is not None, name=name)
             except FramesDamaged as error:
                 if not mends:
                     raise
@@ -276,12 +279,17 @@ def fresh_decoder(stream: VideoStream) -> VideoCodecContext:
 
 def _decode_head(container: InputContainer, stream: VideoStream, name: str, *, mends: bool) -> _Head:
     source.read_only(container, stream)
-    head, context = _Head(), stream.codec_context
+    head, context, begun = _Head(), stream.codec_context, False
     for index, packet in numbered_packets(container, name):
         hidden = packet.is_discard
         head.packets.append(PacketTime(index, None if hidden else packet.pts, packet.dts, packet.is_keyframe))
+        # A damaged keyframe need not look like one: the stream would begin with the next.
+        damaged = head.first is None and is_damaged(context, packet)
+        begun = begun or packet.is_keyframe or damaged
         try:
-            _note(head, _feed_or_refuse(context, packet, index, begun=head.first is not None, name=name))
+            _note(head, _feed_or_refuse(context, packet, index, begun=begun, name=name))
+            if damaged:
+                raise FramesDamaged(f"{name}: video packet {index} is damaged: {MEND_OR_SAY}")
         except FramesDamaged:
             if not mends:
                 raise
@@ -297,7 +305,7 @@ def _decode_head(container: InputContainer, stream: VideoStream, name: str, *, m
 def _feed_or_refuse(
     context: VideoCodecContext, packet: Packet[VideoStream], number: int, *, begun: bool, name: str
 ) -> list[VideoFrame]:
-    """Decode a packet; one that does not is the source's damage, but for those before the first frame."""
+    """Decode a packet; one that does not is the source's damage, but for those before the first keyframe."""
     place = "" if packet.pts is None else f", at {float(packet.pts * (packet.time_base or 0)):.3f} s,"
     try:
         return feed(context, packet, number)

@@ -10,7 +10,7 @@ import av
 import pytest
 from av.video.frame import VideoFrame
 
-from recast.errors import BadInput
+from recast.errors import BadInput, FramesDamaged
 from recast.manifest import VideoFacts
 from recast.spec import Video
 from segment_worker import decoding
@@ -122,3 +122,21 @@ def test_a_gpu_that_fails_on_the_way_is_given_up() -> None:
     assert made.give_up_gpu() and made.name == "Software"
     assert len(list(made.frames(PATH))) == FRAMES
     assert not made.give_up_gpu()
+
+
+def damaged(path: Path) -> Iterator[VideoFrame]:
+    yield frame(0)
+    raise FramesDamaged("packet 1 is damaged")
+
+
+def test_damage_before_the_gpu_is_believed_goes_to_the_software_decoder() -> None:
+    made = decoder(damaged)
+    assert [each.pts for each in made.frames(PATH)] == list(range(FRAMES))
+    assert made.name == "Software"
+
+
+@pytest.mark.parametrize("policy", ["Repeat", "Original"])
+def test_where_bad_frames_are_to_be_replaced_no_gpu_decodes(policy: Any) -> None:
+    made = Decoder(Video(on_bad_frames=policy), FACTS, threads=1, by_gpu=playing(range(FRAMES)), has_gpu=lambda: True)
+    list(made.frames(PATH))
+    assert made.name == "Software"

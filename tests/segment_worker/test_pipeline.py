@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -145,7 +145,9 @@ class Line:
         self.writer: Any = type("Writer", (FakeWriter,), {"made": FakeWriter.made})
         patch.setattr(pipeline, "PartWriter", self.writer)
 
-    def run(self, frames: int, stamps: Iterable[int | None] | None = None) -> SegmentStats:
+    def run(
+        self, frames: int, stamps: Iterable[int | None] | None = None, untouched: Collection[int] = ()
+    ) -> SegmentStats:
         def decode(path: Path) -> Iterator[VideoFrame]:
             for stamp in range(frames) if stamps is None else stamps:
                 frame = VideoFrame(32, 16, "yuv420p")
@@ -158,6 +160,7 @@ class Line:
         return make_part(
             Path("in"), Path("out"), segment=segment(range(frames)), facts=FACTS, settings=SETTINGS, choice=CHOICE,
             engine=self.engine, decode=decode, moved=self.moves.append, name="segment 3",
+            untouched=untouched,
         )  # fmt: skip
 
     @property
@@ -211,6 +214,14 @@ def test_patches_are_put_into_their_own_frames_and_faces_are_counted(line: Line)
     stats = line.run(11)
     assert line.written.samples == [255 if k % 2 else k for k in range(11)]
     assert (stats.faces_found, stats.faces_swapped) == (22, 5)
+
+
+def test_frames_that_are_to_stay_as_they_are_never_reach_the_engine(line: Line) -> None:
+    line.engine = Blackens()
+    stats = line.run(13, untouched={3, 8, 9, 10, 11})
+    assert line.written.stamps == list(range(13))
+    assert line.written.samples == [255 if k in (1, 5, 7) else k for k in range(13)]
+    assert stats.faces_found == 2 * (13 - 5)
 
 
 def missing_frame(line: Line) -> None:
