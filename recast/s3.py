@@ -53,7 +53,7 @@ DELETED_AT_ONCE = 1_000
 STOP_SECONDS = 3.0
 LEAST_BYTES_A_SECOND = 32 << 10
 """A body that comes more slowly is no better than none."""
-RANGE_NOT_SATISFIABLE = 416
+NOT_FOUND, RANGE_NOT_SATISFIABLE = 404, 416
 
 T = TypeVar("T")
 
@@ -251,7 +251,7 @@ class S3Store:
         try:
             answer = self._client.get_object(Bucket=bucket, Key=key, Range=wanted, IfMatch=etag)
         except ClientError as error:
-            if answer_code(error) in ALREADY_THERE or answer_status(error) == RANGE_NOT_SATISFIABLE:
+            if answer_code(error) in ALREADY_THERE or answer_status(error) in (NOT_FOUND, RANGE_NOT_SATISFIABLE):
                 raise self._other_version(uri, etag) from error
             raise
         # Not every store honours If-Match.
@@ -261,9 +261,9 @@ class S3Store:
         return answer
 
     def _other_version(self, uri: str, etag: str) -> RecastError:
-        """The error for an answer about another version: a look at the object tells a change from a slip."""
+        """The error for an answer about another version, or none: a look at the object tells a change from a slip."""
         if self.head(uri).etag == etag:
-            return BodyBroken(f"{uri}: answered with another version than is there; try again")
+            return BodyBroken(f"{uri}: answered with another version than is there, or none; try again")
         return changed(uri)
 
     def _pieces(self, uri: str, answer: "GetObjectOutputTypeDef", length: int) -> Iterator[bytes]:
