@@ -112,7 +112,7 @@ class _Pod:
         self._spec = job.spec
         self._storage = make_storage(job.spec)
         self._layout = job.layout(run)
-        self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
+        self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan, promised=True))
         self._refuse_other_pixels()
         self._folder = folder
         self._chunks: dict[int, tuple[PlannedSegment, ...]] = {}
