@@ -57,8 +57,8 @@ cluster: install  ## a Kubernetes to try it on: a real node where this machine c
 scale: install  ## the controller under many jobs and segments, on fake nodes
 	RECAST_SCALE=full $(RUN) pytest -s tests/cluster/test_scale.py $(ARGS)
 
-chaos: install  ## 200 runs with kills at every step; RECAST_CHAOS_SEED=N plays the same ones again
-	RECAST_CHAOS=full $(RUN) pytest -s -n 0 tests/chaos $(ARGS)
+chaos: install  ## 200 runs with kills at every step, 2,000 damaged files; RECAST_CHAOS_SEED=N plays the same again
+	RECAST_CHAOS=full $(RUN) pytest -s -n 0 tests/chaos tests/hostilemedia/test_campaign.py $(ARGS)
 
 bench: install  ## measure everything: a Markdown report with plots in bench-out/; ARGS=headline names what alone
 	$(RUN) python -m benchmarks $(ARGS)

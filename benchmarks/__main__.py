@@ -19,6 +19,7 @@ MEASURES = (
     "split_mux",
     "length",
     "start_up",
+    "fanout",
     "pipeline",
     "mesh_speed",
     "stills",

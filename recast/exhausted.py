@@ -10,12 +10,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from recast import names
-from recast.errors import Transient
+from recast import exitcodes, names
+from recast.errors import RecastError, Transient
 
 DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 MEMORY = frozenset({errno.ENOMEM})
 FILES = frozenset({errno.EMFILE, errno.ENFILE})
+SHORT_BYTES = 64 << 20
+"""With less left than this, any failure may be one of memory."""
+_NO_THREAD = "can't start new thread"
 FOLDER = "/tmp"  # noqa: S108  # it is only named
 _NO_TEMPORARY = "No usable temporary directory"
 """How `tempfile` says that it could write its first bytes nowhere."""
@@ -42,17 +45,34 @@ def raise_if_exhausted(error: BaseException, where: str | None = None) -> None:
         raise _exhausted(f"{where or 'this process'}: too many files are open ({error}): raise ulimit -n") from error
 
 
-@contextmanager
-def exhaustion_told() -> Iterator[None]:
-    """Let `raise_if_exhausted` say of whatever comes out of the block what it can.
+def raise_if_short_of_memory(error: BaseException) -> None:
+    """Raise where so little memory is left that `error` may come from its want: libraries often say something else.
 
     Raises:
-        Transient: as it does.
+        Transient: it is so; its reason is Exhausted.
+    """
+    try:
+        bytearray(SHORT_BYTES)
+    except MemoryError:
+        raise _exhausted(f"no memory is left: give the stage more ({error})") from error
+
+
+@contextmanager
+def exhaustion_told() -> Iterator[None]:
+    """Trust no verdict that may come from a machine that has run out of something.
+
+    Raises:
+        Transient: what comes out of the block, a final verdict or an unexpected error, does.
     """
     try:
         yield
-    except (OSError, MemoryError) as error:
+    except RecastError as error:
+        if error.exit_code in exitcodes.NEVER_RETRIED:
+            raise_if_short_of_memory(error)
+        raise
+    except Exception as error:
         raise_if_exhausted(error)
+        raise_if_short_of_memory(error)
         raise
 
 
@@ -65,6 +85,8 @@ def _number(error: BaseException) -> int:
     if isinstance(error, MemoryError):
         return errno.ENOMEM
     text = str(error)
+    if isinstance(error, RuntimeError) and text == _NO_THREAD:
+        return errno.ENOMEM
     if isinstance(error, FileNotFoundError) and _NO_TEMPORARY in text:
         return errno.ENOSPC
     if isinstance(error, OSError):

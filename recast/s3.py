@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from recast.backoff import pause_seconds
 from recast.errors import Bug, Corrupt, NotFound, RecastError, StorageUnavailable, Transient
 from recast.files import reading
-from recast.ranged import SPARSE_BYTES, RangedReader, Wrap
+from recast.ranged import BLOCK_BYTES, SPARSE_BYTES, SPARSE_RUN, RangedReader, Wrap
 from recast.s3client import make_client
 from recast.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
 from recast.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, written_sha256
@@ -162,9 +162,8 @@ class S3Store:
             return self._read(uri, lambda: self._range(uri, bucket, key, info, offset, length))
 
         fetch_ = fetch if wrap is None else wrap(fetch)
-        if sparse:
-            return RangedReader(fetch_, name=uri, size=info.size, etag=info.etag, block_bytes=SPARSE_BYTES, ahead=0)
-        return RangedReader(fetch_, name=uri, size=info.size, etag=info.etag)
+        block, run = (SPARSE_BYTES, SPARSE_RUN) if sparse else (BLOCK_BYTES, 1)
+        return RangedReader(fetch_, name=uri, size=info.size, etag=info.etag, block_bytes=block, run=run)
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
         """Give the objects under a prefix, a page at a time."""

@@ -1,7 +1,9 @@
 """The border with botocore: everything it raises becomes one of recast's errors here, chained."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from recast.errors import BadConfig, Bug, NotFound, RecastError, StorageUnavailable, Transient
@@ -17,6 +19,9 @@ _ABSENT = frozenset({"NoSuchKey", "NotFound", "404"})
 BUSY = frozenset({"SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestTimeout"})
 GARBLED = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
 _OTHER_PARTS = frozenset({"InvalidPart", "InvalidPartOrder"})
+SKEWED = frozenset({"RequestTimeTooSkewed"})
+MOST_SKEW = timedelta(minutes=5)
+"""Stores take a quarter of an hour; a signature that is refused for another reason comes from a clock that is right."""
 _CREDENTIALS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 )
@@ -41,7 +46,7 @@ def mapped(uri: str) -> Iterator[None]:
         BadConfig: credentials, certificate, region, or a request this store does not know.
         BadInput: the object is not the version that was asked for.
         StorageUnavailable: no answer, or none but server errors.
-        Transient: a conflict with another writer, or bytes garbled on the way.
+        Transient: a conflict with another writer, bytes garbled on the way, or this machine's clock is off.
         Bug: anything else.
     """
     from botocore import exceptions as boto
@@ -90,6 +95,8 @@ def _from_answer(uri: str, error: "ClientError") -> RecastError:
         return changed(uri)
     if code in _CREDENTIALS:
         return BadConfig(f"{uri}: {said}; correct the credentials")
+    if status == 403 and (off := _clock_error(error)):
+        return Transient(f"{uri}: this machine's clock is {off}: set it right ({said})")
     if status == 403:
         return BadConfig(f"{uri}: {said}; check the credentials and what they allow, and this node's clock")
     if code in CONFLICT | GARBLED | _OTHER_PARTS:
@@ -97,3 +104,22 @@ def _from_answer(uri: str, error: "ClientError") -> RecastError:
     if code in BUSY or status in (0, 408, 429) or (status >= 500 and status != 501):
         return StorageUnavailable(f"{uri}: {said}, after retries; try again later")
     return BadConfig(f"{uri}: {said}; check region, addressing style and what this store supports")
+
+
+def now() -> datetime:
+    """This machine's wall clock."""
+    return datetime.now(UTC)
+
+
+def _clock_error(error: "ClientError") -> str:
+    """How this machine's clock is off, where that is why the store refuses; empty where it is not.
+
+    The answer to HEAD has no body, and so no code; but every answer has the store's time.
+    """
+    said = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    with suppress(ValueError):
+        ahead = now() - parsedate_to_datetime(said)
+        if abs(ahead) > MOST_SKEW:
+            direction = "ahead of" if ahead > timedelta() else "behind"
+            return f"{abs(ahead).total_seconds() / 60:.0f} minutes {direction} the store's"
+    return "too far from the store's" if answer_code(error) in SKEWED else ""

@@ -155,7 +155,7 @@ class Storage:
             uri: the object.
             etag: the version it must be; the present one if None.
             wrap: looks at what is fetched; nothing is fetched of local files.
-            sparse: fetch small blocks and none ahead, for a reader that jumps.
+            sparse: fetch small blocks, and ahead only once several follow each other: for a reader that jumps.
 
         Raises:
             NotFound: there is no such object.

@@ -20,8 +20,8 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from recast import log, names
-from recast.errors import BadConfig
-from recast.exhausted import raise_if_exhausted
+from recast.errors import BadConfig, Transient
+from recast.exhausted import raise_if_exhausted, raise_if_short_of_memory
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
 from recast.media.segments import MILLISECOND
 from segment_worker import nvenc
@@ -96,6 +96,7 @@ def probe(name: str, settings: EncodeSettings, facts: VideoFacts) -> EncoderChoi
             extradata = stream.codec_context.extradata or b""
     except (av.error.FFmpegError, ValueError) as error:
         raise_if_exhausted(error)
+        raise_if_short_of_memory(error)
         if name in nvenc.NAMES.values():
             raise BadConfig(
                 f"NVENC is not on this node ({name}: {error}): A100, H100, H200 and B200 have none, T4, A10, L4 and "
@@ -194,7 +195,15 @@ class PartWriter:
         # A decoded frame's own type would force that type on the encoder.
         frame.pict_type = 0
         self._frames += 1
-        self._mux(self._stream.encode(frame))
+        try:
+            packets = self._stream.encode(frame)
+        except av.error.ExternalError as error:
+            # It was probed on this node with these settings.
+            raise Transient(
+                f"encoder {self._stream.codec_context.name} does not open again: mostly for want of memory: {error}",
+                reason=names.EXHAUSTED,
+            ) from error
+        self._mux(packets)
 
     def close(self) -> None:
         """Drain the encoder and finish the file."""

@@ -418,6 +418,12 @@ def ts_midgop(out: Path) -> None:
     out.write_bytes(data[len(data) // 8 + 77 :])
 
 
+@clip(".dv", frames=8, traits="")
+def dv(out: Path) -> None:
+    """DV, whose lower field is first though its container does not say so."""
+    ffmpeg(*picture(0.32, size="720x576"), "-c:v", "dvvideo", "-pix_fmt", "yuv420p", out)
+
+
 @clip(".ts", frames=75)
 def ts_mbaff(out: Path) -> None:
     """Interlaced H.264, top field first, macroblock-adaptive, in MPEG-TS."""
@@ -767,6 +773,12 @@ def two_videos(out: Path) -> None:
 def raw_pictures_avi(out: Path) -> None:
     """Packed raw pictures (UYVY)."""
     ffmpeg(*picture(2), "-c:v", "rawvideo", "-pix_fmt", "uyvy422", out)
+
+
+@clip(".avi", outputs=(MKV,), frames=25, traits="")
+def utvideo_avi(out: Path) -> None:
+    """UT Video, whose tag alone says how its pictures are laid out, and which Matroska has no name for."""
+    ffmpeg(*picture(1), "-c:v", "utvideo", "-pix_fmt", "yuv420p", out)
 
 
 @clip(".mxf", outputs=(MKV, MOV), frames=10)

@@ -24,7 +24,7 @@ def command_lines(mark: str) -> Iterator[set[bytes]]:
     stop = threading.Event()
 
     def look() -> None:
-        while not stop.wait(0.01):
+        while not stop.wait(0.05):
             for entry in Path("/proc").iterdir():
                 with suppress(OSError):
                     if entry.name.isdecimal() and mark.encode() in (entry / "environ").read_bytes():

@@ -62,7 +62,7 @@ def mux(job: StageInput) -> StageResult:
         if published is None:
             raise
         record = published
-    drop_unfinished(storage, layout, record.uri)
+    drop_unfinished(storage, f"{layout.prefix}/", record.uri)
     if job.spec.storage.retain != "Always":
         remove_work(storage, layout)
     return StageResult(

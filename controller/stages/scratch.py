@@ -8,12 +8,16 @@ from recast.storage import Storage
 PLAN = "/plan.json"
 
 
-def drop_unfinished(storage: Storage, layout: RunLayout, output: str) -> None:
-    """Remove what killed writers of a run left of its objects and its output, once the output is there.
+def drop_unfinished(storage: Storage, *uris: str) -> None:
+    """Remove what killed writers left of objects that nobody writes any more.
 
     A store that does not let us look costs the job nothing.
+
+    Args:
+        storage: where.
+        uris: objects, and folders with their slash.
     """
-    for uri in (f"{layout.prefix}/", output):
+    for uri in uris:
         try:
             storage.drop_uploads(uri)
         except RecastError as error:
@@ -24,6 +28,7 @@ def remove_run(storage: Storage, layout: RunLayout) -> None:
     """Remove everything of a run."""
     storage.delete(layout.plan)
     storage.delete_prefix(f"{layout.prefix}/")
+    drop_unfinished(storage, f"{layout.prefix}/")
 
 
 def remove_runs(storage: Storage, folder: str) -> None:
@@ -31,6 +36,7 @@ def remove_runs(storage: Storage, folder: str) -> None:
     for prefix in {info.uri[: -len(PLAN)] for info in storage.list(folder) if info.uri.endswith(PLAN)}:
         remove_run(storage, RunLayout(prefix))
     storage.delete_prefix(folder)
+    drop_unfinished(storage, folder)
 
 
 def remove_work(storage: Storage, layout: RunLayout) -> None:

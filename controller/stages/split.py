@@ -18,7 +18,7 @@ from controller.stages.contentcheck import ContentCheck, fetch_model, load_model
 from controller.stages.published import output_exists, published_record, summary
 from controller.stages.sourcefile import SourceFile
 from recast import log, names
-from recast.errors import BadConfig, BadInput, Bug, NotFound
+from recast.errors import BadConfig, BadInput, NotFound
 from recast.fanout import segment_seconds
 from recast.layout import JsonValue, RunLayout, run_id
 from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
@@ -26,11 +26,12 @@ from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.limits import Allowance, over
 from recast.media.lossless import lossless_codec
-from recast.media.split import SegmentFile, TimesCollide, split_packets
+from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
 from recast.memory import bounded_memory
 from recast.modelstore import files_of
+from recast.packets import read_chunk
 from recast.spec import Engine, JobSpec, Limits, Model
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import ObjectInfo, Storage
@@ -59,19 +60,17 @@ def split(job: StageInput) -> StageResult:
     layout = job.layout(run)
     record = refuse_existing_output(storage, job.spec, layout)
     inputs = pin_inputs(storage, job.spec)
+    if record is not None and record.inputs == inputs:
+        return StageResult(
+            run=run,
+            frames=record.frames,
+            output=summary(record),
+            message=f"{record.uri}: is published already",
+            content_check=_figures(record.content_check),
+        )
     plan = _committed_plan(storage, layout)
-    if plan is None and record is not None:
-        if record.inputs == inputs:
-            message = f"{record.uri}: is published already"
-            return StageResult(
-                run=run,
-                frames=record.frames,
-                output=summary(record),
-                message=message,
-                content_check=_figures(record.content_check),
-            )
-        if not job.spec.output.overwrite:
-            raise output_exists(record.uri)
+    if plan is None and record is not None and not job.spec.output.overwrite:
+        raise output_exists(record.uri)
     if plan is None:
         with Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}") as dog:
             split_ = _Split(storage, job, layout, info, inputs, content, dog.moved)
@@ -179,10 +178,22 @@ def _sha256(storage: Storage, uri: str, limits: Limits) -> str:
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:
+    """The plan that is there, with all that it names.
+
+    A split that stood still while another one's job was finished and tidied up commits a plan whose first segments
+    are gone.
+    """
     try:
-        return Plan.model_validate_json(storage.get(layout.plan))
+        plan = Plan.model_validate_json(storage.get(layout.plan))
+        chunks = [read_chunk(storage, layout, plan, number) for number in range(len(plan.chunks))]
     except NotFound:
         return None
+    wanted = {layout.segment(segment.object) for chunk in chunks for segment in chunk.segments}
+    there = {info.uri for info in storage.list(f"{layout.prefix}/segments/")}
+    if wanted <= there:
+        return plan
+    log.warning("segments of the plan are missing: split anew", missing=len(wanted - there))
+    return None
 
 
 class _Split:
@@ -245,7 +256,7 @@ class _Split:
             self._begin(SECOND_PASS)
             self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends))
         if self._frames == 0:
-            raise Bug(f"{self._name}: split found no frame")
+            raise no_frame(self._name)
         only = None if self._chunks else self._chunk()
         if only is None:
             self._write_chunk()
@@ -360,7 +371,7 @@ class _Split:
             self._sliced.append(number)
         if file.preroll or file.damaged:
             self._marks.append(Marks(object=number, preroll=file.preroll, damaged=file.damaged))
-        if self._frames - self._pending[0].first >= CHUNK_FRAMES:
+        if self._pending and self._frames - self._pending[0].first >= CHUNK_FRAMES:
             self._write_chunk()
         self._wait_for_upload()
         self._upload = uploads.submit(self._send, self._layout.segment(number), file.path)

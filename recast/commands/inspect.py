@@ -18,7 +18,7 @@ from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL, virtual_slices
 from recast.media.limits import Allowance
 from recast.media.lossless import lossless_codec
-from recast.media.split import SegmentFile, split_packets
+from recast.media.split import SegmentFile, no_frame, split_packets
 from recast.media.timing import read_timing
 from recast.media.truncated import is_truncated
 from recast.memory import bounded_memory
@@ -91,10 +91,12 @@ def _inspect(options: argparse.Namespace) -> int:
         ):
             file_.path.unlink()
             normalised += _normalised(file_, facts, options.segment_seconds)
-            for frames in file_.slices:
+            for frames in filter(None, file_.slices):
                 first = cuts[-1].first + cuts[-1].frames if cuts else 0
                 cuts.append(Cut(first, len(frames), frames[0][0] * facts.time_base))
                 allowance.shown(float(frames[-1][0] * facts.time_base - cuts[0].start))
+    if not cuts:
+        raise no_frame(uri)
     _print_video(facts, cuts, duration)
     _print_cuts(cuts, normalised)
     _print_outputs(facts, kept, uri)

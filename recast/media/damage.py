@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -147,6 +146,9 @@ def copy_of(frame: VideoFrame) -> VideoFrame:
 
 
 def _rows(plane: Any) -> Any:
+    # Mux imports this module for what stands in its records, and needs no NumPy.
+    import numpy as np
+
     return np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
 
 

@@ -7,6 +7,7 @@ known at once, without waiting for packets that are shown earlier.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -37,28 +38,35 @@ OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 class SegmentWriter:
     """Writes packets of `template` to a Matroska file at `path`, or in another container where Matroska cannot.
 
+    Args:
+        path: the file.
+        template: the source's video track.
+        name: how errors call the source.
+
     Raises:
         BadInput: none can hold the codec.
     """
 
-    def __init__(self, path: Path, template: VideoStream) -> None:
+    def __init__(self, path: Path, template: VideoStream, name: str) -> None:
         self.path = path
         codec = template.codec_context.name
         layout = template.codec_context.format
         if codec == "rawvideo" and layout is not None and layout.is_planar:
-            raise BadInput("planar raw pictures cannot be cut: convert them first, to FFV1 say")
+            raise BadInput(f"{name}: planar raw pictures cannot be cut: convert them first, to FFV1 say")
         # NUT forgets how raw pictures are laid out.
-        for container in (name for name in CONTAINERS if (name, codec) != ("nut", "rawvideo")):
+        for container in (each for each in CONTAINERS if (each, codec) != ("nut", "rawvideo")):
             self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)
+                if container == "nut":
+                    _keep_tag(template, self._stream)
                 self._container.start_encoding()
             except (av.error.FFmpegError, ValueError) as error:
                 raise_if_exhausted(error, str(path))
                 self._container.close()
                 continue
             return
-        raise BadInput(f"codec {codec} cannot be cut: convert it first, to FFV1 say")
+        raise BadInput(f"{name}: codec {codec} cannot be cut: convert it first, to FFV1 say")
 
     def write(self, packet: Packet[VideoStream], stamp: int) -> None:
         """Write a copy of `packet`."""
@@ -75,6 +83,14 @@ class SegmentWriter:
     def close(self) -> None:
         """Finish the file."""
         self._container.close()
+
+
+def _keep_tag(template: VideoStream, stream: VideoStream) -> None:
+    """UT Video's tag alone says how its pictures are laid out; NUT would take the first of its tags."""
+    with contextlib.suppress(UnicodeDecodeError):
+        tag = template.codec_context.codec_tag
+        if tag.strip("\0"):
+            stream.codec_context.codec_tag = tag
 
 
 def keyframe_stamps(path: Path) -> list[int]:

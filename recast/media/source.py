@@ -9,6 +9,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideData
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -21,6 +22,7 @@ from recast.media.limits import over
 from recast.spec import MOST_PIXELS, Limits
 
 FULL_RANGE = 2
+DVCPRO_HD_LINES = 1080
 COVER = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 # ValueError: PyAV's own, where a file is too short to seek in.
@@ -128,7 +130,7 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
         color_primaries=int(first.color_primaries),
         color_trc=int(first.color_trc),
         color_space=int(first.colorspace),
-        field_order=_field_order(context.field_order, first),
+        field_order=_field_order(context, first),
         hdr=_hdr(first),
         title=stream.metadata.get("title") or stream.metadata.get("name"),
     )
@@ -146,7 +148,11 @@ def _fraction(value: Any) -> Fraction:
     return Fraction(value.numerator, value.denominator) if value else Fraction(0)
 
 
-def _field_order(number: int, frame: VideoFrame) -> FieldOrder:
+def _field_order(context: VideoCodecContext, frame: VideoFrame) -> FieldOrder:
+    if context.codec.canonical_name == "dvvideo" and frame.interlaced_frame:
+        # Containers do not say, or say otherwise. DV has the lower field first, DVCPRO HD the upper (SMPTE 370M).
+        return "tff" if frame.height == DVCPRO_HD_LINES else "bff"
+    number = context.field_order
     # AVFieldOrder: 1 progressive, 2 TT, 3 BB, 4 TB, 5 BT; the second letter is what is shown first.
     if number in (2, 5):
         return "tff"

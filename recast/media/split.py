@@ -71,6 +71,11 @@ class _Open:
             self.damaged.append(stamp)
 
 
+def no_frame(name: str) -> BadInput:
+    """The error for a source whose every frame is hidden, by an edit list or for want of a time."""
+    return BadInput(f"{name}: not one frame of it is shown: mend its times", reason=names.CORRUPT_SOURCE)
+
+
 def split_packets(
     container: InputContainer,
     facts: VideoFacts,
@@ -210,7 +215,7 @@ class _Splitting:
     def _open(self, lo: PacketTime | None) -> _Open:
         path = self._folder / f"{self._files:06d}.mkv"
         self._files += 1
-        return _Open(SegmentWriter(path, self._stream), lo, mends=self._mends)
+        return _Open(SegmentWriter(path, self._stream, self._name), lo, mends=self._mends)
 
     def _finish(self, done: _Open) -> SegmentFile:
         done.writer.close()

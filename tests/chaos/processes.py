@@ -62,10 +62,16 @@ class Command:
 
 
 class Fork:
-    """A stage as a fork of a process that has its imports behind it. Arguments as `Command`'s."""
+    """A stage as a fork of a process that has its imports behind it. Arguments as `Command`'s.
+
+    Attributes:
+        first: what the fork does before anything else.
+    """
+
+    first: Callable[[], object] = dict
 
     def __init__(self, stage: str, environment: Mapping[str, str], log: Path) -> None:
-        self._process = _WARM.Process(target=_run, args=(MODULES[stage], dict(environment), str(log)))
+        self._process = _WARM.Process(target=_run, args=(type(self).first, MODULES[stage], dict(environment), str(log)))
         self._process.start()
         self.pid = self._process.pid or 0
 
@@ -78,10 +84,11 @@ _WARM = multiprocessing.get_context("forkserver")
 _WARM.set_forkserver_preload(["tests.chaos.warm"])
 
 
-def _run(module: str, environment: dict[str, str], log: str) -> None:
+def _run(first: Callable[[], object], module: str, environment: dict[str, str], log: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), 2)
+    first()
     runpy.run_module(module, run_name="__main__")
 
 

@@ -12,7 +12,7 @@ import av
 
 HUGE_COUNT = 100_000_000
 """Entries of an index: 2.4 GB in FFmpeg's memory."""
-UNPACKED = 1 << 30
+UNPACKED = 256 << 20
 
 Seeds = Mapping[str, bytes]
 Bomb = Callable[[Seeds, Path], bytes]
@@ -24,7 +24,7 @@ BOMBS: dict[str, Bomb] = {
     "pixels.webm": lambda seeds, folder: _vp8_of(seeds["vp8.webm"], 16383, 16383),
     "pixels.y4m": lambda seeds, folder: b"YUV4MPEG2 W60000 H60000 F25:1\nFRAME\n" + bytes(9000),
     "pixels.mov": lambda seeds, folder: _png_in_mov(folder, 40_000, 40_000),
-    "many_pixels.mov": lambda seeds, folder: _png_in_mov(folder, 11_000, 11_000),
+    "many_pixels.mov": lambda seeds, folder: _png_in_mov(folder, 4000, 4000),
     "tracks_300.mp4": lambda seeds, folder: _tracks(seeds["h264.mp4"], 300),
     "tracks_5000.mp4": lambda seeds, folder: _tracks(seeds["h264.mp4"], 5000),
     "tracks_2000.mkv": lambda seeds, folder: _matroska_tracks(seeds["h264.mkv"], 2000),
@@ -36,7 +36,7 @@ BOMBS: dict[str, Bomb] = {
     "attachments.mkv": lambda seeds, folder: _attachments(seeds["h264.mkv"], 3000),
     "zeros.mp4": lambda seeds, folder: bytes(4 << 20),
     "sync.ts": lambda seeds, folder: (b"\x47" + b"\x1f\xff\x10" + b"\xff" * 184) * 20_000,
-    "starts.h264": lambda seeds, folder: seeds["h264.h264"] + b"\0\0\1\x67" * 500_000,
+    "starts.h264": lambda seeds, folder: seeds["h264.h264"] + b"\0\0\1\x67" * 100_000,
 }
 
 
@@ -131,7 +131,7 @@ def _index(data: bytes, count: int) -> bytes:
 
 
 def _packed_index() -> bytes:
-    """A MOV with a compressed index (cmov) that unpacks to a gibibyte of zeros."""
+    """A MOV with a compressed index (cmov) that unpacks to zeros."""
     packer, zeros = zlib.compressobj(9), bytes(1 << 20)
     packed = b"".join(packer.compress(zeros) for _ in range(UNPACKED >> 20)) + packer.flush()
     cmvd = _box(b"cmvd", struct.pack(">I", UNPACKED) + packed)

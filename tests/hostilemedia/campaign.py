@@ -27,13 +27,13 @@ from tests.hostilemedia.seeds import make_seeds
 MOST_RSS = 2 << 30
 MOST_DISK = 64 << 20
 """Beside forty times the file: a lossless part of a small lossy file is larger."""
-SLOW_BOMBS = frozenset({"many_pixels.mov", "tracks_2000.mkv", "packed_index.mp4", "starts.h264"})
+SLOW_BOMBS = frozenset({"many_pixels.mov", "tracks_2000.mkv", "packed_index.mp4", "starts.h264", "zeros.mp4"})
 
 STAGES = ("opening", "header", "decoder", "plan", "worker", "output")
 WORDS = (
-    ("opening", ("not a video file", "more than 256 streams", "cut off", "bytes")),
+    ("opening", ("not a video file", "limits.", "cut off")),
     ("header", ("no video track", "no decoder")),
-    ("plan", ("cannot hold", "does not write", "cannot be cut", "picture's size changes", "more than")),
+    ("plan", ("cannot hold", "does not write", "cannot be cut", "picture's size changes")),
 )
 
 
@@ -79,7 +79,13 @@ class Tally:
 
 
 def play(
-    count: int, seed: int, folder: Path, *, bombs: Sequence[str] = tuple(BOMBS), say: Callable[[str], None] = print
+    count: int,
+    seed: int,
+    folder: Path,
+    *,
+    bombs: Sequence[str] = tuple(BOMBS),
+    at_once: int = 2,
+    say: Callable[[str], None] = print,
 ) -> Tally:
     """Play a campaign of `count` damaged files, beside bombs and pointers."""
     (folder / "seeds").mkdir()
@@ -90,7 +96,9 @@ def play(
     with Canary(canary_file) as canary:
         cases = list(_crafted(seeds, folder, canary, bombs)) + [damaged(seeds, seed, k) for k in range(count)]
         paths = [_write(case, folder) for case in cases]
-        for number, ended in run_all(paths, folder / "cases"):
+        for done, (number, ended) in enumerate(run_all(paths, folder / "cases", at_once=at_once), 1):
+            if done % 100 == 0:
+                say(f"{done} of {len(cases)} cases: {dict(tally.reached)}, {dict(tally.outputs)}")
             fault = judge(tally, cases[number], ended, paths[number])
             if canary.touched():
                 fault = "opened what it names"
@@ -125,7 +133,8 @@ def judge(tally: Tally, case: Case, ended: Ended, path: Path) -> str | None:
         return "hung" if ended.hung else f"ended by signal {ended.signal} after {ended.codes}"
     for stage, code in ended.codes.items():
         said = ended.messages[stage].strip()
-        if code not in (0, 65) or (code and (len(said.splitlines()) != 1 or path.name not in said + "segment")):
+        named = path.name in said or (stage == "worker" and said.startswith("segment "))
+        if code not in (0, 65) or (code and (len(said.splitlines()) != 1 or not named)):
             return f"{stage} ended with {code}: {said}"
     if ended.codes["inspect"] and not ended.codes["split"]:
         return f"split takes what inspect refuses: {ended.messages['inspect']}"
@@ -151,10 +160,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--at-once", type=int, default=2)
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="recast-hostile-") as folder:
-        tally = play(options.count, options.seed, Path(folder))
+        tally = play(options.count, options.seed, Path(folder), at_once=options.at_once)
     print(tally.table(), f"{time.monotonic() - began:.0f} s, FFmpeg {clips.exe()}", sep="\n")
     return int(bool(tally.faults))
 

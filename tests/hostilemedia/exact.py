@@ -24,7 +24,8 @@ def compare(path: Path, folder: Path) -> str:
     """
     (plan_path,) = folder.glob("scratch/*/*/*/plan.json")
     plan = json.loads(plan_path.read_text())
-    chunks = [json.loads(each.read_text()) for each in sorted(plan_path.parent.glob("plan/*.json"))]
+    files = sorted(plan_path.parent.glob("plan/*.json"))
+    chunks = [plan["chunk"]] if plan.get("chunk") else [json.loads(each.read_text()) for each in files]
     times = [pts for chunk in chunks for segment in chunk["segments"] for pts in segment["pts"]]
     if len(times) != plan["frames"] or times != sorted(times):
         return f"the plan of {plan['frames']} frames lists {len(times)}, or not in order"

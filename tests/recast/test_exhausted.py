@@ -5,8 +5,8 @@ import errno
 import av
 import pytest
 
-from recast import names
-from recast.errors import Transient
+from recast import exhausted, names
+from recast.errors import BadInput, Transient
 from recast.exhausted import exhaustion_told, raise_if_exhausted
 from recast.media.ffmpeg import FFmpegFailed
 
@@ -24,6 +24,7 @@ USED_UP = [
     (by_pyav(errno.ENOSPC), "/var/full: its disk is full"),
     (FFmpegFailed(1, ["av_interleaved_write_frame(): No space left on device"]), "/var/full: its disk is full"),
     (MemoryError(), "no memory is left"),
+    (RuntimeError("can't start new thread"), "no memory is left"),
     (by_pyav(errno.ENOMEM), "no memory is left"),
     (FFmpegFailed(1, ["Cannot allocate memory"]), "no memory is left"),
     (OSError(errno.EMFILE, "Too many open files"), "too many files are open"),
@@ -56,3 +57,18 @@ def test_other_errors_are_not_touched(error: Exception) -> None:
 def test_a_blocks_own_errors_are_told() -> None:
     with pytest.raises(Transient, match="memory"), exhaustion_told():
         raise MemoryError
+
+
+@pytest.mark.parametrize("error", [BadInput("does not decode"), IndexError("no streams")])
+def test_no_final_verdict_is_given_where_memory_is_short(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(type(error)), exhaustion_told():
+        raise error
+    monkeypatch.setattr(exhausted, "SHORT_BYTES", 1 << 60)
+    with pytest.raises(Transient, match="no memory is left"), exhaustion_told():
+        raise error
+
+
+def test_what_is_tried_again_anyway_keeps_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exhausted, "SHORT_BYTES", 1 << 60)
+    with pytest.raises(Transient, match="^a race$"), exhaustion_told():
+        raise Transient("a race")

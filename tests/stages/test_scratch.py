@@ -10,6 +10,7 @@ from controller.stages.split import split
 from recast import names
 from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig
+from recast.s3client import make_client
 from recast.spec import Video
 from recast.stage import StageInput
 from recast.storage import Storage
@@ -74,8 +75,13 @@ def test_cleanup_removes_the_run_and_may_come_twice(s3: EmbeddedStore, storage: 
     done = split(asked)
     split(other)
     ready = asked.model_copy(update={"run": done.run})
+    raw = make_client(s3.settings, attempts=1)
+    begun = f"scratch/{NAMESPACE}/{asked.name}/{done.run}/parts/000000.mkv"
+    raw.create_multipart_upload(Bucket=s3.bucket, Key=begun)
     cleanup(ready)
     cleanup(ready)
+    uploads = raw.list_multipart_uploads(Bucket=s3.bucket).get("Uploads", [])
+    assert begun not in {upload["Key"] for upload in uploads}
     assert left(s3, storage, asked) == []
     assert left(s3, storage, other) != []
 

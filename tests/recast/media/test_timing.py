@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.media.timing import NO_FRAME, PacketTime, Timing, frame_times, packet_timing
+from recast.media import source, timing
+from recast.media.timing import (
+    MOST_DECODERS,
+    NO_FRAME,
+    PacketTime,
+    Timing,
+    decode_timing,
+    frame_times,
+    packet_timing,
+    read_timing,
+)
+from tests.clips import build
 
 FINE = 64
 """Steps that mux divides a tick in."""
@@ -141,3 +152,17 @@ def test_a_constant_rate_does_not_drift(count: int, start: int) -> None:
     # 1001/30 ticks a frame: rounded each for itself, never added up.
     times = frame_times([NO_FRAME] * count + [start], one_frame=Fraction(1001, 30))
     assert all(abs(time - (start + k * Fraction(1001, 30))) <= Fraction(1, 2) for k, time in enumerate(times))
+
+
+@pytest.mark.parametrize("clip", ["h264_avi", "mpeg4_avi", "raw_hevc"])
+def test_the_frame_list_of_a_decode_does_not_depend_on_the_cores(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_source() -> Any:
+        return source.open_source(str(build(clip)), clip)
+
+    facts, _ = read_timing(open_source, clip)
+    lists = []
+    for cores in (1, 3, 10 * MOST_DECODERS):
+        monkeypatch.setattr(timing, "usable_cores", lambda cores=cores: cores)
+        lists.append(decode_timing(open_source, facts, clip))
+    assert len(lists[0].times) > 1
+    assert lists[0] == lists[1] == lists[2]
