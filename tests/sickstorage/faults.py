@@ -72,8 +72,10 @@ def flipped(data: bytes) -> bytes:
 
 
 def bit_flip(_: Request, forward: Forward) -> Answer:
+    """What botocore would compare is left out: not every store gives it."""
     answer = forward()
-    return replace(answer, body=flipped(answer.body))
+    kept = {name: value for name, value in answer.headers.items() if "checksum" not in name}
+    return replace(answer, headers=kept, body=flipped(answer.body))
 
 
 def wrong_etag(_: Request, forward: Forward) -> Answer:

@@ -1,6 +1,7 @@
 """A whole job through the proxy: how much it asks for, and what a sick store makes of it."""
 
 import itertools
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -33,7 +34,7 @@ def source(s3: EmbeddedStore, storage: Storage, tmp_path_factory: pytest.TempPat
     """Twelve seconds with a keyframe each, and sound, as another tool would have put it: in one request."""
     path = tmp_path_factory.mktemp("source") / "in.mp4"
     clips.ffmpeg(*clips.picture(12), *clips.sound(12), *clips.x264(), *clips.AAC, path)
-    uri = f"s3://{s3.bucket}/tests/sick/in.mp4"
+    uri = f"s3://{s3.bucket}/tests/{uuid.uuid4().hex}/in.mp4"
     storage.upload(uri, path)
     return uri
 
@@ -102,7 +103,8 @@ def tried(stage: Callable[[], StageResult]) -> StageResult:
 @pytest.fixture(scope="module")
 def right(s3: EmbeddedStore, storage: Storage, source: str) -> bytes:
     """The output of an undisturbed run."""
-    output = f"s3://{s3.bucket}/tests/sick/right.mp4"
+    # More than once in a session, where its tests are spread over processes.
+    output = f"s3://{s3.bucket}/tests/{uuid.uuid4().hex}/right.mp4"
     run(job(s3, source, output, seconds=4, video=LOSSY))
     return storage.get(output)
 
