@@ -9,7 +9,7 @@ import pytest
 
 from recast import exitcodes, names
 from recast.embedded import EmbeddedStore
-from recast.errors import BadInput, FramesDamaged
+from recast.errors import FramesDamaged
 from recast.manifest import OutputRecord
 from recast.spec import OnBadFrames, Video
 from recast.storage import Storage
@@ -217,8 +217,8 @@ def test_a_packet_that_cannot_even_be_written_into_a_segment_is_bad(
     av1 = ("-c:v", "libsvtav1", "-preset", "12", "-g", "10", "-svtav1-params", "lp=1")
     whole = damaged.source(tmp_path, *av1, seconds=1)
     bad = harmed_in_place(whole, tmp_path / "bad.mkv", 15)
-    with pytest.raises(BadInput):
-        run_job(job(s3, bad, tmp_path / "fails.mkv"))
+    with pytest.raises(FramesDamaged, match=r"video packet 15, at 0\.600 s, "):
+        split(job(s3, bad, tmp_path / "fails.mkv"))
     asked = job(s3, bad, tmp_path / "out.mkv", seconds=0.3, video=video("Repeat"))
     run = run_job(asked).run
     (found,) = record(storage, asked, run).bad_frames
