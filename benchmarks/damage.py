@@ -78,7 +78,7 @@ def rewritten(source: Path, path: Path, number: int = -1, harm: Callable[[bytes]
     """The clip as a segment, one packet of it harmed; gives how many packets there are."""
     with av.open(str(source)) as container:
         stream = container.streams.video[0]
-        writer = SegmentWriter(path, stream)
+        writer = SegmentWriter(path, stream, source.name)
         count = 0
         for packet in container.demux(stream):
             if packet.size == 0:

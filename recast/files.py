@@ -62,7 +62,7 @@ class FileStore:
             path.stat()
         return _publish(uri, if_absent, lambda part: shutil.copyfile(path, part))
 
-    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None = None, sparse: bool = False) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None = None) -> RangedReader:
         """Open a file in place. A change of size or time of writing is found at each block."""
         with reading(uri):
             file = _LocalFile(uri)

@@ -35,6 +35,7 @@ from recast.errors import RecastError, StorageUnavailable
 from recast.fanout import segments_per_worker
 from recast.layout import RunLayout, canonical_json, sha256_hex
 from recast.manifest import OutputRecord
+from recast.modelstore import CACHE_VARIABLE, default_cache
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult
 from recast.stopping import signals_held_back
@@ -258,7 +259,10 @@ class LocalRun:
         environment = dict(os.environ) | {
             "RECAST_STAGE": job.model_dump_json(by_alias=True),
             "RECAST_TERMINATION_LOG": str(message),
+            # A stage that is killed cannot remove its own.
+            "TMPDIR": str(folder),
         }
+        environment.setdefault(CACHE_VARIABLE, str(default_cache()))
         if index is not None:
             environment["JOB_COMPLETION_INDEX"] = str(index)
         with signals_held_back():

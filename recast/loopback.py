@@ -6,29 +6,19 @@ A URL holds a random word, so that no other user of the machine can guess it.
 
 import re
 import secrets
-import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self
 
 from recast import log
 from recast.errors import RecastError
 from recast.ranged import RangedReader, Wrap
 from recast.storage import Storage
 
-PIECE_BYTES = 64 << 10
-SEND_BYTES = 64 << 10
-"""What FFmpeg has not asked for when it seeks was fetched for nothing: little is on its way."""
-
-
-class OpenOptions(TypedDict, total=False):
-    """How an object is read."""
-
-    wrap: Wrap | None
-    sparse: bool
+PIECE_BYTES = 1 << 20
 
 
 class _Served:
@@ -72,10 +62,10 @@ class LoopbackServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
-    def url(self, uri: str, *, etag: str | None = None, suffix: str = "", **options: Unpack[OpenOptions]) -> str:
-        """Give the URL of an object, at the version `etag` where given; `options` are `Storage.open`'s."""
+    def url(self, uri: str, *, etag: str | None = None, suffix: str = "", wrap: Wrap | None = None) -> str:
+        """Give the URL of an object, at the version `etag` where given; `wrap` looks at what is fetched."""
         path = f"/{self._word}/{len(self._objects)}{suffix}"
-        self._objects[path] = _Served(lambda: self._storage.open(uri, etag=etag, **options))
+        self._objects[path] = _Served(lambda: self._storage.open(uri, etag=etag, wrap=wrap))
         return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
 
     def __enter__(self) -> Self:
@@ -120,7 +110,6 @@ class LoopbackServer:
             _send_headers(request, span, size)
             if not body:
                 return
-            request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
             first, end = span or (0, size)
             while first < end and (piece := known.read(first, min(end - first, PIECE_BYTES))):
                 request.wfile.write(piece)

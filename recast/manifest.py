@@ -16,16 +16,11 @@ FieldOrder = Literal["progressive", "tff", "bff"]
 
 
 class SourceObject(Model):
-    """The source, pinned: every later read asks for this very ETag.
-
-    Attributes:
-        indexed: whether the container says where each packet is, so that one track is read without the others.
-    """
+    """The source, pinned: every later read asks for this very ETag."""
 
     uri: str
     etag: str
     size: int
-    indexed: bool = False
 
 
 class SourceSums(Model):

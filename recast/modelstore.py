@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -211,6 +212,11 @@ def cached(storage: Storage, store: str, name: str, sha256: str, folder: Path) -
             raise BadConfig(f"{name}: {error}", reason=names.MISSING_MODEL) from error
     log.info("model downloaded", model=name, bytes=path.stat().st_size)
     return path
+
+
+def default_cache() -> Path:
+    """Where a worker keeps models if nothing else is named."""
+    return Path(tempfile.gettempdir(), "recast-models")
 
 
 def cache_folder(otherwise: Path) -> Path:

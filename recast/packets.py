@@ -40,7 +40,7 @@ def read_chunk(storage: Storage, layout: RunLayout, plan: Plan, number: int) -> 
     """A chunk of the plan, as split wrote it."""
     if plan.chunk is not None:
         return plan.chunk
-    return Chunk.model_validate_json(storage.get(layout.chunk(plan.first_chunk + number)))
+    return Chunk.model_validate_json(storage.get(layout.chunk(plan.first_chunk + number), promised=True))
 
 
 def read_segments(storage: Storage, layout: RunLayout, plan: Plan, number: int) -> tuple[PlannedSegment, ...]:

@@ -1,7 +1,7 @@
 """A seekable binary file over anything that gives a range of bytes, with flat memory.
 
-Blocks are fetched whole, by background threads, and the latest few are kept. A block whose predecessors
-are at hand is taken as part of a stream, so the next blocks are fetched ahead: this holds for a plain
+Blocks are fetched whole, by background threads, and the latest few are kept. A block whose predecessor is
+at hand is taken as part of a stream, so the next blocks are fetched ahead: this holds for a plain
 sequential read and also for a demuxer that follows several tracks far apart in a badly interleaved file.
 """
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 4 << 20
 BLOCKS_KEPT = 8
 BLOCKS_AHEAD = 2
-
-SPARSE_BYTES = 512 << 10
-"""Bytes of a block where a reader jumps."""
-SPARSE_RUN = 3
-"""A reader that jumps, and buffers a little, takes two blocks now and then."""
 
 Fetch = Callable[[int, int], bytes]
 """`fetch(offset, length)` gives exactly `length` bytes, or raises a RecastError."""
@@ -56,7 +51,6 @@ class RangedReader(io.RawIOBase):
         block_bytes: int = BLOCK_BYTES,
         kept: int = BLOCKS_KEPT,
         ahead: int = BLOCKS_AHEAD,
-        run: int = 1,
     ) -> None:
         """Fetch nothing yet.
 
@@ -68,7 +62,6 @@ class RangedReader(io.RawIOBase):
             block_bytes: bytes of each fetch.
             kept: blocks in memory.
             ahead: blocks fetched before they are asked for.
-            run: blocks before one that make it part of a stream.
         """
         super().__init__()
         self.name = name
@@ -78,7 +71,6 @@ class RangedReader(io.RawIOBase):
         self._block_bytes = block_bytes
         self._kept = kept
         self._ahead = ahead
-        self._run = run
         self._position = 0
         self._fetched = 0
         self._lock = threading.Lock()
@@ -143,7 +135,7 @@ class RangedReader(io.RawIOBase):
 
     def _block(self, index: int) -> bytes:
         wanted = self._start(index)
-        if all(index - back in self._blocks for back in range(1, self._run + 1)):
+        if index - 1 in self._blocks:
             for following in range(index + 1, index + 1 + self._ahead):
                 if following * self._block_bytes < self.size:
                     self._start(following)

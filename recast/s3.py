@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from recast.backoff import pause_seconds
 from recast.errors import Bug, Corrupt, NotFound, RecastError, StorageUnavailable, Transient
 from recast.files import reading
-from recast.ranged import BLOCK_BYTES, SPARSE_BYTES, SPARSE_RUN, RangedReader, Wrap
+from recast.ranged import RangedReader, Wrap
 from recast.s3client import make_client
 from recast.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
 from recast.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, written_sha256
@@ -53,7 +53,7 @@ DELETED_AT_ONCE = 1_000
 STOP_SECONDS = 3.0
 LEAST_BYTES_A_SECOND = 32 << 10
 """A body that comes more slowly is no better than none."""
-RANGE_NOT_SATISFIABLE = 416
+NOT_FOUND, RANGE_NOT_SATISFIABLE = 404, 416
 
 T = TypeVar("T")
 
@@ -151,7 +151,7 @@ class S3Store:
             written = self._write(uri, facts[WRITE_ID], if_absent, write)
             return written and (not if_absent or self._stands(uri, facts[WRITE_ID]))
 
-    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None, sparse: bool) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None) -> RangedReader:
         """Open an object for reading at random, pinned to one version."""
         info = self.head(uri)
         if etag is not None and etag != info.etag:
@@ -162,8 +162,7 @@ class S3Store:
             return self._read(uri, lambda: self._range(uri, bucket, key, info, offset, length))
 
         fetch_ = fetch if wrap is None else wrap(fetch)
-        block, run = (SPARSE_BYTES, SPARSE_RUN) if sparse else (BLOCK_BYTES, 1)
-        return RangedReader(fetch_, name=uri, size=info.size, etag=info.etag, block_bytes=block, run=run)
+        return RangedReader(fetch_, name=uri, size=info.size, etag=info.etag)
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
         """Give the objects under a prefix, a page at a time."""
@@ -252,7 +251,7 @@ class S3Store:
         try:
             answer = self._client.get_object(Bucket=bucket, Key=key, Range=wanted, IfMatch=etag)
         except ClientError as error:
-            if answer_code(error) in ALREADY_THERE or answer_status(error) == RANGE_NOT_SATISFIABLE:
+            if answer_code(error) in ALREADY_THERE or answer_status(error) in (NOT_FOUND, RANGE_NOT_SATISFIABLE):
                 raise self._other_version(uri, etag) from error
             raise
         # Not every store honours If-Match.
@@ -262,9 +261,9 @@ class S3Store:
         return answer
 
     def _other_version(self, uri: str, etag: str) -> RecastError:
-        """The error for an answer about another version: a look at the object tells a change from a slip."""
+        """The error for an answer about another version, or none: a look at the object tells a change from a slip."""
         if self.head(uri).etag == etag:
-            return BodyBroken(f"{uri}: answered with another version than is there; try again")
+            return BodyBroken(f"{uri}: answered with another version than is there, or none; try again")
         return changed(uri)
 
     def _pieces(self, uri: str, answer: "GetObjectOutputTypeDef", length: int) -> Iterator[bytes]:

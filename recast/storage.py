@@ -7,8 +7,11 @@ sha256 they were written with, and an object overwritten under a reader is notic
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from recast.errors import BadConfig, Corrupt, NotFound
 from recast.files import FileStore, replacing
@@ -20,6 +23,10 @@ from recast.stored import ContentHash, ObjectInfo, StorageSettings, Store
 __all__ = ["ObjectInfo", "RangedReader", "Storage", "StorageSettings"]
 
 DOWNLOAD_ATTEMPTS = 3
+SECOND_LOOK_SECONDS = 1.0
+"""Not every store shows at once what was just written."""
+
+T = TypeVar("T")
 
 
 class Storage:
@@ -68,19 +75,20 @@ class Storage:
             return False
         return True
 
-    def get(self, uri: str, *, most: int | None = None) -> bytes:
+    def get(self, uri: str, *, most: int | None = None, promised: bool = False) -> bytes:
         """Read a whole object into memory, checked against its length and its sha256, or else its ETag.
 
         Args:
             uri: the object.
             most: bytes that it may have.
+            promised: whether it was written before: then only a second look shows that it is not there.
 
         Raises:
             NotFound: there is no such object.
             BadInput: it has more than `most` bytes.
             Corrupt: its bytes are not those that were written, on further readings too.
         """
-        return self._store(uri).get(uri, most=most)
+        return _looked_for(promised, lambda: self._store(uri).get(uri, most=most))
 
     def put(self, uri: str, data: bytes, *, if_absent: bool = False, metadata: Mapping[str, str] | None = None) -> bool:
         """Write an object in one request; its sha256 goes with it.
@@ -127,7 +135,8 @@ class Storage:
         Args:
             uri: the object.
             path: the file; one that exists is replaced.
-            sha256: what its content must hash to, in hex; the sha256 it was written with if None.
+            sha256: what its content must hash to, in hex; the sha256 it was written with if None. An object whose
+                hash is known was there: only a second look shows that it is gone.
 
         Raises:
             NotFound: there is no such object.
@@ -137,7 +146,7 @@ class Storage:
         for _ in range(DOWNLOAD_ATTEMPTS):
             with replacing(path) as part:
                 with part.open("w+b") as sink:
-                    written = self._store(uri).copy(uri, sink)
+                    written = _looked_for(sha256 is not None, partial(self._store(uri).copy, uri, sink))
                     sink.seek(0)
                     actual = hashlib.file_digest(sink, "sha256").hexdigest()
                 expected = sha256 or written
@@ -146,22 +155,19 @@ class Storage:
                     return
         raise Corrupt(f"{uri}: sha256 is {actual}, expected {expected}; write it again")
 
-    def open(
-        self, uri: str, *, etag: str | None = None, wrap: Wrap | None = None, sparse: bool = False
-    ) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None = None, wrap: Wrap | None = None) -> RangedReader:
         """Open an object as a seekable binary file with flat memory; `recast.sums` can check its content.
 
         Args:
             uri: the object.
             etag: the version it must be; the present one if None.
             wrap: looks at what is fetched; nothing is fetched of local files.
-            sparse: fetch small blocks, and ahead only once several follow each other: for a reader that jumps.
 
         Raises:
             NotFound: there is no such object.
             BadInput: it is of another version; later reads raise this too, once it is overwritten.
         """
-        return self._store(uri).open(uri, etag=etag, wrap=wrap, sparse=sparse)
+        return self._store(uri).open(uri, etag=etag, wrap=wrap)
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
         """Give the objects whose URIs begin with `prefix_uri`, sorted, without their metadata."""
@@ -195,3 +201,13 @@ class Storage:
         if store is None:
             raise BadConfig(f"{uri}: not an address recast knows; write s3://bucket/key or file:///path")
         return store
+
+
+def _looked_for(promised: bool, read: Callable[[], T]) -> T:
+    """Read something; once more, a little later, where it was promised and is not there."""
+    if promised:
+        try:
+            return read()
+        except NotFound:
+            time.sleep(SECOND_LOOK_SECONDS)
+    return read()

@@ -87,7 +87,7 @@ class Store(Protocol):
     def upload(self, uri: str, path: Path, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object from a file."""
 
-    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None, sparse: bool) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None) -> RangedReader:
         """Open an object for reading at random."""
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:

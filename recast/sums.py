@@ -12,10 +12,10 @@ import zlib
 from collections.abc import Sequence
 
 from recast.errors import Corrupt
-from recast.ranged import SPARSE_BYTES, Fetch
+from recast.ranged import Fetch
 from recast.stored import ContentHash
 
-SUM_BYTES = SPARSE_BYTES
+SUM_BYTES = 512 << 10
 """Bytes of a block: ranges are read in multiples of it."""
 MOST_AHEAD = 5
 """Ranges that are kept until those before them have come: what is read ahead, and an index at the end."""

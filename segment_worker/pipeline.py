@@ -113,7 +113,7 @@ def make_part(
     line.start(lambda: _decode(decode(source), segment, facts, stats, line.into(decoded), name), decoded)
     from_decode = line.out_of(decoded, lambda fill: stats.taken("decoded", fill))
     from_swap = line.out_of(swapped, lambda fill: stats.taken("swapped", fill))
-    line.start(lambda: _swap(from_decode, facts, settings, engine, untouched, stats, line.into(swapped)), swapped)
+    line.start(lambda: _swap(from_decode, facts, settings, engine, untouched, stats, line.into(swapped), name), swapped)
     line.start(lambda: _encode(from_swap, writer, stats, moved), None)
     try:
         line.join()
@@ -185,11 +185,14 @@ def _swap(
     untouched: Collection[int],
     stats: SegmentStats,
     put: Callable[[Batch], None],
+    name: str,
 ) -> None:
     layout, turns = yuv_layout(facts, settings.pix_fmt), turns_of(facts)
     for batch in batches:
         started = time.monotonic()
-        frames = [to_pixel_format(_as_planned(frame, facts, settings), settings.pix_fmt, facts) for frame in batch]
+        frames = [
+            to_pixel_format(_as_planned(frame, facts, settings, name), settings.pix_fmt, facts) for frame in batch
+        ]
         wanted = [frame for frame in frames if frame.pts not in untouched]
         answers = engine.swap([picture_of(frame, layout, turns) for frame in wanted]) if wanted else []
         for frame, answer in zip(wanted, answers, strict=True):
@@ -200,12 +203,13 @@ def _swap(
         put(frames)
 
 
-def _as_planned(frame: VideoFrame, facts: VideoFacts, settings: EncodeSettings) -> VideoFrame:
+def _as_planned(frame: VideoFrame, facts: VideoFacts, settings: EncodeSettings, name: str) -> VideoFrame:
     """The frame, if its samples are laid out as split saw them; where they are converted anyway, any layout will do."""
     kept = SAME_SAMPLES.get(facts.pix_fmt, facts.pix_fmt) == settings.pix_fmt
     if kept and frame.format.name != facts.pix_fmt:
         raise BadInput(
-            f"the pictures change from {facts.pix_fmt} to {frame.format.name} on the way: cut the source there first",
+            f"{name}: the pictures change from {facts.pix_fmt} to {frame.format.name} on the way: "
+            "cut the source there first",
             reason=names.CORRUPT_SOURCE,
         )
     return frame

@@ -23,7 +23,7 @@ from recast.layout import JsonValue, part_digest
 from recast.manifest import BadRun, EncoderChoice, PartReport, Plan, Segment
 from recast.memory import bounded_memory
 from recast.mending import Mender
-from recast.modelstore import Role, cache_folder, cached
+from recast.modelstore import Role, cache_folder, cached, default_cache
 from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
@@ -112,7 +112,7 @@ class _Pod:
         self._spec = job.spec
         self._storage = make_storage(job.spec)
         self._layout = job.layout(run)
-        self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
+        self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan, promised=True))
         self._refuse_other_pixels()
         self._folder = folder
         self._chunks: dict[int, tuple[PlannedSegment, ...]] = {}
@@ -393,7 +393,7 @@ class _Pod:
 
     def _models(self) -> dict[Role, Path]:
         """The engine's models on this node, as the job began with them."""
-        folder = cache_folder(Path(tempfile.gettempdir(), "recast-models"))
+        folder = cache_folder(default_cache())
         store, models = self._spec.engine.models or "", cast(dict[Role, str], self.plan.inputs["models"])
         return {role: cached(self._storage, store, role, sha256, folder) for role, sha256 in models.items()}
 

@@ -31,10 +31,9 @@ from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
 from recast.storageconfig import make_storage
-from recast.sums import SUM_BYTES, BlockSums
+from recast.sums import BlockSums
 from recast.watchdog import Watchdog
 
-SPARSE_BYTES_A_SECOND = 2 * SUM_BYTES
 FINE = MOST_AT_ONE_TIME
 """Steps in a tick, where frames have the same time."""
 
@@ -85,7 +84,7 @@ class _Mux:
     def __init__(self, job: StageInput, storage: Storage, layout: RunLayout) -> None:
         self._spec, self._run = job.spec, job.run
         self._storage, self._layout = storage, layout
-        self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan))
+        self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan, promised=True))
         self._refuse_other_plan()
         self._pts = array("q")
         self._dog = Watchdog(job.spec.worker.stall_seconds, lambda: "mux")
@@ -171,16 +170,9 @@ class _Mux:
             # Opened only to make sure that it is still the file that was split.
             self._storage.open(source.uri, etag=source.etag).close()
             return source.uri.removeprefix("file://")
-        sums = SourceSums.model_validate_json(self._storage.get(self._layout.source_sums))
+        sums = SourceSums.model_validate_json(self._storage.get(self._layout.source_sums, promised=True))
         blocks = BlockSums(source.size, sums.crc32)
-        return server.url(
-            source.uri, etag=source.etag, wrap=lambda fetch: blocks.checked(fetch, source.uri), sparse=self._is_sparse()
-        )
-
-    def _is_sparse(self) -> bool:
-        """Whether reading the other tracks alone leaves out so much of the source that it is worth the requests."""
-        seconds = (self._pts[-1] - self._pts[0]) * self._plan.video.time_base
-        return self._plan.source.indexed and self._plan.source.size > seconds * SPARSE_BYTES_A_SECOND
+        return server.url(source.uri, etag=source.etag, wrap=lambda fetch: blocks.checked(fetch, source.uri))
 
     def _metadata(self) -> dict[str, str]:
         consent = self._spec.consent
@@ -225,7 +217,7 @@ class _Mux:
         """
         reports: list[PartReport] = []
         try:
-            encoder = EncoderChoice.model_validate_json(self._storage.get(self._layout.encoder))
+            encoder = EncoderChoice.model_validate_json(self._storage.get(self._layout.encoder, promised=True))
             for planned in self._segments():
                 segment = planned.segment
                 digest = part_digest(
@@ -233,7 +225,7 @@ class _Mux:
                     inputs=self._plan.inputs,
                     encoder=encoder.model_dump(mode="json"),
                 )
-                data = self._storage.get(self._layout.part_report(segment.index, digest))
+                data = self._storage.get(self._layout.part_report(segment.index, digest), promised=True)
                 reports.append(PartReport.model_validate_json(data))
                 self._pts.extend(segment.pts)
                 self._dog.moved()

@@ -52,7 +52,7 @@ class _Normalise:
         self._policy = job.spec.video.on_bad_frames
         self._stall_seconds = job.spec.worker.stall_seconds
         self._storage, self._layout = storage, layout
-        self._plan = Plan.model_validate_json(storage.get(layout.plan))
+        self._plan = Plan.model_validate_json(storage.get(layout.plan, promised=True))
 
     def objects(self) -> Iterator[tuple[int, list[Segment]]]:
         """Each object that is to be normalised, and its segments."""

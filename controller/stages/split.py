@@ -246,7 +246,6 @@ class _Split:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)
             self._seconds = self._segment_seconds(container)
-            indexed = "mp4" in container.format.name
             # The last that is done with this container, which would not know that its file was moved.
             if is_truncated(container, self._file.rewound(), self._info.size):
                 raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
@@ -265,7 +264,7 @@ class _Split:
             self._storage.put(self._layout.source_sums, _json(sums))
         plan = Plan(
             run=self._run,
-            source=SourceObject(uri=self._info.uri, etag=self._info.etag, size=self._info.size, indexed=indexed),
+            source=SourceObject(uri=self._info.uri, etag=self._info.etag, size=self._info.size),
             container=self._spec.output.container,
             video=facts,
             tracks=kept,

@@ -56,7 +56,7 @@ class _Open:
     frames: SegmentFrames = field(default_factory=SegmentFrames)
     preroll: int = 0
     damaged: list[int] = field(default_factory=list)
-    mends: bool = False
+    refuse: Callable[[PacketTime], FramesDamaged] | None = None
 
     def write(self, packet: Packet[VideoStream], time: PacketTime) -> None:
         stamp = self.frames.add(time)
@@ -64,10 +64,10 @@ class _Open:
             self.damaged.append(stamp)
         try:
             self.writer.write(packet, stamp)
-        except av.error.InvalidDataError:
+        except av.error.InvalidDataError as error:
             # Some packets are taken apart when they are written: AV1's.
-            if not self.mends:
-                raise
+            if self.refuse is not None:
+                raise self.refuse(time) from error
             self.damaged.append(stamp)
 
 
@@ -151,10 +151,7 @@ class _Splitting:
                     continue
                 time = self._timings.of(index, packet)
                 if packet.is_corrupt and time.pts is not None and not self._mends:
-                    seconds = float(time.pts * self._time_base)
-                    raise FramesDamaged(
-                        f"{self._name}: video packet {index}, at {seconds:.3f} s, is damaged: {MEND_OR_SAY}"
-                    )
+                    raise self._damage(time)
                 if self._cuts_at(packet, time):
                     closing, current = current, self._begin(current, time)
                 self._cutter.add(time)
@@ -171,6 +168,10 @@ class _Splitting:
         except av.error.FFmpegError as error:
             raise_if_exhausted(error)
             raise BadInput(f"{self._name}: cannot be cut: {error}", reason=names.CORRUPT_SOURCE) from error
+
+    def _damage(self, time: PacketTime) -> FramesDamaged:
+        place = "" if time.pts is None else f", at {float(time.pts * self._time_base):.3f} s,"
+        return FramesDamaged(f"{self._name}: video packet {time.index}{place} is damaged: {MEND_OR_SAY}")
 
     def _cuts_at(self, packet: Packet[VideoStream], time: PacketTime) -> bool:
         if not time.keyframe:
@@ -215,7 +216,7 @@ class _Splitting:
     def _open(self, lo: PacketTime | None) -> _Open:
         path = self._folder / f"{self._files:06d}.mkv"
         self._files += 1
-        return _Open(SegmentWriter(path, self._stream, self._name), lo, mends=self._mends)
+        return _Open(SegmentWriter(path, self._stream, self._name), lo, refuse=None if self._mends else self._damage)
 
     def _finish(self, done: _Open) -> SegmentFile:
         done.writer.close()

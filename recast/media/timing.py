@@ -237,12 +237,18 @@ def numbered_packets(container: InputContainer, name: str) -> Iterator[tuple[int
         BadInput: the file ends in the middle of something.
     """
     index = 0
+    packets = container.demux(source.video_stream(container, name))
     try:
-        for packet in container.demux(source.video_stream(container, name)):
-            if packet.size == 0:
-                continue
-            yield index, packet
-            index += 1
+        while True:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            if packet.size:
+                yield index, packet
+                index += 1
+    except IndexError:
+        # PyAV stumbles at the very end over a track that was not there when the file was opened.
+        return
     except source.READ_ERRORS as error:
         raise BadInput(f"{name}: damaged after video packet {index}: {error}", reason=names.CORRUPT_SOURCE) from error
 

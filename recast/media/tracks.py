@@ -66,6 +66,8 @@ def title_of(metadata: Mapping[str, str]) -> str | None:
 
 
 CANNOT_HOLD = "the container cannot hold it"
+UNKNOWN = "unknown"
+"""A codec without a name or a tag."""
 
 
 def _plan(stream: Any, output: Output, audio: Audio, has_chapters: bool) -> Track:
@@ -99,6 +101,8 @@ def _bitstream_filter(stream: Any, codec: str) -> str | None:
 
 
 def _holds(container: Container, kind: TrackKind, codec: str) -> bool:
+    if codec == UNKNOWN:
+        return False
     if kind == "audio":
         if container == "mkv":
             return codec not in NOT_IN_MKV
@@ -139,11 +143,11 @@ def _codec(stream: Any) -> str:
             return str(stream.codec_context.codec.canonical_name)
         return str(stream.codec.canonical_name)
     except (AttributeError, TypeError, ValueError, av.error.FFmpegError):
-        return str(stream.name or _tag(stream))
+        return str(getattr(stream, "name", None) or _tag(stream))
 
 
 def _tag(stream: Any) -> str:
     try:
         return str(stream.codec_tag)
     except (AttributeError, UnicodeDecodeError):
-        return "unknown"
+        return UNKNOWN

@@ -9,6 +9,7 @@ import yaml
 from controller.objects import PodSettings, make_job, segments_per_pod, stage_name
 from controller.observed import Resource
 from controller.poddefaults import PodDefaults
+from recast import exitcodes
 from recast import kubenames as kube
 from recast.spec import JobSpec
 from recast.stage import StageInput
@@ -49,6 +50,20 @@ def test_the_whole_job(sample: str, stage: str) -> None:
     assert given.run == (None if stage == kube.SPLIT else RUN)
     environment[0]["value"] = "..."
     assert made == expected
+
+
+@pytest.mark.parametrize("stage", [kube.SPLIT, kube.NORMALISE, kube.SWAP, kube.MUX])
+def test_permanent_errors_end_at_their_first_try_and_transient_ones_have_as_many_as_the_spec_says(stage: str) -> None:
+    made = of_sample("mesh", stage)["spec"]
+    actions = {
+        code: rule["action"]
+        for rule in reversed(made["podFailurePolicy"]["rules"])
+        for code in rule.get("onExitCodes", {}).get("values", ())
+    }
+    assert {actions[code] for code in exitcodes.NEVER_RETRIED} <= {"FailIndex", "FailJob"}
+    assert not exitcodes.RETRIED & set(actions), "left to the Job controller's own back-off"
+    limit = "backoffLimitPerIndex" if stage == kube.SWAP else "backoffLimit"
+    assert made[limit] == JobSpec.model_validate(spec()).segments.retries
 
 
 def test_what_the_administrator_adds_is_on_the_pods() -> None:

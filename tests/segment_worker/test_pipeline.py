@@ -318,6 +318,6 @@ def test_a_signal_while_it_runs_ends_all(line: Line, monkeypatch: pytest.MonkeyP
 def test_pictures_of_another_layout_than_planned_are_refused_unless_they_are_converted_anyway() -> None:
     frame: Any = SimpleNamespace(format=SimpleNamespace(name="yuv422p"))
     with pytest.raises(BadInput, match="yuv420p to yuv422p"):
-        pipeline._as_planned(frame, FACTS, SETTINGS)
+        pipeline._as_planned(frame, FACTS, SETTINGS, "segment 0")
     deep = FACTS.model_copy(update={"pix_fmt": "yuv422p12le"})
-    assert pipeline._as_planned(frame, deep, SETTINGS) is frame
+    assert pipeline._as_planned(frame, deep, SETTINGS, "segment 0") is frame

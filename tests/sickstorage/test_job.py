@@ -18,13 +18,13 @@ from recast.stage import StageInput, StageResult
 from recast.storage import Storage
 from tests import clips
 from tests.jobs import job, swap
-from tests.s3proxy import Answer, Forward, Hook, Request, S3Proxy
+from tests.s3proxy import Answer, Forward, Hook, Request, S3Proxy, refusal
 from tests.sickstorage.conftest import TIMEOUT_SECONDS
 from tests.sickstorage.faults import OF_ANY_REQUEST, OF_BODIES, always, bit_flip, first
 
 LOSSY = Video(preset="ultrafast")
 TRIES = 3
-OF_A_JOB = 20
+OF_A_JOB = 22
 """Requests of a job however many segments it has."""
 
 
@@ -164,5 +164,42 @@ def test_a_bit_of_the_source_that_is_flipped_once_is_noticed(
         with pytest.raises(Corrupt, match=r"in\.mp4"):
             mux(ready)
         proxy.hook = flip
+    mux(ready)
+    assert storage.get(f"{prefix}out.mp4") == right
+
+
+def forgetful() -> Hook:
+    """A store that does not show an object at the first request for it, though it is there."""
+    asked: set[str] = set()
+
+    def hook(request: Request, forward: Forward) -> Answer:
+        if request.operation != "GetObject" or request.key in asked:
+            return forward()
+        asked.add(request.key)
+        return refusal(404, "NoSuchKey")
+
+    return hook
+
+
+@pytest.mark.parametrize("stage", ["swap", "mux"])
+def test_what_was_promised_is_looked_for_twice(
+    proxy: S3Proxy,
+    s3: EmbeddedStore,
+    storage: Storage,
+    source: str,
+    right: bytes,
+    prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+) -> None:
+    monkeypatch.setattr("recast.storage.SECOND_LOOK_SECONDS", 0.01)
+    asked = through(proxy, s3, source, f"{prefix}out.mp4")
+    done = split(asked)
+    ready = asked.model_copy(update={"run": done.run, "segments_per_pod": done.segments})
+    if stage == "swap":
+        proxy.hook = forgetful()
+    swap(ready, 0, per_pod=done.segments or 1)
+    if stage == "mux":
+        proxy.hook = forgetful()
     mux(ready)
     assert storage.get(f"{prefix}out.mp4") == right

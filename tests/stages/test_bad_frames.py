@@ -209,3 +209,28 @@ def test_packets_that_a_transport_stream_lost_are_bad_frames_too(
     want = pictures(whole)
     assert 0 < len(numbers) <= 25
     assert [k for k in range(FRAMES) if got[k] != want[k] and k not in numbers] == []
+
+
+def test_a_packet_that_cannot_even_be_written_into_a_segment_is_bad(
+    s3: EmbeddedStore, storage: Storage, tmp_path: Path
+) -> None:
+    av1 = ("-c:v", "libsvtav1", "-preset", "12", "-g", "10", "-svtav1-params", "lp=1")
+    whole = damaged.source(tmp_path, *av1, seconds=1)
+    bad = harmed_in_place(whole, tmp_path / "bad.mkv", 15)
+    with pytest.raises(FramesDamaged, match=r"video packet 15, at 0\.600 s, "):
+        split(job(s3, bad, tmp_path / "fails.mkv"))
+    asked = job(s3, bad, tmp_path / "out.mkv", seconds=0.3, video=video("Repeat"))
+    run = run_job(asked).run
+    (found,) = record(storage, asked, run).bad_frames
+    assert (found.first, found.first + found.frames, found.shows) == (15, 20, 14)
+    assert len(pictures(tmp_path / "out.mkv")) == 25
+
+
+def harmed_in_place(whole: Path, path: Path, number: int) -> Path:
+    """A copy of a file in which a packet's bytes are others, where no muxer will write it."""
+    with av.open(str(whole)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = whole.read_bytes()
+    assert data.count(packets[number]) == 1
+    path.write_bytes(data.replace(packets[number], garbled(packets[number][:2]) + b"\xff" * (len(packets[number]) - 2)))
+    return path

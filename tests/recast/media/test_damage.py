@@ -29,7 +29,7 @@ def object_of(path: Path, folder: Path) -> tuple[Path, list[int]]:
     written = folder / "object.mkv"
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        writer = SegmentWriter(written, stream)
+        writer = SegmentWriter(written, stream, path.name)
         for number, packet in enumerate(packet for packet in container.demux(stream) if packet.size):
             writer.write(packet, number)
         writer.close()

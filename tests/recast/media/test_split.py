@@ -51,7 +51,7 @@ class FakeWriter:
 
     objects: dict[Path, list[Fake]] = {}
 
-    def __init__(self, path: Path, template: object) -> None:
+    def __init__(self, path: Path, template: object, name: str) -> None:
         self.path = path
         self.objects[path] = []
 
