@@ -189,7 +189,10 @@ def argo(known: ControlPlane) -> Iterator[ControlPlane]:
     known.api.create(CRDS, crd)
     wait_for(lambda: not known.kubectl("get", "workflows", check=False).returncode, "Workflows are known to kubectl")
     yield known
-    known.api.delete(f"{CRDS}/{crd['metadata']['name']}")
+    path = f"{CRDS}/{crd['metadata']['name']}"
+    known.api.delete(path)
+    # The module's tests may come back to this process later.
+    wait_for(lambda: known.kubectl("get", "crd", crd["metadata"]["name"], check=False).returncode, "the CRD is gone")
 
 
 @pytest.mark.parametrize(
