@@ -84,6 +84,7 @@ def play(
     folder: Path,
     *,
     bombs: Sequence[str] = tuple(BOMBS),
+    pointers: Sequence[str] = tuple(POINTERS),
     at_once: int = 2,
     say: Callable[[str], None] = print,
 ) -> Tally:
@@ -94,7 +95,7 @@ def play(
     canary_file.write_bytes(seeds["h264.ts"])
     tally = Tally(seed)
     with Canary(canary_file) as canary:
-        cases = list(_crafted(seeds, folder, canary, bombs)) + [damaged(seeds, seed, k) for k in range(count)]
+        cases = list(_crafted(seeds, folder, canary, bombs, pointers)) + [damaged(seeds, seed, k) for k in range(count)]
         paths = [_write(case, folder) for case in cases]
         for done, (number, ended) in enumerate(run_all(paths, folder / "cases", at_once=at_once), 1):
             if done % 100 == 0:
@@ -111,12 +112,14 @@ def play(
     return tally
 
 
-def _crafted(seeds: dict[str, bytes], folder: Path, canary: Canary, bombs: Sequence[str]) -> Iterator[Case]:
+def _crafted(
+    seeds: dict[str, bytes], folder: Path, canary: Canary, bombs: Sequence[str], pointers: Sequence[str]
+) -> Iterator[Case]:
     for number, name in enumerate(bombs):
         yield Case(-1 - number, name, "bomb", False, BOMBS[name](seeds, folder))
-    for number, (name, pointer) in enumerate(POINTERS.items()):
+    for number, name in enumerate(pointers):
         suffix = SUFFIXES.get(name.split("_")[0], ".mp4")
-        yield Case(-1001 - number, f"{name}{suffix}", "pointer", False, pointer(canary.path, canary.url))
+        yield Case(-1001 - number, f"{name}{suffix}", "pointer", False, POINTERS[name](canary.path, canary.url))
 
 
 def _write(case: Case, folder: Path) -> Path:
