@@ -21,8 +21,8 @@ def one_proxy(s3: EmbeddedStore) -> Iterator[S3Proxy]:
 @pytest.fixture
 def proxy(one_proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Proxy]:
     """Give a proxy that forwards everything until a test says otherwise; pauses between tries are short."""
-    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.02)
-    monkeypatch.setattr(backoff, "MOST_SECONDS", 0.1)
+    for name, seconds in (("FIRST", 0.02), ("MOST", 0.1), ("FIRST_GAP", 0.005), ("MOST_GAP", 0.02)):
+        monkeypatch.setattr(backoff, f"{name}_SECONDS", seconds)
     one_proxy.forget()
     yield one_proxy
     one_proxy.hook = lambda _, forward: forward()
