@@ -27,8 +27,6 @@ DEMUXERS = (
 """FFmpeg's names of what recast reads: containers, and bare streams. Pictures are no videos."""
 SEGMENT_DEMUXERS = ("matroska", "nut", "mov")
 """Of those, what segments and parts are written in."""
-PARTS_LIST = "concat"
-"""The one list of files that is opened: recast's own, of a job's parts."""
 LOCAL, LOOPBACK, NONE = "file", "http,tcp", ""
 """Protocols for a path, for an address of `recast.loopback`, and for an open file, which needs none."""
 
@@ -37,12 +35,9 @@ def open_media(
     file: Any,
     *,
     demuxers: Iterable[str] = DEMUXERS,
-    format: str | None = None,
-    protocols: str | None = None,
     max_pixels: int = MOST_PIXELS,
     max_streams: int | None = None,
     hwaccel: HWAccel | None = None,
-    options: dict[str, str] | None = None,
     **settings: Any,
 ) -> InputContainer:
     """Open media for reading by PyAV.
@@ -50,12 +45,9 @@ def open_media(
     Args:
         file: a path, or a seekable binary file object.
         demuxers: those that may read it, and what is inside it.
-        format: the demuxer, where it is not to be found out.
-        protocols: how other files may be reached; where left out, what `file` itself needs.
         max_pixels: larger pictures are not decoded.
         max_streams: demuxers stop at so many; FFmpeg's 1,000 where left out.
         hwaccel: decodes in the processor's place.
-        options: more of the demuxer's.
         settings: of `av.open`.
 
     Raises:
@@ -63,18 +55,15 @@ def open_media(
         ValueError: it is too short to seek in.
     """
     is_path = isinstance(file, str | Path)
-    if protocols is None:
-        protocols = LOCAL if is_path else NONE
-    allowed = {"format_whitelist": ",".join(demuxers), "protocol_whitelist": protocols}
+    allowed = {"format_whitelist": ",".join(demuxers), "protocol_whitelist": LOCAL if is_path else NONE}
     if max_streams is not None:
         allowed["max_streams"] = str(max_streams)
     pixels = {"max_pixels": str(max_pixels)}
     container: InputContainer = av.open(
         str(file) if is_path else file,
         "r",
-        format=format,
         options=pixels,
-        container_options=allowed | (options or {}),
+        container_options=allowed,
         hwaccel=hwaccel,
         **settings,
     )

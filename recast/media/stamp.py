@@ -1,6 +1,6 @@
 """Exact times for concatenated parts: frame k in display order gets the source's k-th pts.
 
-    parts --concat demuxer--> packets (pts counts frames) --stamp--> packets (pts of the source) --> a MOV or MP4 file
+    parts, in order --> packets (pts counts frames) --stamp--> packets (pts of the source) --> a MOV or MP4 file
 
 Plain concat adds up the parts' own durations, which drifts; here the times come from the frame list alone.
 """
@@ -14,6 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import Corrupt
@@ -80,38 +82,20 @@ def stamp_parts(
     Raises:
         Corrupt: a part is not what its report says.
     """
-    listing = folder / "parts.ffconcat"
-    listing.write_text("ffconcat version 1.0\n" + "".join(f"file '{part.path}'\n" for part in parts))
     # Each holds what the other does not: ProRes and AV1.
     container = "mov" if codec == "prores" else "mp4"
     path = folder / f"video.{container}"
-    options = {"safe": "0", "auto_convert": "0"}
-    demuxers, protocols = (formats.PARTS_LIST, *formats.SEGMENT_DEMUXERS), formats.LOCAL
     digest, done = hashlib.sha256(), 0
+    clock, tick = decode_times(pts, reorder, fine), time_base / fine
     bring(0)
     try:
-        with (
-            formats.open_media(
-                listing, format=formats.PARTS_LIST, demuxers=demuxers, protocols=protocols, options=options
-            ) as source,
-            av.open(str(path), "w", format=container, container_options=_mov_options(time_base / fine)) as output,
-        ):
-            stream = source.streams.video[0]
-            track = output.add_stream_from_template(stream, opaque=True)
-            clock, tick = decode_times(pts, reorder, fine), time_base / fine
-            packets = (packet for packet in source.demux(stream) if packet.size)
+        with av.open(str(path), "w", format=container, container_options=_mov_options(tick)) as output:
+            with formats.open_media(parts[0].path, demuxers=formats.SEGMENT_DEMUXERS) as first:
+                track = output.add_stream_from_template(first.streams.video[0], opaque=True)
             for place, part in enumerate(parts):
                 bring(place)
-                part_digest, base = hashlib.sha256(), None
-                for number in range(part.frames):
-                    packet = next(packets, None)
-                    if packet is None or packet.pts is None:
-                        raise _mismatch(part, f"has {number} packets, not {part.frames}")
-                    # A part begins with the IDR of its first frame: all pts count from there.
-                    base = packet.pts if base is None else base
-                    rank = packet.pts - base
-                    if not 0 <= rank < part.frames:
-                        raise _mismatch(part, f"has a frame at {rank}")
+                part_digest = hashlib.sha256()
+                for packet, rank in _packets(part):
                     part_digest.update(packet)
                     digest.update(packet)
                     packet.stream, packet.time_base = track, tick
@@ -127,6 +111,28 @@ def stamp_parts(
         raise_if_exhausted(error, str(folder))
         raise Corrupt(f"the parts cannot be concatenated: {error}", reason=names.PART_MISMATCH) from error
     return StampedVideo(path, digest.hexdigest(), time_base.denominator * fine)
+
+
+def _packets(part: PartSource) -> Iterator[tuple[Packet[VideoStream], int]]:
+    """A part's packets in decode order, each with the place of its frame in display order.
+
+    Raises:
+        Corrupt: it has not one packet for each of its frames.
+    """
+    with formats.open_media(part.path, demuxers=formats.SEGMENT_DEMUXERS) as source:
+        number, base = 0, None
+        for packet in source.demux(source.streams.video[0]):
+            if not packet.size:
+                continue
+            # A part begins with the IDR of its first frame: all pts count from there.
+            base = packet.pts if base is None else base
+            rank = packet.pts - base if packet.pts is not None and base is not None else -1
+            if number == part.frames or not 0 <= rank < part.frames:
+                raise _mismatch(part, f"has a frame at {rank}")
+            number += 1
+            yield packet, rank
+        if number < part.frames:
+            raise _mismatch(part, f"has {number} packets, not {part.frames}")
 
 
 def decode_times(pts: Sequence[int], reorder: int, fine: int = 1) -> Iterator[int]:
