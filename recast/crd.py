@@ -10,15 +10,22 @@ from typing import Any
 import yaml
 
 from recast.kubenames import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
-from recast.spec import INNER_HOST, INNER_HOST_REFUSED, S3_PATTERN, TEXT_LENGTH, URI_LENGTH, URI_PATTERN, JobSpec
+from recast.spec import (
+    FRACTION,
+    INNER_HOST,
+    INNER_HOST_REFUSED,
+    S3_PATTERN,
+    TEXT_LENGTH,
+    URI_LENGTH,
+    URI_PATTERN,
+    JobSpec,
+)
 from recast.status import JobStatus
 
 Schema = dict[str, Any]
 
 MUTABLE = {"suspend", "ttlSecondsAfterFinished"}
 MUTABLE_SEGMENTS = {"maxParallelism"}
-FRACTION = r"^[0-9]{0,12}[.][0-9]{0,12}[1-9]$"
-"""A number as a string, not 0."""
 PRINTER_COLUMNS = (
     ("Phase", "string", ".status.phase", "How far the job is.", 0),
     ("Segments", "string", ".status.progress", "Segments done, of all.", 0),

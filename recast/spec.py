@@ -7,7 +7,7 @@ through these models, so a value that passes here is a value every stage can rel
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 UNSEEN = r"\x00-\x1f\x7f-\x9f\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}"
@@ -35,6 +35,9 @@ What a name leads to is looked at by `recast.s3`.
 INNER_HOST_REFUSED = "is a metadata service, the Kubernetes API or no plain address: give the S3's own"
 MOST_SPEC_BYTES = 100_000
 """Of a spec as JSON: its pods get it as one environment variable, of which Linux takes 128 KiB."""
+
+FRACTION = r"^[0-9]{0,12}[.][0-9]{0,12}[1-9]$"
+"""A number as a string, not 0: an int-or-string of a CRD takes no other fraction."""
 
 Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
 """`s3://bucket/key`; the local runner also passes `file:///absolute/path`."""
@@ -264,10 +267,15 @@ class Limits(Model):
     image_pixels: int = Field(64_000_000, ge=1, le=1 << 28, description="Of a face image: width times height.")
 
 
+def _fraction(value: object) -> object:
+    """A number with a fraction as the CRD takes it, as a string."""
+    return float(value) if isinstance(value, str) and re.fullmatch(FRACTION, value) else value
+
+
 class Segments(Model):
     """How the work is cut and fanned out."""
 
-    target_seconds: Annotated[float, Field(gt=0, le=3600)] | Literal["Auto"] = Field(
+    target_seconds: Annotated[float, Field(gt=0, le=3600), BeforeValidator(_fraction)] | Literal["Auto"] = Field(
         60.0,
         description="Cut at the first keyframe after this long. Auto: by the source's length, maxParallelism and what "
         'a worker\'s start costs. A fraction of a second is written as a string: "0.5".',
