@@ -25,6 +25,7 @@ from recast.exhausted import raise_if_exhausted, raise_if_short_of_memory
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
 from recast.media.segments import MILLISECOND
 from segment_worker import nvenc
+from segment_worker.scheduling import share_processor
 
 SOFTWARE = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "prores": "prores_ks"}
 DEFAULT_PRESET = {"libx264": "medium", "libx265": "medium", "libsvtav1": "8"}
@@ -92,6 +93,7 @@ def probe(name: str, settings: EncodeSettings, facts: VideoFacts) -> EncoderChoi
                 plane.update(bytes(plane.buffer_size))
             picture.pts = 0
             stream.encode(picture)
+            share_processor()
             stream.encode(None)
             extradata = stream.codec_context.extradata or b""
     except (av.error.FFmpegError, ValueError) as error:
@@ -203,6 +205,8 @@ class PartWriter:
                 f"encoder {self._stream.codec_context.name} does not open again: mostly for want of memory: {error}",
                 reason=names.EXHAUSTED,
             ) from error
+        if self._frames == 1:
+            share_processor()
         self._mux(packets)
 
     def close(self) -> None:
