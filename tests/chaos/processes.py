@@ -11,6 +11,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -72,14 +73,18 @@ class Fork:
 
     def __init__(self, stage: str, environment: Mapping[str, str], log: Path) -> None:
         self._process = _WARM.Process(target=_run, args=(type(self).first, MODULES[stage], dict(environment), str(log)))
-        self._process.start()
+        with _ASKING:
+            self._process.start()
         self.pid = self._process.pid or 0
 
     def code(self) -> int | None:
         """As `Running` says."""
-        return self._process.exitcode
+        with _ASKING:
+            return self._process.exitcode
 
 
+_ASKING = threading.Lock()
+"""multiprocessing asks after all its children wherever one is started; of two who ask at once one is told 255."""
 _WARM = multiprocessing.get_context("forkserver")
 _WARM.set_forkserver_preload(["tests.chaos.warm"])
 
