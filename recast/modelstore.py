@@ -219,9 +219,9 @@ def default_cache() -> Path:
     return Path(tempfile.gettempdir(), "recast-models")
 
 
-def cache_folder(otherwise: Path) -> Path:
-    """Where this node keeps models: what RECAST_MODEL_CACHE names, else `otherwise`."""
-    folder = Path(os.environ.get(CACHE_VARIABLE) or otherwise)
+def cache_folder() -> Path:
+    """Where this node keeps models: what RECAST_MODEL_CACHE names, else `default_cache`."""
+    folder = Path(os.environ.get(CACHE_VARIABLE) or default_cache())
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -105,7 +104,7 @@ def _files(storage: Storage, pair: FacePair, limits: Limits) -> PairFiles:
 
 def _models(storage: Storage, request: Request) -> dict[Role, Path]:
     store, files = request.engine.models or "", files_of(storage, request.engine)
-    folder = cache_folder(Path(tempfile.gettempdir(), "recast-models"))
+    folder = cache_folder()
     return {role: cached(storage, store, file.name, file.sha256, folder) for role, file in files.items()}
 
 

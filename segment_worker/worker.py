@@ -23,7 +23,7 @@ from recast.layout import JsonValue, part_digest
 from recast.manifest import BadRun, EncoderChoice, PartReport, Plan, Segment
 from recast.memory import bounded_memory
 from recast.mending import Mender
-from recast.modelstore import Role, cache_folder, cached, default_cache
+from recast.modelstore import Role, cache_folder, cached
 from recast.packets import PlannedSegment, read_segments
 from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
@@ -393,7 +393,7 @@ class _Pod:
 
     def _models(self) -> dict[Role, Path]:
         """The engine's models on this node, as the job began with them."""
-        folder = cache_folder(default_cache())
+        folder = cache_folder()
         store, models = self._spec.engine.models or "", cast(dict[Role, str], self.plan.inputs["models"])
         return {role: cached(self._storage, store, role, sha256, folder) for role, sha256 in models.items()}
 
