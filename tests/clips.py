@@ -12,6 +12,7 @@ processes and sessions, and never holds half a file or one of an older recipe.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -110,7 +111,9 @@ def build(name: str, folder: Path | None = None) -> Path:
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as scratch:
         out = Path(scratch) / f"clip{each.suffix}"
         each.builder(out)
-        os.replace(out, path)
+        # Another process that made it at the same time may be using its own already.
+        with contextlib.suppress(FileExistsError):
+            os.link(out, path)
     return path
 
 
