@@ -32,7 +32,7 @@ from recast import exitcodes, names
 from recast.children import spawn
 from recast.embedded import EmbeddedStore
 from recast.errors import RecastError, StorageUnavailable
-from recast.fanout import segments_per_worker
+from recast.fanout import segments_per_process
 from recast.layout import RunLayout, canonical_json, sha256_hex
 from recast.manifest import OutputRecord
 from recast.modelstore import CACHE_VARIABLE, default_cache
@@ -189,7 +189,7 @@ class LocalRun:
         )
 
     def _swap(self, folder: Path, run: str, frames: int, segments: int) -> None:
-        per_worker = segments_per_worker(segments, self._workers)
+        per_worker = segments_per_process(segments, self._workers)
         waiting = list(reversed(range(math.ceil(segments / per_worker))))
         tries: dict[int, int] = {}
         later: dict[int, float] = {}

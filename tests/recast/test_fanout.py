@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fanout import LENGTHS, Profile, mean
-from recast.fanout import MOST_SECONDS, START_SECONDS, UNKNOWN_SECONDS, segment_seconds, segments_per_worker
+from recast.fanout import (
+    MOST_PER_WORKER,
+    MOST_SECONDS,
+    START_SECONDS,
+    UNKNOWN_SECONDS,
+    segment_seconds,
+    segments_per_process,
+    segments_per_worker,
+)
 
 
 @given(st.integers(0, 100_000), st.integers(1, 64))
@@ -24,6 +32,21 @@ def test_workers_get_between_1_and_32_segments_and_each_some_turns(segments: int
 )
 def test_segments_per_worker(segments: int, workers: int, each: int) -> None:
     assert segments_per_worker(segments, workers) == each
+
+
+@pytest.mark.parametrize(
+    ("segments", "workers", "each"), [(0, 2, 1), (1, 2, 1), (6, 2, 3), (7, 2, 4), (64, 2, 32), (66, 2, 17), (3, 8, 1)]
+)
+def test_segments_per_process_of_one_machine(segments: int, workers: int, each: int) -> None:
+    assert segments_per_process(segments, workers) == each
+
+
+@given(st.integers(0, 100_000), st.integers(1, 64))
+def test_on_one_machine_no_worker_starts_more_often_than_it_must(segments: int, workers: int) -> None:
+    each = segments_per_process(segments, workers)
+    starts = math.ceil(segments / each)
+    assert 1 <= each <= MOST_PER_WORKER
+    assert starts <= workers * max(1, math.ceil(segments / (workers * MOST_PER_WORKER)))
 
 
 def auto(duration: float | None, workers: int, engine: str = "Mesh") -> float:

@@ -89,7 +89,7 @@ def played(monkeypatch: pytest.MonkeyPatch, codes: dict[int, list[int]], retries
     monkeypatch.setattr(local.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(local.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     run = LocalRun(spec(segments={"retries": retries}), workers=1, log=Path("log"), progress=lambda _: None)
-    monkeypatch.setattr(local, "segments_per_worker", lambda *_: 1)
+    monkeypatch.setattr(local, "segments_per_process", lambda *_: 1)
     try:
         run._swap(Path(), "run", 30, 3)
     finally:
