@@ -51,8 +51,8 @@ SOCKET_SETTLED_SECONDS = 60.0
 # disk is the limit, and an object is spread over as many as it needs.
 VOLUME_MIB = 1024
 VOLUMES = 100_000
-# Go's heap may double between collections; this makes it collect sooner.
-MEMORY_LIMIT = "384MiB"
+# Go's heap may double between collections; this makes it collect sooner. With less, uploads wait for its collector.
+MEMORY_LIMIT = "512MiB"
 
 
 class EmbeddedStore:

@@ -42,7 +42,7 @@ WRITE_ID = "write-id"
 """Metadata key: random, of one call. It tells our own write from another's when the answer was lost."""
 
 MIB = 1 << 20
-PART_BYTES = 16 * MIB
+PART_BYTES = 8 * MIB
 MOST_PARTS = 10_000
 PART_MEMORY_BYTES = 256 * MIB
 PARTS_AT_ONCE = 4
@@ -128,7 +128,7 @@ class S3Store:
     def put(self, uri: str, data: bytes, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object in one request."""
         bucket, key = s3_address(uri)
-        facts = _facts(metadata, hashlib.sha256(data).hexdigest())
+        facts = _facts(metadata, metadata.get(SHA256) or hashlib.sha256(data).hexdigest())
         condition = _condition(if_absent)
 
         def write() -> None:
@@ -143,7 +143,7 @@ class S3Store:
         if before.st_size <= PART_BYTES:
             return self.put(uri, path.read_bytes(), if_absent=if_absent, metadata=metadata)
         with path.open("rb") as file:
-            facts = _facts(metadata, hashlib.file_digest(file, "sha256").hexdigest())
+            facts = _facts(metadata, metadata.get(SHA256) or hashlib.file_digest(file, "sha256").hexdigest())
 
             def write() -> None:
                 self._send_parts(uri, file.fileno(), before, facts, _condition(if_absent))

@@ -117,7 +117,8 @@ class Storage:
             uri: where to.
             path: the file, which must not change meanwhile.
             if_absent: write only if nothing is there. Of several at once, one wins.
-            metadata: more user metadata, ASCII; local files keep none.
+            metadata: more user metadata, ASCII; local files keep none. Its `sha256` is what later readers hold the
+                content against: give it where it is known, else it is computed.
 
         Returns:
             As `put`.

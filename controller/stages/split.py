@@ -373,11 +373,11 @@ class _Split:
         if self._pending and self._frames - self._pending[0].first >= CHUNK_FRAMES:
             self._write_chunk()
         self._wait_for_upload()
-        self._upload = uploads.submit(self._send, self._layout.segment(number), file.path)
+        self._upload = uploads.submit(self._send, self._layout.segment(number), file.path, sha256)
         log.info("segment cut", segment=self._segments - 1, frames=self._frames, bytes=data)
 
-    def _send(self, uri: str, path: Path) -> bool:
-        done = self._storage.upload(uri, path)
+    def _send(self, uri: str, path: Path, sha256: str) -> bool:
+        done = self._storage.upload(uri, path, metadata={"sha256": sha256})
         path.unlink()
         return done
 
