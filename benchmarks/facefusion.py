@@ -11,9 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+from benchmarks.peers import cv2_loop
 
 Array = npt.NDArray[Any]
 
@@ -91,26 +92,21 @@ def facefusion_loop(
     core.get_static_model_initializer = lambda _: np.eye(512, dtype=np.float32)
 
     def loop() -> int:
-        reader = cv2.VideoCapture(str(clip))
-        size = int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        writer = cv2.VideoWriter(str(folder / "facefusion.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25, size)
-        done, swapper.asked = 0, 0
-        source: Array | None = None
-        while True:
-            there, image = reader.read()
-            if not there:
-                break
-            source = image if source is None else source
+        swapper.asked = 0
+        source: list[Array] = []
+
+        def changed(image: Array) -> Array:
+            source[:] = source or [image]
             asked = {
-                "reference_vision_frame": source,
-                "source_vision_frames": [source],
+                "reference_vision_frame": source[0],
+                "source_vision_frames": source,
                 "target_vision_frames": [image],
                 "temp_vision_frame": image.copy(),
                 "temp_vision_mask": None,
             }
-            writer.write(np.ascontiguousarray(core.process_frame(asked)[0]))
-            done += 1
-        writer.release()
+            return np.ascontiguousarray(core.process_frame(asked)[0])
+
+        done = cv2_loop(clip, folder / "facefusion.mp4", changed)
         face_store.clear_faces()
         assert swapper.asked == faces * done
         return done

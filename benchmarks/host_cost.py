@@ -4,7 +4,8 @@ The models' sessions answer at once with what was worked out before: one face, o
 left is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region back into the
 frame; for InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer; for FaceFusion, where a checkout of
 it is given, its own `process_frame` in the same loop. All take turns in one process on one core; the least of the
-rounds counts.
+rounds counts. Both ratios are given: of the whole loops, and of what is left of them without the codecs, which are
+FFmpeg's on all sides: its decoder for recast, cv2's reader and writer for the others.
 
     taskset -c 0 python -m benchmarks.host_cost [--frames 50] [--size 1080 2160] [--facefusion CHECKOUT]
 """
@@ -25,6 +26,7 @@ import numpy.typing as npt
 
 from benchmarks.clips import make_real
 from benchmarks.facefusion import facefusion_loop
+from benchmarks.peers import cv2_loop
 from recast.manifest import VideoFacts
 from recast.media.source import open_source, read_only, video_facts, video_stream
 from segment_worker.engines.base import Pair
@@ -45,8 +47,8 @@ Faces = Sequence[tuple[float, float, float]]
 ONE: Faces = ((1000.0, 300.0, 540.0),)
 FOUR: Faces = ((60.0, 200.0, 216.0), (380.0, 150.0, 270.0), (760.0, 250.0, 360.0), (1300.0, 300.0, 432.0))
 HEAD = (
-    "| height | faces | recast, ms a frame | of that decoding | InsightFace's loop | times (target: 10) | FaceFusion "
-    "| times |\n|---|---|---|---|---|---|---|---|"
+    "| height | faces | recast, ms a frame | of that decoding | cv2's reader and writer | InsightFace's loop | times "
+    "| times beside codecs | FaceFusion | times | times beside codecs |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
 EMBEDDING = np.linspace(-1, 1, 512, dtype=np.float32)
 SWAPPED = np.random.default_rng(1).uniform(0, 1, (1, 3, 128, 128)).astype(np.float32)
@@ -139,6 +141,11 @@ def recast_loop(clip: Path, faces: Faces) -> Callable[[], int]:
     return loop
 
 
+def copy_loop(clip: Path, folder: Path) -> Callable[[], int]:
+    """cv2's reader and writer alone."""
+    return lambda: cv2_loop(clip, folder / "copy.mp4")
+
+
 def insightface_loop(clip: Path, folder: Path, faces: Faces) -> Callable[[], int]:
     """What its users write: read, get, swap each face, write."""
     from insightface.app.common import Face
@@ -155,26 +162,15 @@ def insightface_loop(clip: Path, folder: Path, faces: Faces) -> Callable[[], int
     )
     source = SimpleNamespace(normed_embedding=EMBEDDING / np.linalg.norm(EMBEDDING))
 
-    def loop() -> int:
-        reader = cv2.VideoCapture(str(clip))
-        size = int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        writer = cv2.VideoWriter(str(folder / "out.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25, size)
-        done = 0
-        while True:
-            there, image = reader.read()
-            if not there:
-                break
-            boxes, landmarks = find.detect(image)
-            for box, points in zip(boxes, landmarks, strict=True):
-                face = Face(bbox=box[:4], kps=points, det_score=box[4])
-                know.get(image, face)
-                image = put.get(image, face, source, paste_back=True)
-            writer.write(image)
-            done += 1
-        writer.release()
-        return done
+    def swapped(image: Array) -> Array:
+        boxes, landmarks = find.detect(image)
+        for box, points in zip(boxes, landmarks, strict=True):
+            face = Face(bbox=box[:4], kps=points, det_score=box[4])
+            know.get(image, face)
+            image = put.get(image, face, source, paste_back=True)
+        return image
 
-    return loop
+    return lambda: cv2_loop(clip, folder / "out.mp4", swapped)
 
 
 def _bare(kind: Any, session: FreeModel, **fields: Any) -> Any:
@@ -206,14 +202,16 @@ def main() -> None:
 
 def row(clip: Path, height: int, faces: Faces, facefusion: Path | None) -> str:
     """One line of the table."""
-    loops = [recast_loop(clip, faces), decode_loop(clip), insightface_loop(clip, clip.parent, faces)]
+    loops = [recast_loop(clip, faces), decode_loop(clip), copy_loop(clip, clip.parent)]
+    loops.append(insightface_loop(clip, clip.parent, faces))
     if facefusion is not None:
         loops.append(facefusion_loop(facefusion, clip, clip.parent, *free_answers(faces), faces=len(faces)))
-    ours, decoding, *others = least(loops)
-    cells = [f"{ours:.1f}", f"{decoding:.1f}"]
+    ours, decoding, copying, *others = least(loops)
+    cells = [f"{ours:.1f}", f"{decoding:.1f}", f"{copying:.1f}"]
     for other in others:
-        cells += [f"{other:.1f}", f"{other / ours:.1f}"]
-    return f"| {height} | {len(faces)} | {' | '.join(cells)} {'| ' * (6 - len(cells))}|"
+        beside = (other - copying) / (ours - decoding)
+        cells += [f"{other:.1f}", f"{other / ours:.1f}", f"{beside:.1f}"]
+    return f"| {height} | {len(faces)} | {' | '.join(cells)} {'| ' * (9 - len(cells))}|"
 
 
 def free_answers(faces: Faces) -> tuple[list[Array], Array]:

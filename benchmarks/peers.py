@@ -8,12 +8,17 @@ Each reads every frame as the BGR picture that a swapper wants, and writes it ag
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.clips import ffmpeg
+
+Array = npt.NDArray[Any]
 
 X264 = ("-c:v", "libx264", "-crf", "18", "-preset", "medium", "-g", "50", "-threads", "2")
 """The encoder's settings: those that `recast run` has by default."""
@@ -21,17 +26,29 @@ ENCODED = (*X264, "-pix_fmt", "yuv420p")
 SOUND = ("-map", "0:v", "-map", "1:a", "-c:a", "copy")
 
 
-def cv2_loop(source: Path, output: Path) -> None:
-    """OpenCV's reader and its MPEG-4 writer."""
+def cv2_loop(source: Path, output: Path, change: Callable[[Array], Array] = lambda image: image) -> int:
+    """OpenCV's reader and its MPEG-4 writer.
+
+    Args:
+        source: a video.
+        output: an MP4 file.
+        change: is given each picture, uint8 [height, width, 3] BGR, and gives the one that is written.
+
+    Returns:
+        How many frames there were.
+    """
     reader = cv2.VideoCapture(str(source))
     size = int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
     writer = cv2.VideoWriter(str(output), cv2.VideoWriter.fourcc(*"mp4v"), reader.get(cv2.CAP_PROP_FPS), size)
+    frames = 0
     while True:
         there, image = reader.read()
         if not there:
             break
-        writer.write(image)
+        writer.write(change(image))
+        frames += 1
     writer.release()
+    return frames
 
 
 def png_frames(source: Path, output: Path) -> None:
