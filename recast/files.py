@@ -36,7 +36,7 @@ class FileStore:
         with reading(uri):
             return _info(uri, local_path(uri).stat())
 
-    def content_hash(self, uri: str) -> None:
+    def content_hash(self, info: ObjectInfo) -> None:
         """Know nothing of it."""
 
     def get(self, uri: str, *, most: int | None) -> bytes:
@@ -46,11 +46,11 @@ class FileStore:
                 raise TooLarge(uri, reader.size, most)
             return reader.read() or b""
 
-    def copy(self, uri: str, sink: BinaryIO) -> str | None:
-        """Copy a file; it has no sha256 of its own."""
+    def copy(self, uri: str, sink: BinaryIO) -> Mapping[str, str]:
+        """Copy a file; it has no metadata."""
         with self.open(uri, etag=None) as reader:
             shutil.copyfileobj(reader, sink, LOCAL_BLOCK_BYTES)
-        return None
+        return {}
 
     def put(self, uri: str, data: bytes, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Publish bytes; metadata is dropped."""
@@ -62,7 +62,7 @@ class FileStore:
             path.stat()
         return _publish(uri, if_absent, lambda part: shutil.copyfile(path, part))
 
-    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None = None) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, size: int | None = None, wrap: Wrap | None = None) -> RangedReader:
         """Open a file in place. A change of size or time of writing is found at each block."""
         with reading(uri):
             file = _LocalFile(uri)
@@ -95,7 +95,7 @@ class FileStore:
                 if name.startswith(_hidden_prefix(target)) and name.endswith(HIDDEN_SUFFIX):
                     _remove_unlocked(target.with_name(name))
 
-    def delete_prefix(self, uri: str) -> None:
+    def delete_prefix(self, uri: str, *, but: str | None) -> None:
         """Refuse: local folders are the user's own, and hold nothing that recast put there to clear."""
         raise BadConfig(f"{uri}: recast does not delete local folders")
 

@@ -7,7 +7,8 @@
         segments/000012.mkv  the packets of a segment
     normalised/000012-<sha256>.mkv, 000009.json   slices made anew, and the slices of object 9, which commits them
         encoder.json         the first worker's probe encode: everybody else must match it
-        parts/000012-<digest>.mkv, .json   an encoded part, then its report, whose presence commits it
+        parts/000012-<digest>.mkv   an encoded part, its report in its metadata: its one write commits it
+        parts/000012-<digest>-bad.json   written before it, where frames of the source were bad
         output.json          what mux is about to publish
 
 No key is ever written with two meanings: `run` names the source and the cuts, `digest` everything that a
@@ -105,17 +106,12 @@ class RunLayout:
         return f"{self.prefix}/encoder.json"
 
     def part(self, index: int, digest: str) -> str:
-        """An encoded part."""
+        """An encoded part, with its report; its presence commits it."""
         return f"{self.prefix}/parts/{index:06d}-{digest}.mkv"
 
-    def part_report(self, index: int, digest: str) -> str:
-        """A part's report; its presence commits the part."""
-        return f"{self.prefix}/parts/{index:06d}-{digest}.json"
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """The folders, each with its slash: what is not in them is a few small objects."""
-        return tuple(f"{self.prefix}/{name}/" for name in ("plan", "segments", "normalised", "parts"))
+    def bad_frames(self, index: int, digest: str) -> str:
+        """The source's bad frames in a part that has some."""
+        return f"{self.prefix}/parts/{index:06d}-{digest}-bad.json"
 
     @property
     def output_record(self) -> str:

@@ -62,10 +62,18 @@ class LoopbackServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
-    def url(self, uri: str, *, etag: str | None = None, suffix: str = "", wrap: Wrap | None = None) -> str:
-        """Give the URL of an object, at the version `etag` where given; `wrap` looks at what is fetched."""
+    def url(
+        self,
+        uri: str,
+        *,
+        etag: str | None = None,
+        size: int | None = None,
+        suffix: str = "",
+        wrap: Wrap | None = None,
+    ) -> str:
+        """Give the URL of an object, at the version `etag` of `size` where given; `wrap` looks at what is fetched."""
         path = f"/{self._word}/{len(self._objects)}{suffix}"
-        self._objects[path] = _Served(lambda: self._storage.open(uri, etag=etag, wrap=wrap))
+        self._objects[path] = _Served(lambda: self._storage.open(uri, etag=etag, size=size, wrap=wrap))
         return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
 
     def __enter__(self) -> Self:

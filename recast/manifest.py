@@ -288,8 +288,14 @@ class EncoderChoice(Model):
     extradata_sha256: str
 
 
+class BadFrames(Model):
+    """The bad frames of the source in a part."""
+
+    runs: tuple[BadRun, ...]
+
+
 class PartReport(Model):
-    """A committed part.
+    """A committed part. It travels as metadata: no field is longer for a longer segment.
 
     Attributes:
         packets_sha256: over the payloads of the part's packets, in decode order.
@@ -297,7 +303,7 @@ class PartReport(Model):
         batch: faces that went through the models at once: as many as the job asks for, the model's graph takes and the
             device's memory holds.
         gpu_busy: share of the time in which the GPU was at work, 0..1 (NVML); None where it cannot be known.
-        bad_frames: of the source, where the job does not fail for them.
+        bad_runs: how many runs of bad frames of the source are in it, where the job does not fail for them.
         seconds: wall time by stage of the pipeline, of which `pipeline` is all of it.
         queue_fill: how full each queue of the pipeline was when something was taken, 0..1: a full one waits for what
             comes after it, an empty one for what comes before.
@@ -306,8 +312,6 @@ class PartReport(Model):
     segment: int
     digest: str
     frames: int
-    sha256: str
-    size: int
     packets_sha256: str
     extradata_sha256: str
     reorder: int
@@ -317,7 +321,7 @@ class PartReport(Model):
     gpu_busy: float | None = None
     faces_found: int = 0
     faces_swapped: int = 0
-    bad_frames: tuple[BadRun, ...] = ()
+    bad_runs: int = 0
     seconds: dict[str, float] = {}
     queue_fill: dict[str, float] = {}
     cpu_seconds: float = 0.0

@@ -28,7 +28,7 @@ from recast.files import reading
 from recast.ranged import RangedReader, Wrap
 from recast.s3client import make_client
 from recast.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
-from recast.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, written_sha256
+from recast.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, lowered
 from recast.stored import ContentHash, ObjectInfo, StorageSettings, TooLarge, changed, s3_address
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ WRITE_ID = "write-id"
 MIB = 1 << 20
 PART_BYTES = 8 * MIB
 MOST_PARTS = 10_000
+MOST_METADATA_BYTES = 2_000
+"""Of all keys and values; S3 takes 2 KB."""
 PART_MEMORY_BYTES = 256 * MIB
 PARTS_AT_ONCE = 4
 READ_ATTEMPTS = 4
@@ -76,16 +78,16 @@ class S3Store:
         bucket, key = s3_address(uri)
         with mapped(uri):
             answer = self._client.head_object(Bucket=bucket, Key=key)
-        return ObjectInfo(uri, answer["ContentLength"], answer["ETag"], _lowered(answer["Metadata"]))
+        metadata = lowered(answer["Metadata"])
+        return ObjectInfo(uri, answer["ContentLength"], answer["ETag"], metadata, hash_of(answer))
 
-    def content_hash(self, uri: str) -> ContentHash | None:
+    def content_hash(self, info: ObjectInfo) -> ContentHash | None:
         """Give the sha256 that recast wrote it with, or else what its ETag says."""
-        bucket, key = s3_address(uri)
-        with mapped(uri):
-            answer = self._client.head_object(Bucket=bucket, Key=key)
-            if not is_of_parts(answer):
-                return hash_of(answer)
-            return hash_of_parts(answer, self._client.head_object(Bucket=bucket, Key=key, PartNumber=1))
+        if info.content is not None or not is_of_parts(info.etag):
+            return info.content
+        bucket, key = s3_address(info.uri)
+        with mapped(info.uri):
+            return hash_of_parts(info.size, self._client.head_object(Bucket=bucket, Key=key, PartNumber=1))
 
     def get(self, uri: str, *, most: int | None) -> bytes:
         """Read an object whole and check it."""
@@ -102,12 +104,12 @@ class S3Store:
 
         return self._read(uri, read)
 
-    def copy(self, uri: str, sink: BinaryIO) -> str | None:
+    def copy(self, uri: str, sink: BinaryIO) -> Mapping[str, str]:
         """Write an object's content to a file, in one request, going on where an answer broke off."""
         bucket, key = s3_address(uri)
         first: GetObjectOutputTypeDef | None = None
 
-        def read() -> str | None:
+        def read() -> Mapping[str, str]:
             nonlocal first
             done = sink.tell()
             if first is None or not 0 < done < first["ContentLength"]:
@@ -121,14 +123,14 @@ class S3Store:
                 sink.seek(0)
                 sink.truncate()
                 raise
-            return written_sha256(first)
+            return lowered(first["Metadata"])
 
         return self._read(uri, read, progress=sink.tell)
 
     def put(self, uri: str, data: bytes, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object in one request."""
         bucket, key = s3_address(uri)
-        facts = _facts(metadata, metadata.get(SHA256) or hashlib.sha256(data).hexdigest())
+        facts = _facts(uri, metadata, metadata.get(SHA256) or hashlib.sha256(data).hexdigest())
         condition = _condition(if_absent)
 
         def write() -> None:
@@ -143,7 +145,7 @@ class S3Store:
         if before.st_size <= PART_BYTES:
             return self.put(uri, path.read_bytes(), if_absent=if_absent, metadata=metadata)
         with path.open("rb") as file:
-            facts = _facts(metadata, metadata.get(SHA256) or hashlib.file_digest(file, "sha256").hexdigest())
+            facts = _facts(uri, metadata, metadata.get(SHA256) or hashlib.file_digest(file, "sha256").hexdigest())
 
             def write() -> None:
                 self._send_parts(uri, file.fileno(), before, facts, _condition(if_absent))
@@ -151,18 +153,19 @@ class S3Store:
             written = self._write(uri, facts[WRITE_ID], if_absent, write)
             return written and (not if_absent or self._stands(uri, facts[WRITE_ID]))
 
-    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, size: int | None, wrap: Wrap | None) -> RangedReader:
         """Open an object for reading at random, pinned to one version."""
-        info = self.head(uri)
-        if etag is not None and etag != info.etag:
-            raise changed(uri)
-        bucket, key = s3_address(uri)
+        if etag is None or size is None:
+            info = self.head(uri)
+            if etag is not None and etag != info.etag:
+                raise changed(uri)
+            etag, size = info.etag, info.size
+        bucket, key, pinned = *s3_address(uri), etag
 
         def fetch(offset: int, length: int) -> bytes:
-            return self._read(uri, lambda: self._range(uri, bucket, key, info, offset, length))
+            return self._read(uri, lambda: self._range(uri, bucket, key, pinned, offset, length))
 
-        fetch_ = fetch if wrap is None else wrap(fetch)
-        return RangedReader(fetch_, name=uri, size=info.size, etag=info.etag)
+        return RangedReader(fetch if wrap is None else wrap(fetch), name=uri, size=size, etag=etag)
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
         """Give the objects under a prefix, a page at a time."""
@@ -183,12 +186,12 @@ class S3Store:
         with mapped(uri):
             self._client.delete_object(Bucket=bucket, Key=key)
 
-    def delete_prefix(self, uri: str) -> None:
-        """Delete the objects under a folder."""
+    def delete_prefix(self, uri: str, *, but: str | None) -> None:
+        """Delete the objects under a folder, all but one."""
         bucket, prefix = s3_address(uri)
         if not prefix.strip("/") or not prefix.endswith("/"):
             raise Bug(f"{uri}: only a folder is deleted, and never a whole bucket")
-        keys = [s3_address(info.uri)[1] for info in self.list(uri)]
+        keys = [s3_address(info.uri)[1] for info in self.list(uri) if info.uri != but]
         for start in range(0, len(keys), DELETED_AT_ONCE):
             batch = [{"Key": key} for key in keys[start : start + DELETED_AT_ONCE]]
             with mapped(uri):
@@ -238,8 +241,8 @@ class S3Store:
                 log.warning("%s: try %d: %s", uri, failed, error)
                 time.sleep(pause)
 
-    def _range(self, uri: str, bucket: str, key: str, info: ObjectInfo, offset: int, length: int) -> bytes:
-        answer = self._get_range(uri, bucket, key, info.etag, offset, length)
+    def _range(self, uri: str, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        answer = self._get_range(uri, bucket, key, etag, offset, length)
         return b"".join(self._pieces(uri, answer, length))
 
     def _get_range(
@@ -413,13 +416,18 @@ def part_size(size: int) -> int:
     return max(PART_BYTES, math.ceil(size / MOST_PARTS / MIB) * MIB)
 
 
-def _facts(metadata: Mapping[str, str], sha256: str) -> dict[str, str]:
-    return {**metadata, SHA256: sha256, WRITE_ID: secrets.token_hex(16)}
+def _facts(uri: str, metadata: Mapping[str, str], sha256: str) -> dict[str, str]:
+    """An object's user metadata.
+
+    Raises:
+        Bug: it is more than every store takes.
+    """
+    facts = {**metadata, SHA256: sha256, WRITE_ID: secrets.token_hex(16)}
+    size = sum(len(key) + len(value) for key, value in facts.items())
+    if size > MOST_METADATA_BYTES or not all(f"{key}{value}".isascii() for key, value in facts.items()):
+        raise Bug(f"{uri}: {size} characters of metadata: it must be ASCII, and {MOST_METADATA_BYTES} at most")
+    return facts
 
 
 def _condition(if_absent: bool) -> dict[str, Any]:
     return {"IfNoneMatch": "*"} if if_absent else {}
-
-
-def _lowered(metadata: Mapping[str, str]) -> dict[str, str]:
-    return {key.lower(): value for key, value in metadata.items()}

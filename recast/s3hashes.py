@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from recast.errors import Corrupt
@@ -39,31 +40,36 @@ def check_content(uri: str, answer: "GetObjectOutputTypeDef", data: bytes) -> No
 
 def hash_of(answer: "Answer") -> ContentHash | None:
     """The hash of an object's content, by the sha256 that recast wrote it with, or else by its ETag."""
-    sha256 = written_sha256(answer)
+    sha256 = written_sha256(answer["Metadata"])
     if sha256 is not None:
         return ContentHash("sha256", sha256)
     found = ETAG.fullmatch(answer["ETag"])
     return ContentHash("md5", found[1]) if found and not found[2] and not _is_encrypted(answer) else None
 
 
-def is_of_parts(answer: "Answer") -> bool:
-    """Whether an object's ETag is made of those of its parts, and nothing else is known of its content."""
-    found = ETAG.fullmatch(answer["ETag"])
-    return bool(found and found[2]) and written_sha256(answer) is None and not _is_encrypted(answer)
+def is_of_parts(etag: str) -> bool:
+    """Whether an object's ETag is made of those of its parts."""
+    found = ETAG.fullmatch(etag)
+    return bool(found and found[2])
 
 
-def hash_of_parts(answer: "Answer", first: "HeadObjectOutputTypeDef") -> ContentHash | None:
-    """The hash of an object that was written in parts; `first` is the answer about the first of them."""
-    found, size = ETAG.fullmatch(answer["ETag"]), first["ContentLength"]
+def hash_of_parts(whole: int, first: "HeadObjectOutputTypeDef") -> ContentHash | None:
+    """The hash of an object of `whole` bytes that was written in parts; `first` is the answer about the first one."""
+    found, size = ETAG.fullmatch(first["ETag"]), first["ContentLength"]
     # A store that knows no parts gives the whole object's length.
-    if found is None or not size or math.ceil(answer["ContentLength"] / size) != int(found[2] or 0):
+    if found is None or _is_encrypted(first) or not size or math.ceil(whole / size) != int(found[2] or 0):
         return None
     return ContentHash("md5", found[1], part_bytes=size)
 
 
-def written_sha256(answer: "Answer") -> str | None:
-    """The sha256 that recast gave to the object."""
-    found = {key.lower(): value for key, value in answer["Metadata"].items()}.get(SHA256, "")
+def lowered(metadata: Mapping[str, str]) -> dict[str, str]:
+    """User metadata as it is told of: stores write its keys as they like."""
+    return {key.lower(): value for key, value in metadata.items()}
+
+
+def written_sha256(metadata: Mapping[str, str]) -> str | None:
+    """The sha256 that recast gave to the object, in its user metadata."""
+    found = lowered(metadata).get(SHA256, "")
     return found if SHA256_HEX.fullmatch(found) else None
 
 

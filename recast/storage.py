@@ -18,6 +18,7 @@ from recast.files import FileStore, replacing
 from recast.ranged import RangedReader, Wrap
 from recast.s3 import S3Store
 from recast.s3client import READ_TIMEOUT_SECONDS
+from recast.s3hashes import written_sha256
 from recast.stored import ContentHash, ObjectInfo, StorageSettings, Store
 
 __all__ = ["ObjectInfo", "RangedReader", "Storage", "StorageSettings"]
@@ -59,13 +60,13 @@ class Storage:
         """
         return self._store(uri).head(uri)
 
-    def content_hash(self, uri: str) -> ContentHash | None:
+    def content_hash(self, info: ObjectInfo) -> ContentHash | None:
         """Give what the store says that an object's content hashes to; None where it says nothing.
 
         Raises:
             NotFound: there is no such object.
         """
-        return self._store(uri).content_hash(uri)
+        return self._store(info.uri).content_hash(info)
 
     def exists(self, uri: str) -> bool:
         """Say whether there is such an object."""
@@ -97,7 +98,7 @@ class Storage:
             uri: where to.
             data: the content.
             if_absent: write only if nothing is there. Of several at once, one wins.
-            metadata: more user metadata, ASCII; local files keep none.
+            metadata: more user metadata, ASCII, 1.8 KB at most; local files keep none.
 
         Returns:
             True if this call wrote the object, also where the store's answer was lost on the way; False
@@ -117,8 +118,8 @@ class Storage:
             uri: where to.
             path: the file, which must not change meanwhile.
             if_absent: write only if nothing is there. Of several at once, one wins.
-            metadata: more user metadata, ASCII; local files keep none. Its `sha256` is what later readers hold the
-                content against: give it where it is known, else it is computed.
+            metadata: more user metadata, ASCII, 1.8 KB at most; local files keep none. Its `sha256` is what later
+                readers hold the content against: give it where it is known, else it is computed.
 
         Returns:
             As `put`.
@@ -130,7 +131,7 @@ class Storage:
         """
         return self._store(uri).upload(uri, path, if_absent=if_absent, metadata=metadata or {})
 
-    def download(self, uri: str, path: Path, *, sha256: str | None = None) -> None:
+    def download(self, uri: str, path: Path, *, sha256: str | None = None, promised: bool = False) -> Mapping[str, str]:
         """Copy an object to a file, which is there only once it is whole and checked.
 
         Args:
@@ -138,6 +139,10 @@ class Storage:
             path: the file; one that exists is replaced.
             sha256: what its content must hash to, in hex; the sha256 it was written with if None. An object whose
                 hash is known was there: only a second look shows that it is gone.
+            promised: as `get`.
+
+        Returns:
+            its user metadata, keys in lower case.
 
         Raises:
             NotFound: there is no such object.
@@ -147,28 +152,32 @@ class Storage:
         for _ in range(DOWNLOAD_ATTEMPTS):
             with replacing(path) as part:
                 with part.open("w+b") as sink:
-                    written = _looked_for(sha256 is not None, partial(self._store(uri).copy, uri, sink))
+                    known = promised or sha256 is not None
+                    metadata = _looked_for(known, partial(self._store(uri).copy, uri, sink))
                     sink.seek(0)
                     actual = hashlib.file_digest(sink, "sha256").hexdigest()
-                expected = sha256 or written
+                expected = sha256 or written_sha256(metadata)
                 if expected is None or actual == expected:
                     part.replace(path)
-                    return
+                    return metadata
         raise Corrupt(f"{uri}: sha256 is {actual}, expected {expected}; write it again")
 
-    def open(self, uri: str, *, etag: str | None = None, wrap: Wrap | None = None) -> RangedReader:
+    def open(
+        self, uri: str, *, etag: str | None = None, size: int | None = None, wrap: Wrap | None = None
+    ) -> RangedReader:
         """Open an object as a seekable binary file with flat memory; `recast.sums` can check its content.
 
         Args:
             uri: the object.
             etag: the version it must be; the present one if None.
+            size: bytes of that version. In S3 nothing is asked before the first read, where both are known.
             wrap: looks at what is fetched; nothing is fetched of local files.
 
         Raises:
             NotFound: there is no such object.
             BadInput: it is of another version; later reads raise this too, once it is overwritten.
         """
-        return self._store(uri).open(uri, etag=etag, wrap=wrap)
+        return self._store(uri).open(uri, etag=etag, size=size, wrap=wrap)
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
         """Give the objects whose URIs begin with `prefix_uri`, sorted, without their metadata."""
@@ -178,13 +187,14 @@ class Storage:
         """Delete an object; one that is not there is none too few."""
         self._store(uri).delete(uri)
 
-    def delete_prefix(self, uri: str) -> None:
+    def delete_prefix(self, uri: str, *, but: str | None = None) -> None:
         """Delete all objects under a folder.
 
         Args:
             uri: the folder; ends with a slash, so that `run1` never takes `run10` along.
+            but: the one that stays.
         """
-        self._store(uri).delete_prefix(uri)
+        self._store(uri).delete_prefix(uri, but=but)
 
     def drop_uploads(self, uri: str) -> None:
         """Remove what writers that were killed left behind, which nobody sees but which takes room.

@@ -28,23 +28,6 @@ class StorageSettings:
 
 
 @dataclass(frozen=True)
-class ObjectInfo:
-    """Facts about a stored object.
-
-    Attributes:
-        uri: its address.
-        size: bytes.
-        etag: changes whenever the content does; quoted, as the store gives it.
-        metadata: user metadata, keys in lower case; empty for local files and in listings.
-    """
-
-    uri: str
-    size: int
-    etag: str
-    metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class ContentHash:
     """What a store says that an object's content hashes to.
 
@@ -56,6 +39,25 @@ class ContentHash:
     algorithm: Literal["sha256", "md5"]
     digest: str
     part_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """Facts about a stored object.
+
+    Attributes:
+        uri: its address.
+        size: bytes.
+        etag: changes whenever the content does; quoted, as the store gives it.
+        metadata: user metadata, keys in lower case; empty for local files and in listings.
+        content: what the store says of the content, where that is told with the other facts.
+    """
+
+    uri: str
+    size: int
+    etag: str
+    metadata: Mapping[str, str]
+    content: ContentHash | None = None
 
 
 class TooLarge(BadInput):
@@ -72,14 +74,14 @@ class Store(Protocol):
     def head(self, uri: str) -> ObjectInfo:
         """Give an object's facts."""
 
-    def content_hash(self, uri: str) -> ContentHash | None:
+    def content_hash(self, info: ObjectInfo) -> ContentHash | None:
         """Give what the store says of the content."""
 
     def get(self, uri: str, *, most: int | None) -> bytes:
         """Read a whole object, checked."""
 
-    def copy(self, uri: str, sink: BinaryIO) -> str | None:
-        """Write an object's content to a file, from where that stands; gives the sha256 it was written with."""
+    def copy(self, uri: str, sink: BinaryIO) -> Mapping[str, str]:
+        """Write an object's content to a file, from where that stands; gives its user metadata."""
 
     def put(self, uri: str, data: bytes, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object in one request."""
@@ -87,7 +89,7 @@ class Store(Protocol):
     def upload(self, uri: str, path: Path, *, if_absent: bool, metadata: Mapping[str, str]) -> bool:
         """Write an object from a file."""
 
-    def open(self, uri: str, *, etag: str | None, wrap: Wrap | None) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None, size: int | None, wrap: Wrap | None) -> RangedReader:
         """Open an object for reading at random."""
 
     def list(self, prefix_uri: str) -> Iterator[ObjectInfo]:
@@ -96,8 +98,8 @@ class Store(Protocol):
     def delete(self, uri: str) -> None:
         """Delete an object, if it is there."""
 
-    def delete_prefix(self, uri: str) -> None:
-        """Delete the objects under a folder."""
+    def delete_prefix(self, uri: str, *, but: str | None) -> None:
+        """Delete the objects under a folder, all but one."""
 
     def drop_uploads(self, uri: str) -> None:
         """Remove what killed writers left."""

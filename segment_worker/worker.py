@@ -1,6 +1,6 @@
 """The swap stage: which segments this pod does, and one segment from its object to its committed part.
 
-plan.json, plan/*.json, segments/N.mkv or normalised/N-*.mkv -> pipeline -> parts/N-<digest>.mkv, then its report
+plan.json, plan/*.json, segments/N.mkv or normalised/N-*.mkv -> pipeline -> parts/N-<digest>.mkv with its report
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from recast.memory import bounded_memory
 from recast.mending import Mender
 from recast.modelstore import Role, cache_folder, cached
 from recast.packets import PlannedSegment, read_segments
+from recast.parts import commit_part, is_committed
 from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION
@@ -119,6 +120,7 @@ class _Pod:
         self._ahead: Aside[float] = Aside("ahead")
         self._behind: Aside[None] = Aside("behind")
         self._fetching: int | None = None
+        self._looked_up: dict[int, bool] = {}
         self._cpu_seconds = _cpu_seconds()
         self._started = False
         self._busy = BusyMeter()
@@ -141,7 +143,7 @@ class _Pod:
         """
         with about(index):
             planned = self.segment(index)
-            if self._is_committed(planned):
+            if self._is_done(planned):
                 frames = planned.segment.frames
                 log.info("part is committed", frames=frames)
                 log.info("progress", frames=frames, of=frames)
@@ -174,12 +176,14 @@ class _Pod:
             encoder=self._encoder.model_dump(mode="json"),
         )
 
+    def _is_done(self, planned: PlannedSegment) -> bool:
+        """Whether a part is committed; asked once, also where the segment was fetched ahead."""
+        found = self._looked_up.pop(planned.segment.index, None)
+        return self._is_committed(planned) if found is None else found
+
     def _is_committed(self, planned: PlannedSegment) -> bool:
         segment = planned.segment
-        digest = self._digest(segment)
-        uris = self._layout.part_report(segment.index, digest), self._layout.part(segment.index, digest)
-        # A report whose part was deleted would have mux fail for ever.
-        return all(self._storage.exists(uri) for uri in uris)
+        return is_committed(self._storage, self._layout, segment.index, self._digest(segment))
 
     def _packets(self, segment: Segment) -> Path:
         return self._folder / f"{segment.index}-packets.mkv"
@@ -189,7 +193,8 @@ class _Pod:
 
     def _fetch_ahead(self, index: int) -> None:
         planned = self.segment(index)
-        if not self._is_committed(planned):
+        self._looked_up[index] = self._is_committed(planned)
+        if not self._looked_up[index]:
             self._fetching = index
             self._ahead.begin(lambda: self._fetch(planned))
 
@@ -309,17 +314,13 @@ class _Pod:
     def _commit(
         self, segment: Segment, part: Path, stats: SegmentStats, facts: PartFacts, bad: tuple[BadRun, ...]
     ) -> None:
-        digest, used = self._digest(segment), _cpu_seconds()
+        used = _cpu_seconds()
         # Segments overlap: each gets what was used since the last one.
         cpu_seconds, self._cpu_seconds = used - self._cpu_seconds, used
-        with part.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         report = PartReport(
             segment=segment.index,
-            digest=digest,
+            digest=self._digest(segment),
             frames=stats.frames,
-            sha256=sha256,
-            size=part.stat().st_size,
             packets_sha256=facts.packets_sha256,
             extradata_sha256=facts.extradata_sha256,
             reorder=facts.reorder,
@@ -330,15 +331,12 @@ class _Pod:
             queue_fill=stats.queue_fill,
             faces_found=stats.faces_found,
             faces_swapped=stats.faces_swapped,
-            bad_frames=bad,
             seconds={stage: round(seconds, 3) for stage, seconds in stats.seconds.items()},
             cpu_seconds=round(cpu_seconds, 3),
         )
-        self._storage.upload(self._layout.part(segment.index, digest), part)
-        self._storage.put(
-            self._layout.part_report(segment.index, digest), report.model_dump_json(by_alias=True).encode()
-        )
-        log.info("part committed", **report.model_dump(include={"frames", "faces_swapped", "seconds", "size"}))
+        commit_part(self._storage, self._layout, part, report, bad)
+        said = report.model_dump(include={"frames", "faces_swapped", "seconds"})
+        log.info("part committed", **said, size=part.stat().st_size)
 
     @cached_property
     def _encoder(self) -> EncoderChoice:
@@ -353,9 +351,10 @@ class _Pod:
         except NotFound:
             first = choose_encoder(self.plan.encode, self.plan.video)
             self._storage.put(uri, first.model_dump_json(by_alias=True).encode(), if_absent=True)
-            agreed = EncoderChoice.model_validate_json(self._storage.get(uri))
+            # Some stores let two through that write at the same moment: what is read then counts.
+            agreed = EncoderChoice.model_validate_json(self._storage.get(uri, promised=True))
             if agreed == first:
-                return agreed
+                return first
         try:
             own = choose_encoder(self.plan.encode, self.plan.video, agreed=agreed.name)
         except BadConfig as error:

@@ -11,6 +11,8 @@ from controller.stages.mux import mux
 from controller.stages.normalise import normalise as normalise_stage
 from controller.stages.split import split
 from recast.embedded import EmbeddedStore
+from recast.manifest import PartReport
+from recast.parts import REPORT
 from recast.spec import (
     Audio,
     Consent,
@@ -25,6 +27,7 @@ from recast.spec import (
     Video,
 )
 from recast.stage import StageInput, StageResult
+from recast.storage import Storage as Objects
 from segment_worker.worker import work
 
 NAMESPACE = "tests"
@@ -81,6 +84,12 @@ def run_job(asked: StageInput, *, order: Sequence[int] | None = None) -> StageRe
         swap(ready, index)
     mux(ready)
     return done
+
+
+def reports(storage: Objects, asked: StageInput) -> list[PartReport]:
+    """What a job's parts say of themselves, in order."""
+    parts = [info.uri for info in storage.list(asked.folder) if "/parts/" in info.uri and info.uri.endswith(".mkv")]
+    return [PartReport.model_validate_json(storage.head(uri).metadata[REPORT]) for uri in parts]
 
 
 def _uri(place: Path | str) -> str:

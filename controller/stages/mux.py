@@ -10,11 +10,11 @@ Run as `python -m controller.stages.mux`.
 import hashlib
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from controller.stages.partfiles import PartFiles, StoredPart
+from controller.stages.partfiles import PartFiles
 from controller.stages.published import output_exists, published_record, summary
 from controller.stages.scratch import drop_unfinished, remove_work
 from recast import log, names
@@ -24,10 +24,11 @@ from recast.loopback import LoopbackServer
 from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, joined
 from recast.media.mux import MuxFiles, hash_output_tracks
 from recast.media.mux import mux as mux_tracks
-from recast.media.stamp import PartSource, StampedVideo, stamp_parts
+from recast.media.stamp import DeeperReorder, PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
 from recast.packets import PlannedSegment, read_segments
+from recast.parts import FetchedPart
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
 from recast.storageconfig import make_storage
@@ -104,26 +105,26 @@ class _Mux:
         self._dog.stop()
 
     def run(self) -> OutputRecord:
-        reports = self._read_parts()
-        digest = sha256_hex(canonical_json([report.digest for report in reports]))[:16]
+        digests = self._name_parts()
+        digest = sha256_hex(canonical_json(digests))[:16]
         published = self._published(digest)
         if published is not None:
             log.info("output is published", uri=published.uri)
             return published
         with tempfile.TemporaryDirectory(prefix="recast-mux-") as folder, LoopbackServer(self._storage) as server:
             try:
-                output = self._make(reports, Path(folder), server)
+                output, parts = self._make(digests, Path(folder), server)
             except Exception:
                 # What the store said is the cause; what FFmpeg made of it is not.
                 if server.error is not None:
                     raise server.error from None
                 raise
-            return self._publish(output, reports, digest)
+            return self._publish(output, parts, digest)
 
-    def _make(self, reports: list[PartReport], folder: Path, server: LoopbackServer) -> Path:
+    def _make(self, digests: list[str], folder: Path, server: LoopbackServer) -> tuple[Path, Sequence[FetchedPart]]:
         plan = self._plan
-        log.info("stamping", parts=len(reports), frames=plan.frames)
-        video = self._stamp(reports, folder)
+        log.info("stamping", parts=len(digests), frames=plan.frames)
+        video, parts = self._stamp(digests, folder)
         output, hashes = folder / f"output.{plan.container}", folder / "tracks.framehash"
         log.info("muxing", tracks=len(plan.tracks))
         files = MuxFiles(video, self._source(server), output, hashes)
@@ -142,25 +143,39 @@ class _Mux:
             source_tracks=source_tracks,
             output_tracks=read_track_packets(hashes),
         )
-        return output
+        return output, parts
 
-    def _stamp(self, reports: list[PartReport], folder: Path) -> StampedVideo:
-        stored = [StoredPart(self._layout.part(each.segment, each.digest), each.sha256) for each in reports]
-        files = PartFiles(self._storage, stored, folder)
-        video = self._plan.video
+    def _stamp(self, digests: list[str], folder: Path) -> tuple[StampedVideo, Sequence[FetchedPart]]:
+        files = PartFiles(self._storage, self._layout, digests, folder)
+        video, parts, reorder = self._plan.video, dict[int, FetchedPart](), 0
+
+        def bring(number: int) -> PartSource:
+            parts[number] = part = files.bring(number)
+            self._dog.moved()
+            report = part.report
+            return PartSource(part.path, report.frames, report.packets_sha256, report.reorder)
+
         try:
-            return stamp_parts(
-                [PartSource(files.path(k), each.frames, each.packets_sha256) for k, each in enumerate(reports)],
-                pts=self._pts,
-                reorder=max(report.reorder for report in reports),
-                codec=self._plan.encode.codec,
-                time_base=video.time_base,
-                fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
-                frame_ticks=video.frame_ticks,
-                folder=folder,
-                bring=files.bring,
-                moved=self._dog.moved,
-            )
+            # A part's report comes with the part. The first one's reordering is nearly always the deepest; where a
+            # later one's is deeper, all is stamped anew.
+            while True:
+                try:
+                    stamped = stamp_parts(
+                        len(digests),
+                        pts=self._pts,
+                        reorder=reorder,
+                        codec=self._plan.encode.codec,
+                        time_base=video.time_base,
+                        fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
+                        frame_ticks=video.frame_ticks,
+                        folder=folder,
+                        bring=bring,
+                        moved=self._dog.moved,
+                    )
+                except DeeperReorder as deeper:
+                    reorder = deeper.reorder
+                else:
+                    return stamped, [parts[number] for number in range(len(digests))]
         finally:
             files.stop()
 
@@ -172,7 +187,12 @@ class _Mux:
             return source.uri.removeprefix("file://")
         sums = SourceSums.model_validate_json(self._storage.get(self._layout.source_sums, promised=True))
         blocks = BlockSums(source.size, sums.crc32)
-        return server.url(source.uri, etag=source.etag, wrap=lambda fetch: blocks.checked(fetch, source.uri))
+        return server.url(
+            source.uri,
+            etag=source.etag,
+            size=source.size,
+            wrap=lambda fetch: blocks.checked(fetch, source.uri),
+        )
 
     def _metadata(self) -> dict[str, str]:
         consent = self._spec.consent
@@ -181,10 +201,10 @@ class _Mux:
         subject = f", {consent.subject}" if consent.subject else ""
         return {"comment": f"Faces changed by recast. Consent: {consent.reference}{subject}"}
 
-    def _publish(self, output: Path, reports: list[PartReport], digest: str) -> OutputRecord:
+    def _publish(self, output: Path, parts: Sequence[FetchedPart], digest: str) -> OutputRecord:
         with output.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        record = _record(self._spec.output.uri, self._plan, reports, digest, sha256, output.stat().st_size)
+        record = _record(self._spec.output.uri, self._plan, parts, digest, sha256, output.stat().st_size)
         # Written before: a mux that dies right after publishing must know its own output again.
         self._storage.put(self._layout.output_record, record.model_dump_json(by_alias=True).encode())
         metadata = {"run": self._plan.run, "digest": digest, "sha256": sha256}
@@ -209,13 +229,13 @@ class _Mux:
             return None
         raise output_exists(uri)
 
-    def _read_parts(self) -> list[PartReport]:
-        """The committed parts, in order, and with them the frame list; no other part is taken.
+    def _name_parts(self) -> list[str]:
+        """The digests of the parts, in order, and with them the frame list; no other part is taken.
 
         Raises:
-            Transient: one is missing.
+            Transient: what names them is missing.
         """
-        reports: list[PartReport] = []
+        digests: list[str] = []
         try:
             encoder = EncoderChoice.model_validate_json(self._storage.get(self._layout.encoder, promised=True))
             for planned in self._segments():
@@ -225,22 +245,22 @@ class _Mux:
                     inputs=self._plan.inputs,
                     encoder=encoder.model_dump(mode="json"),
                 )
-                data = self._storage.get(self._layout.part_report(segment.index, digest), promised=True)
-                reports.append(PartReport.model_validate_json(data))
+                digests.append(digest)
                 self._pts.extend(segment.pts)
                 self._dog.moved()
         except NotFound as error:
             raise Transient(
                 f"not every part is there: {error}: run the swap stage again", reason=names.NOT_READY
             ) from error
-        return reports
+        return digests
 
     def _segments(self) -> Iterator[PlannedSegment]:
         for number in range(len(self._plan.chunks)):
             yield from read_segments(self._storage, self._layout, self._plan, number)
 
 
-def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256: str, size: int) -> OutputRecord:
+def _record(uri: str, plan: Plan, parts: Sequence[FetchedPart], digest: str, sha256: str, size: int) -> OutputRecord:
+    reports = [part.report for part in parts]
     seconds: dict[str, float] = {}
     for report in reports:
         for stage, value in report.seconds.items():
@@ -259,7 +279,7 @@ def _record(uri: str, plan: Plan, reports: list[PartReport], digest: str, sha256
         worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
         gpu_busy=_gpu_busy(reports),
         content_check=plan.content_check,
-        bad_frames=joined(run for report in reports for run in report.bad_frames),
+        bad_frames=joined(run for part in parts for run in part.bad_frames),
         dropped_tracks=tuple(
             f"{track.kind} track {track.stream_index} ({track.codec}): {track.reason}"
             for track in plan.tracks

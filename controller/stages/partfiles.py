@@ -2,59 +2,50 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from recast import names
-from recast.errors import NotFound, Transient
+from recast.layout import RunLayout
+from recast.parts import FetchedPart, fetch_part
 from recast.storage import Storage
 
 
-@dataclass(frozen=True)
-class StoredPart:
-    """A committed part in the store.
+class PartFiles:
+    """Brings parts, in order; at most three are on the disk at once.
 
-    Attributes:
-        sha256: of the object, as its report says.
+    Args:
+        storage: where they are.
+        layout: of the run.
+        digests: of all parts, in order.
+        folder: where they are put.
     """
 
-    uri: str
-    sha256: str
-
-
-class PartFiles:
-    """Brings parts, in order; at most three are on the disk at once."""
-
-    def __init__(self, storage: Storage, parts: Sequence[StoredPart], folder: Path) -> None:
-        self._storage, self._parts, self._folder = storage, parts, folder
+    def __init__(self, storage: Storage, layout: RunLayout, digests: Sequence[str], folder: Path) -> None:
+        self._storage, self._layout, self._digests, self._folder = storage, layout, digests, folder
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="recast-parts")
-        self._coming: dict[int, Future[None]] = {}
+        self._coming: dict[int, Future[FetchedPart]] = {}
 
-    def path(self, number: int) -> Path:
-        """Where a part is once it is there."""
-        return self._folder / f"part{number:06d}.mkv"
-
-    def bring(self, number: int) -> None:
-        """Have a part on the disk and begin to fetch the next; the one before it may go.
+    def bring(self, number: int) -> FetchedPart:
+        """Have a part on the disk and begin to fetch the next; all others may go.
 
         Raises:
             Transient: it is not in the store.
-            Corrupt: it is not what its report says.
+            Corrupt: it is not what was written.
         """
         for wanted in (number, number + 1):
-            if wanted < len(self._parts) and wanted not in self._coming:
+            if wanted < len(self._digests) and wanted not in self._coming:
                 self._coming[wanted] = self._threads.submit(self._fetch, wanted)
-        self._coming[number].result()
-        if number:
-            self.path(number - 1).unlink(missing_ok=True)
+        part = self._coming[number].result()
+        for other in [known for known in self._coming if known not in (number, number + 1)]:
+            self._coming.pop(other).cancel()
+            self._path(other).unlink(missing_ok=True)
+        return part
 
     def stop(self) -> None:
         """Fetch no more; what is under way is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _fetch(self, number: int) -> None:
-        part = self._parts[number]
-        try:
-            self._storage.download(part.uri, self.path(number), sha256=part.sha256)
-        except NotFound as error:
-            raise Transient(f"{part.uri}: is gone: run the swap stage again", reason=names.NOT_READY) from error
+    def _path(self, number: int) -> Path:
+        return self._folder / f"part{number:06d}.mkv"
+
+    def _fetch(self, number: int) -> FetchedPart:
+        return fetch_part(self._storage, self._layout, number, self._digests[number], self._path(number))

@@ -46,5 +46,5 @@ def _is_content(storage: Storage, uri: str, record: OutputRecord) -> bool:
         return False
     if "sha256" in info.metadata:
         return info.metadata["sha256"] == record.sha256
-    with storage.open(uri, etag=info.etag) as file:
+    with storage.open(uri, etag=info.etag, size=info.size) as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256

@@ -42,6 +42,4 @@ def remove_runs(storage: Storage, folder: str) -> None:
 def remove_work(storage: Storage, layout: RunLayout) -> None:
     """Remove everything of a run but the record of its output, by which it is known again."""
     storage.delete(layout.plan)
-    for folder in layout.folders:
-        storage.delete_prefix(folder)
-    storage.delete(layout.encoder)
+    storage.delete_prefix(f"{layout.prefix}/", but=layout.output_record)

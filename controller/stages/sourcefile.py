@@ -5,7 +5,7 @@ import io
 from recast import log
 from recast.errors import Corrupt
 from recast.manifest import SourceSums
-from recast.ranged import BLOCK_BYTES, Fetch
+from recast.ranged import BLOCK_BYTES, Fetch, RangedReader
 from recast.storage import ObjectInfo, Storage
 from recast.sums import SUM_BYTES, BlockSums, OrderedHash
 
@@ -16,9 +16,9 @@ class SourceFile:
     def __init__(self, storage: Storage, info: ObjectInfo) -> None:
         self._storage, self._info = storage, info
         self._sums = BlockSums(info.size)
-        expected = storage.content_hash(info.uri)
+        expected = storage.content_hash(info)
         self._hash = OrderedHash(expected) if expected is not None else None
-        self._reader = storage.open(info.uri, etag=info.etag, wrap=self._wrap)
+        self._reader = self._open()
 
     def rewound(self) -> io.RawIOBase:
         """The file, at its beginning; one pass reads at a time."""
@@ -28,6 +28,9 @@ class SourceFile:
     def close(self) -> None:
         """Read no more."""
         self._reader.close()
+
+    def _open(self) -> RangedReader:
+        return self._storage.open(self._info.uri, etag=self._info.etag, size=self._info.size, wrap=self._wrap)
 
     def sums(self) -> SourceSums | None:
         """What its bytes are, for later readers; what no pass asked for is read for it.
@@ -73,6 +76,6 @@ class SourceFile:
     def _look_again(self) -> None:
         """Where the store says nothing of the content, damage on the way shows as a difference of two readings."""
         log.info("source is read twice: its store gives no hash of it", uri=self._info.uri)
-        with self._storage.open(self._info.uri, etag=self._info.etag, wrap=self._wrap) as again:
+        with self._open() as again:
             while again.read(BLOCK_BYTES):
                 continue

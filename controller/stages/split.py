@@ -40,7 +40,8 @@ from recast.stored import TooLarge
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
 from recast.watchdog import Watchdog
 
-CHUNK_FRAMES = 20_000
+CHUNK_FRAMES = 100_000
+"""Of an hour and more: a shorter plan holds its only chunk, and no worker asks for it apart."""
 SECOND_PASS = 500_000
 """Where keys begin when times collide: no key is written with two meanings, even by two splits at once."""
 

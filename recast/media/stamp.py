@@ -28,14 +28,16 @@ class PartSource:
     """A part on its way into the output.
 
     Attributes:
-        path: where it is once it was brought.
+        path: where it is.
         frames: how many it has.
         packets_sha256: what its packets must hash to.
+        reorder: by how many places a packet comes later than its frame is shown.
     """
 
     path: Path
     frames: int
     packets_sha256: str
+    reorder: int
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,20 @@ class StampedVideo:
     timescale: int
 
 
+class DeeperReorder(Exception):
+    """A part reorders more deeply than was taken for all.
+
+    Attributes:
+        reorder: how deeply.
+    """
+
+    def __init__(self, reorder: int) -> None:
+        super().__init__(f"a part reorders by {reorder} places")
+        self.reorder = reorder
+
+
 def stamp_parts(
-    parts: Sequence[PartSource],
+    count: int,
     *,
     pts: Sequence[int],
     reorder: int,
@@ -62,24 +76,25 @@ def stamp_parts(
     fine: int,
     frame_ticks: int,
     folder: Path,
-    bring: Callable[[int], None],
+    bring: Callable[[int], PartSource],
     moved: Callable[[], None],
 ) -> StampedVideo:
     """Concatenate parts and give their packets the source's times.
 
     Args:
-        parts: in order.
+        count: how many parts there are.
         pts: all frames' times in display order; the first is counted as zero here.
-        reorder: the deepest reordering of any part.
+        reorder: the deepest reordering of any part: the first decode times go by it.
         codec: of the parts.
         time_base: of all times.
         fine: steps that a tick is divided in, where frames of the same time need decode times that rise.
         frame_ticks: a frame's nominal duration: the last one's only measure.
         folder: where the file is written.
-        bring: called with each part's number before it is read; the one before it is not read again.
+        bring: gives the part of a number; those before it are not read any more.
         moved: called now and then.
 
     Raises:
+        DeeperReorder: it is deeper.
         Corrupt: a part is not what its report says.
     """
     # Each holds what the other does not: ProRes and AV1.
@@ -87,13 +102,13 @@ def stamp_parts(
     path = folder / f"video.{container}"
     digest, done = hashlib.sha256(), 0
     clock, tick = decode_times(pts, reorder, fine), time_base / fine
-    bring(0)
     try:
         with av.open(str(path), "w", format=container, container_options=_mov_options(tick)) as output:
-            with formats.open_media(parts[0].path, demuxers=formats.SEGMENT_DEMUXERS) as first:
+            with formats.open_media(bring(0).path, demuxers=formats.SEGMENT_DEMUXERS) as first:
                 track = output.add_stream_from_template(first.streams.video[0], opaque=True)
-            for place, part in enumerate(parts):
-                bring(place)
+            for part in map(bring, range(count)):
+                if part.reorder > reorder:
+                    raise DeeperReorder(part.reorder)
                 part_digest = hashlib.sha256()
                 for packet, rank in _packets(part):
                     part_digest.update(packet)

@@ -10,6 +10,7 @@ from signal import SIGKILL
 from typing import Any
 
 from recast import exitcodes, names
+from recast.parts import REPORT
 from recast.stage import StageInput
 from tests.chaos.kills import Kill, describe
 from tests.chaos.processes import Running, Start, begin, send
@@ -34,11 +35,13 @@ class Exchange:
         asker: the process, `pod.number`.
         what: as `describe` says.
         status: of HTTP.
+        reported: a part's report went with it.
     """
 
     asker: str
     what: str
     status: int
+    reported: bool = False
 
 
 @dataclass
@@ -217,8 +220,9 @@ class Play:
     def _forwarded(self, name: str, request: Request, forward: Forward) -> Answer:
         answer = forward()
         if name:
+            reported = f"x-amz-meta-{REPORT}" in request.headers
             with self._lock:
-                self.played.journal.append(Exchange(name, describe(request, self._job.name), answer.status))
+                self.played.journal.append(Exchange(name, describe(request, self._job.name), answer.status, reported))
         return answer
 
     def _is_moment(self, armed: _Armed, request: Request) -> bool:

@@ -11,17 +11,18 @@ from tests.s3proxy import Request
 ASKED = [("split", "PutObject plan.json"), ("swap-0", "GetObject a"), ("swap-0", "GetObject a"), ("mux", "GetObject b")]
 
 
-def test_a_part_is_trusted_only_with_a_report_by_who_wrote_it() -> None:
-    wrote = Exchange("swap-0.1", "PutObject parts/000000.mkv", 200)
-    committed = Exchange("swap-0.1", "PutObject parts/000000.json", 200)
+def test_a_part_is_trusted_only_where_it_was_written_with_its_report() -> None:
+    committed = Exchange("swap-0.1", "PutObject parts/000000.mkv", 200, reported=True)
     read = Exchange("mux.2", "GetObject parts/000000.mkv", 206)
-    assert distrusted([wrote, committed, read]) == []
-    assert len(distrusted([wrote, read, committed])) == 1
-    assert len(distrusted([committed, read])) == 1
-    other = Exchange("swap-0.3", "PutObject parts/000000.json", 200)
-    assert len(distrusted([wrote, other, read])) == 1
-    refused = Exchange("swap-0.1", "PutObject parts/000000.mkv", 503)
-    assert len(distrusted([refused, committed])) == 1
+    assert distrusted([committed, read]) == []
+    assert len(distrusted([read, committed])) == 1
+    bare = Exchange("swap-0.1", "PutObject parts/000000.mkv", 200)
+    assert len(distrusted([bare])) == 1
+    assert len(distrusted([bare, read])) == 2
+    other = Exchange("swap-0.1", "PutObject parts/000001.mkv", 200, reported=True)
+    assert len(distrusted([other, read])) == 1
+    refused = Exchange("swap-0.1", "PutObject parts/000000.mkv", 503, reported=True)
+    assert len(distrusted([refused, read])) == 1
 
 
 def test_there_is_a_kill_before_and_after_every_request() -> None:

@@ -105,7 +105,7 @@ def test_every_key_is_where_the_documentation_says() -> None:
     assert layout.segment(12) == f"{base}/segments/000012.mkv"
     assert layout.encoder == f"{base}/encoder.json"
     assert layout.part(12, "feed") == f"{base}/parts/000012-feed.mkv"
-    assert layout.part_report(12, "feed") == f"{base}/parts/000012-feed.json"
+    assert layout.bad_frames(12, "feed") == f"{base}/parts/000012-feed-bad.json"
     assert layout.output_record == f"{base}/output.json"
 
 
@@ -114,7 +114,7 @@ def test_no_two_things_share_a_key(pair: list[int]) -> None:
     layout = RunLayout("s3://b/p")
     keys = [layout.plan, layout.encoder, layout.output_record]
     for index in pair:
-        keys += [layout.chunk(index), layout.segment(index), layout.part(index, "d"), layout.part_report(index, "d")]
+        keys += [layout.chunk(index), layout.segment(index), layout.part(index, "d"), layout.bad_frames(index, "d")]
     assert len(set(keys)) == len(keys)
     low, high = sorted(pair)
     if high < 10**6:

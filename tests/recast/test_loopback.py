@@ -28,7 +28,7 @@ class FakeStorage:
         self.opened: list[tuple[str, str | None]] = []
         self.error: RecastError | None = None
 
-    def open(self, uri: str, *, etag: str | None = None, wrap: object = None) -> RangedReader:
+    def open(self, uri: str, *, etag: str | None = None, size: int | None = None, wrap: object = None) -> RangedReader:
         self.opened.append((uri, etag))
         if self.error is not None:
             raise self.error

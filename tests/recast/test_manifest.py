@@ -38,8 +38,8 @@ PLAN = Plan(
     first_pts=-40, start_seconds=Fraction(-1, 25),
 )  # fmt: skip
 REPORT = PartReport(
-    segment=3, digest="d", frames=2, sha256="a", size=1, packets_sha256="b", extradata_sha256="c", reorder=2,
-    encoder="libx265", seconds={"decode": 0.25},
+    segment=3, digest="d", frames=2, packets_sha256="b", extradata_sha256="c", reorder=2, encoder="libx265",
+    seconds={"decode": 0.25},
 )  # fmt: skip
 RECORD = OutputRecord(
     uri="file:///o.mp4", sha256="a", size=1, digest="d", frames=2, encoder="libx264", faces_found=1, faces_swapped=1,

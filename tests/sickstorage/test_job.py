@@ -4,7 +4,9 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from recast import storageconfig
 from recast.embedded import EmbeddedStore
 from recast.errors import Corrupt, RecastError
 from recast.exitcodes import RETRIED
+from recast.parts import REPORT
 from recast.spec import Video
 from recast.stage import StageInput, StageResult
 from recast.storage import Storage
@@ -25,7 +28,7 @@ from tests.sickstorage.faults import OF_ANY_REQUEST, OF_BODIES, always, bit_flip
 
 LOSSY = Video(preset="ultrafast")
 TRIES = 3
-OF_A_JOB = 22
+OF_SPLIT, OF_WORKERS, OF_MUX, OF_TIDYING = 6, 2, 9, 3
 """Requests of a job however many segments it has."""
 
 
@@ -39,9 +42,11 @@ def source(s3: EmbeddedStore, storage: Storage, tmp_path_factory: pytest.TempPat
     return uri
 
 
-def through(proxy: S3Proxy, s3: EmbeddedStore, source: str, output: str, seconds: float = 4) -> StageInput:
+def through(
+    proxy: S3Proxy, s3: EmbeddedStore, source: str, output: str, seconds: float = 4, retain: Any = "Always"
+) -> StageInput:
     """A job whose stages ask through the proxy."""
-    asked = job(s3, source, output, seconds=seconds, video=LOSSY)
+    asked = job(s3, source, output, seconds=seconds, video=LOSSY, retain=retain)
     place = asked.spec.storage.model_copy(update={"endpoint": proxy.endpoint})
     return asked.model_copy(update={"spec": asked.spec.model_copy(update={"storage": place})})
 
@@ -52,14 +57,19 @@ def transfers(requests: list[Request]) -> int:
     return len(ranges) + sum(not request.range and "uploadId" not in request.query for request in requests)
 
 
-def test_a_job_asks_for_little(proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, prefix: str) -> None:
-    asked = through(proxy, s3, source, f"{prefix}out.mp4", seconds=1)
+@pytest.mark.parametrize("retain", ["Always", "OnFailure"])
+@pytest.mark.parametrize("per_pod", [1, 3, 12])
+def test_a_job_asks_for_little(
+    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, prefix: str, per_pod: int, retain: Any
+) -> None:
+    asked = through(proxy, s3, source, f"{prefix}out.mp4", seconds=1, retain=retain)
     done = split(asked)
     ready, key, size = asked.model_copy(update={"run": done.run}), source.split("/", 3)[3], storage.head(source).size
     by_split, read_by_split = transfers(proxy.requests), proxy.bytes_read(key)
     proxy.forget()
-    for index in range(done.segments or 0):
-        swap(ready, index)
+    pods = 12 // per_pod
+    for index in range(pods):
+        swap(ready, index, per_pod=per_pod)
     by_workers = transfers(proxy.requests)
     assert proxy.bytes_read(key) == 0
     proxy.forget()
@@ -68,7 +78,11 @@ def test_a_job_asks_for_little(proxy: S3Proxy, s3: EmbeddedStore, storage: Stora
     print(f"{done.segments} segments: split {by_split}, workers {by_workers}, mux {by_mux} requests")
     print(f"source: {size} bytes, split {read_by_split / size:.2f}, mux {read_by_mux / size:.2f}")
     assert done.segments == 12
-    assert by_split + by_workers + by_mux <= 9 * done.segments + OF_A_JOB
+    assert by_split <= done.segments + OF_SPLIT
+    # Plan and encoder once a pod; of a segment a look at its part, its packets, and its part.
+    assert by_workers <= 2 * pods + 3 * done.segments + OF_WORKERS
+    assert by_mux <= done.segments + OF_MUX + (OF_TIDYING if retain == "OnFailure" else 0)
+    assert by_split + by_workers + by_mux <= 9 * done.segments
     assert read_by_split <= 1.1 * size
     assert read_by_mux <= 1.1 * size
 
@@ -144,6 +158,26 @@ def test_a_bit_that_is_always_flipped_is_an_error_and_no_output(
         proxy.hook = always(bit_flip, reads(kind, source))
         with pytest.raises(RecastError) as found:
             run(through(proxy, s3, source, f"{prefix}out.mp4"))
+    assert found.value.exit_code == 75
+    assert not storage.exists(f"{prefix}out.mp4")
+
+
+def of_the_report(request: Request, forward: Forward) -> Answer:
+    """A digit of a report is another one: a store checks no metadata."""
+    answer = forward()
+    name = f"x-amz-meta-{REPORT}"
+    if name not in answer.headers:
+        return answer
+    assert '"frames":1' in answer.headers[name]
+    return replace(answer, headers={**answer.headers, name: answer.headers[name].replace('"frames":1', '"frames":3')})
+
+
+def test_a_report_that_is_always_damaged_is_an_error_and_no_output(
+    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, prefix: str
+) -> None:
+    proxy.hook = of_the_report
+    with pytest.raises(RecastError, match=r"parts/000000-.*no report") as found:
+        run(through(proxy, s3, source, f"{prefix}out.mp4"))
     assert found.value.exit_code == 75
     assert not storage.exists(f"{prefix}out.mp4")
 

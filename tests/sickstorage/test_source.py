@@ -54,7 +54,7 @@ def test_all_of_it_is_compared(
     if way == "unknown":
         monkeypatch.setattr(Storage, "content_hash", lambda *_: None)
     else:
-        assert isinstance(storage.content_hash(uri), ContentHash)
+        assert isinstance(storage.content_hash(storage.head(uri)), ContentHash)
     # A demuxer looks at the end, and then leaves things out.
     places = (0, 10 << 20, 4 << 20)
 
@@ -66,7 +66,10 @@ def test_all_of_it_is_compared(
             assert len(file.read(1000) or b"") == 1000
         return source
 
+    proxy.forget()
     whole = read()
+    # One look at the source, and one at its first part where its ETag is that of parts.
+    assert [request.method for request in proxy.requests].count("HEAD") == (2 if way == "in parts" else 1)
     sums = whole.sums()
     whole.close()
     assert sums is not None

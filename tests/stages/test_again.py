@@ -1,6 +1,7 @@
 """A stage run again, twice at once, or on top of another's leftovers does no harm and no work twice."""
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,13 +9,16 @@ import pytest
 
 from controller.stages.mux import mux
 from controller.stages.split import split
+from recast import names
 from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig, Transient
+from recast.layout import sha256_hex
+from recast.parts import REPORT, REPORT_SHA256, metadata_of
 from recast.spec import Video
 from recast.storage import Storage
 from recast.verify.report import verify
 from tests import clips, faces
-from tests.jobs import NAMESPACE, job, run_job, swap
+from tests.jobs import NAMESPACE, job, reports, run_job, swap
 
 LOSSY = Video(preset="ultrafast")
 
@@ -94,19 +98,76 @@ def test_mux_waits_for_every_part(s3: EmbeddedStore, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_part_without_its_report_is_made_again(s3: EmbeddedStore, storage: Storage, tmp_path: Path) -> None:
+FOREIGN: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
+    "no report": lambda _: {},
+    "a report of another kind": lambda _: {REPORT: "{}", REPORT_SHA256: sha256_hex(b"{}")},
+    "a damaged report": lambda own: own | {REPORT: own[REPORT].replace('"frames":25', '"frames":24')},
+    "a report without its checksum": lambda own: {REPORT: own[REPORT]},
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_part_without_its_report_is_made_again(
+    s3: EmbeddedStore, storage: Storage, tmp_path: Path, foreign: str
+) -> None:
     asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", video=LOSSY)
     done = split(asked)
     ready = asked.model_copy(update={"run": done.run})
     for index in range(done.segments or 0):
         swap(ready, index)
-    reports = [uri for uri in objects(s3, storage, asked.name) if "/parts/000001-" in uri and uri.endswith(".json")]
-    storage.delete(reports[0])
-    with pytest.raises(Transient):
+    (part,) = [uri for uri in objects(s3, storage, asked.name) if "/parts/000001-" in uri]
+    right = storage.head(part)
+    metadata = FOREIGN[foreign]({key: right.metadata[key] for key in (REPORT, REPORT_SHA256)})
+    assert metadata != {key: right.metadata[key] for key in (REPORT, REPORT_SHA256)}
+    storage.put(part, storage.get(part), metadata=metadata)
+    with pytest.raises(Transient, match=r"parts/000001-.*: has no report .* run the swap stage again") as refused:
         mux(ready)
+    assert refused.value.reason == names.NOT_READY
+    assert list(tmp_path.iterdir()) == []
     swap(ready, 1)
+    again = storage.head(part)
+    assert again.etag == right.etag and REPORT in again.metadata
     mux(ready)
     assert (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("of", ["another part", "its own part"])
+def test_a_part_under_the_report_of_other_bytes_is_never_published(
+    s3: EmbeddedStore, storage: Storage, tmp_path: Path, of: str
+) -> None:
+    asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", video=LOSSY)
+    ready = asked.model_copy(update={"run": split(asked).run})
+    for index in range(2):
+        swap(ready, index)
+    one, other = (uri for uri in objects(s3, storage, asked.name) if "/parts/" in uri)
+    told = storage.head(other if of == "another part" else one).metadata
+    storage.put(one, storage.get(other), metadata={key: told[key] for key in (REPORT, REPORT_SHA256)})
+    with pytest.raises(Transient, match="no report" if of == "another part" else "other packets"):
+        mux(ready)
+    assert list(tmp_path.iterdir()) == []
+    if of == "another part":
+        swap(ready, 0)
+        assert storage.head(one).metadata[REPORT] != told[REPORT]
+
+
+def test_where_a_later_part_reorders_more_deeply_the_output_is_as_if_the_first_one_did(
+    s3: EmbeddedStore, storage: Storage, tmp_path: Path
+) -> None:
+    made = []
+    for deepest in (0, 1, 2):
+        asked = job(s3, clips.build("cfr"), tmp_path / f"{deepest}.mp4", video=LOSSY)
+        done = split(asked)
+        ready = asked.model_copy(update={"run": done.run})
+        for index in range(done.segments or 0):
+            swap(ready, index)
+        parts = [uri for uri in objects(s3, storage, asked.name) if "/parts/" in uri]
+        assert len(parts) > 2
+        for number, report in enumerate(reports(storage, asked)):
+            changed = report.model_copy(update={"reorder": 3 if number == deepest else report.reorder})
+            storage.put(parts[number], storage.get(parts[number]), metadata=metadata_of(changed))
+        mux(ready)
+        made.append(sha256(tmp_path / f"{deepest}.mp4"))
+    assert made[0] == made[1] == made[2]
 
 
 def test_a_part_with_other_bytes_than_its_report_is_never_published(
@@ -119,7 +180,7 @@ def test_a_part_with_other_bytes_than_its_report_is_never_published(
         swap(ready, index)
     parts = sorted(uri for uri in objects(s3, storage, asked.name) if "/parts/" in uri and uri.endswith(".mkv"))
     storage.put(parts[0], storage.get(parts[1]))
-    with pytest.raises(Transient, match="sha256"):
+    with pytest.raises(Transient, match="no report"):
         mux(ready)
     assert list(tmp_path.iterdir()) == []
 

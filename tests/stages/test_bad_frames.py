@@ -7,9 +7,10 @@ from typing import Any
 import av
 import pytest
 
+from controller.stages.mux import mux
 from recast import exitcodes, names
 from recast.embedded import EmbeddedStore
-from recast.errors import FramesDamaged
+from recast.errors import FramesDamaged, Transient
 from recast.manifest import OutputRecord
 from recast.spec import OnBadFrames, Video
 from recast.storage import Storage
@@ -88,6 +89,29 @@ def test_repeat_shows_the_last_good_frame_and_leaves_all_others(
     runs = record(storage, asked, run).bad_frames
     assert [number for each in runs for number in range(each.first, each.first + each.frames)] == due
     assert runs[0].shows == due[0] - 1 and runs[0].seconds == due[0] / 25
+
+
+def test_a_part_whose_bad_frames_are_gone_is_made_again_to_the_same(
+    s3: EmbeddedStore, storage: Storage, bad: Path, due: list[int], tmp_path: Path
+) -> None:
+    asked = job(s3, bad, tmp_path / "out.mkv", video=video("Repeat"))
+    ready = asked.model_copy(update={"run": split(asked).run})
+    for index in range(4):
+        swap(ready, index)
+    listed = [info.uri for info in storage.list(asked.folder) if info.uri.endswith("-bad.json")]
+    assert len(listed) == 2, "those of the two segments that have bad frames"
+    before = [storage.get(uri) for uri in listed]
+    storage.delete(listed[0])
+
+    with pytest.raises(Transient, match=r"bad\.json.* run the swap stage again") as refused:
+        mux(ready)
+    assert refused.value.reason == names.NOT_READY and not (tmp_path / "out.mkv").exists()
+    for index in range(4):
+        swap(ready, index)
+    assert [storage.get(uri) for uri in listed] == before
+    mux(ready)
+    runs = record(storage, asked, ready.run).bad_frames
+    assert [number for each in runs for number in range(each.first, each.first + each.frames)] == due
 
 
 @pytest.mark.parametrize("policy", ["Repeat", "Original"])

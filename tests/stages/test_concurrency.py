@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,7 +40,8 @@ def source(storage: Storage, prefix: str) -> str:
 @pytest.fixture(scope="module")
 def right(s3: EmbeddedStore) -> str:
     """The sha256 of an undisturbed run's output."""
-    storage, folder = Storage(s3.settings), f"s3://{s3.bucket}/tests/right/"
+    # More than once in a session, where its tests are spread over processes.
+    storage, folder = Storage(s3.settings), f"s3://{s3.bucket}/tests/{uuid.uuid4().hex}/"
     storage.upload(f"{folder}in.mp4", clips.build("cfr"))
     run_job(job(s3, f"{folder}in.mp4", f"{folder}out.mp4", video=LOSSY))
     return content(storage, f"{folder}out.mp4")
@@ -225,7 +227,7 @@ def test_scratch_deleted_before_mux_is_said_and_made_again(
     assert content(storage, f"{prefix}out.mp4") == right
 
 
-def test_a_part_gone_while_its_report_stays_is_never_left_out_and_made_again(
+def test_a_part_that_is_gone_is_never_left_out_and_made_again(
     s3: EmbeddedStore, storage: Storage, prefix: str, source: str, right: str
 ) -> None:
     ready = begun(s3, source, f"{prefix}out.mp4")

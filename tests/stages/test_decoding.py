@@ -1,6 +1,5 @@
 """A segment whose frames the GPU's decoder loses is begun again in software. A stand-in decodes in the GPU's place."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from recast.verify.report import verify
 from segment_worker import worker
 from segment_worker.decoding import COMPARED_FRAMES, Decoder
 from tests import clips
-from tests.jobs import job, run_job
+from tests.jobs import job, reports, run_job
 
 
 @pytest.mark.parametrize(("lost", "used"), [(None, "Nvdec"), (COMPARED_FRAMES + 3, "Software"), (2, "Software")])
@@ -34,9 +33,5 @@ def test_what_comes_out_is_the_same(
     asked = job(s3, source, output, seconds=60)
     run_job(asked)
     assert [check for check in verify(source, output) if not check.ok] == []
-    (report,) = [
-        json.loads(storage.get(info.uri))
-        for info in storage.list(asked.folder)
-        if "/parts/" in info.uri and info.uri.endswith(".json")
-    ]
-    assert report["decoder"] == used
+    (report,) = reports(storage, asked)
+    assert report.decoder == used

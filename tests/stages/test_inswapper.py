@@ -25,7 +25,7 @@ from segment_worker.insight.onnx_model import Device, OnnxModel
 from segment_worker.insight.prepared import emap_of, open_batch
 from segment_worker.insight.swapper import Swapper
 from tests import clips, stubmodels
-from tests.jobs import job, run_job, swap
+from tests.jobs import job, reports, run_job, swap
 from tests.stages.test_pixels import frames
 
 LOSSLESS = Video(quality="Lossless", preset="ultrafast")
@@ -236,12 +236,7 @@ def test_a_full_device_is_met_by_smaller_batches_from_the_segments_start(
     run_job(asked, order=[0, 1])
     assert [check for check in verify(clip, output) if not check.ok] == []
     assert tried[:3] == [8, 4, 2]
-    reports = [
-        json.loads(storage.get(info.uri))
-        for info in storage.list(asked.folder)
-        if "/parts/" in info.uri and info.uri.endswith(".json")
-    ]
-    assert [report["batch"] for report in reports] == [2, 2]
+    assert [report.batch for report in reports(storage, asked)] == [2, 2]
 
 
 def test_an_engines_start_is_not_the_segments_time(

@@ -20,11 +20,15 @@ from recast.embedded import EmbeddedStore
 from recast.errors import (
     BadConfig,
     BadInput,
+    Bug,
     Corrupt,
     NotFound,
     RecastError,
     StorageUnavailable,
 )
+from recast.layout import RunLayout
+from recast.manifest import PartReport
+from recast.parts import commit_part, fetch_part, is_committed
 from recast.s3 import PART_BYTES
 from recast.s3client import make_client
 from recast.storage import Storage, StorageSettings
@@ -164,11 +168,36 @@ def test_multipart_roundtrip(storage: Storage, prefix: str, large: Path, tmp_pat
     sha256 = hashlib.sha256(large.read_bytes()).hexdigest()
     assert (info.size, info.metadata["sha256"], info.metadata["run"]) == (40 << 20, sha256, "r")
     assert info.etag.endswith(f'-{info.size // PART_BYTES}"')
-    storage.download(uri, tmp_path / "back", sha256=sha256)
+    assert storage.download(uri, tmp_path / "back", sha256=sha256) == info.metadata
     assert (tmp_path / "back").read_bytes() == large.read_bytes()
     with pytest.raises(Corrupt, match="expected 00"):
         storage.download(uri, tmp_path / "wrong", sha256="00")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "large"]
+
+
+def test_a_part_in_several_pieces_carries_its_report(
+    storage: Storage, prefix: str, large: Path, tmp_path: Path
+) -> None:
+    layout, digest = RunLayout(prefix.rstrip("/")), "0123456789abcdef"
+    report = PartReport(
+        segment=7, digest=digest, frames=2, packets_sha256="b" * 64, extradata_sha256="c" * 64, reorder=2,
+        encoder="libx265", seconds={f"stage {number}": number / 7 for number in range(20)},
+    )  # fmt: skip
+    commit_part(storage, layout, large, report, ())
+    assert storage.head(layout.part(7, digest)).etag.endswith('-3"')
+    assert is_committed(storage, layout, 7, digest)
+    assert fetch_part(storage, layout, 7, digest, tmp_path / "back").report == report
+
+
+@pytest.mark.parametrize("metadata", [{"a": "b" * 2000}, {"a": "ö"}], ids=["too long", "not ASCII"])
+def test_metadata_that_a_store_would_refuse_is_a_bug(
+    storage: Storage, prefix: str, large: Path, metadata: dict[str, str]
+) -> None:
+    with pytest.raises(Bug, match=f"{prefix}a: .* metadata"):
+        storage.put(prefix + "a", b"one", metadata=metadata)
+    with pytest.raises(Bug, match=f"{prefix}a: .* metadata"):
+        storage.upload(prefix + "a", large, metadata=metadata)
+    assert not storage.exists(prefix + "a")
 
 
 def test_lost_answer_to_a_put_is_a_success(storage: Storage, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,6 +263,8 @@ def test_reader_gives_the_bytes(storage: Storage, prefix: str, large: Path) -> N
             start, length = randomly.randrange(len(content)), randomly.randrange(1 << 20)
             reader.seek(start)
             assert reader.read(length) == content[start : start + length]
+    with storage.open(uri, etag=storage.head(uri).etag, size=len(content)) as reader:
+        assert reader.read() == content
     with storage.open(uri) as reader:
         reader.seek(-10, io.SEEK_END)
         assert reader.read() == content[-10:]
@@ -254,7 +285,11 @@ def test_an_overwritten_source_is_noticed(storage: Storage, prefix: str, large: 
         reader.read(10)
     with pytest.raises(BadInput, match="changed"):
         storage.open(uri, etag=pinned)
+    with pytest.raises(BadInput, match="changed"), storage.open(uri, etag=pinned, size=large.stat().st_size) as later:
+        later.read(10)
     storage.delete(uri)
+    with pytest.raises(NotFound), storage.open(uri, etag=pinned, size=large.stat().st_size) as later:
+        later.read(10)
     with pytest.raises(NotFound):
         reader.read(10)
 
@@ -361,6 +396,8 @@ def test_list_pages_and_delete_prefix(s3: EmbeddedStore, prefix: str) -> None:
     assert [info.uri for info in listed] == [prefix + name for name in names]
     assert [info.size for info in listed] == [len(name) for name in names]
     assert len(pages) == 3
+    storage.delete_prefix(prefix + "run1/", but=prefix + "run1/05")
+    assert [info.uri for info in storage.list(prefix)] == [prefix + "run1/05", prefix + "run10/a"]
     storage.delete_prefix(prefix + "run1/")
     assert [info.uri for info in storage.list(prefix)] == [prefix + "run10/a"]
     for refused in (prefix + "run1", prefix.split("tests")[0]):

@@ -1,4 +1,4 @@
-"""What mux takes for its own output, and what it makes of the parts' reports."""
+"""What mux takes for its own output, which parts it takes, and what it makes of their reports."""
 
 import hashlib
 import json
@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from controller.stages import mux
+from controller.stages.partfiles import PartFiles
 from recast import names
 from recast.errors import BadConfig, Transient
 from recast.layout import RunLayout, part_digest
 from recast.manifest import (
+    BadRun,
     Chunk,
     EncoderChoice,
     EncodeSettings,
@@ -25,8 +27,9 @@ from recast.manifest import (
     Track,
     VideoFacts,
 )
+from recast.parts import FetchedPart, commit_part
 from recast.stage import StageInput
-from recast.storage import Storage, StorageSettings
+from tests.kept import KeptMetadata
 
 DIGEST = "0123456789abcdef"
 CONTENT = b"the output"
@@ -55,7 +58,7 @@ def report(segment: Segment, **more: Any) -> PartReport:
         segment=segment.model_dump(mode="json"), inputs=PLAN.inputs, encoder=CHOICE.model_dump(mode="json")
     )
     base: dict[str, Any] = {
-        "segment": segment.index, "digest": digest, "frames": segment.frames, "sha256": "", "size": 1,
+        "segment": segment.index, "digest": digest, "frames": segment.frames,
         "packets_sha256": "", "extradata_sha256": "", "reorder": 0, "encoder": "libx264", "faces_found": 2,
         "faces_swapped": 1, "seconds": {"swap": 0.5}, "cpu_seconds": 1.5,
     }  # fmt: skip
@@ -69,13 +72,13 @@ class Place:
         self.output = folder / "out.mp4"
         self.scratch = folder.as_uri() + "/scratch"
         self.layout = RunLayout.of(scratch=self.scratch, namespace="n", name="j", run="r")
-        self.storage = Storage(StorageSettings(endpoint=None))
+        self.storage = KeptMetadata()
+        self.folder = folder
         self.put(self.layout.plan, PLAN.model_dump_json(by_alias=True))
         for number, chunk in enumerate((SEGMENTS[:2], SEGMENTS[2:])):
             self.put(self.layout.chunk(number), Chunk(segments=tuple(chunk)).model_dump_json(by_alias=True))
 
     def put(self, uri: str, text: str) -> None:
-        Path(uri.removeprefix("file://")).parent.mkdir(parents=True, exist_ok=True)
         self.storage.put(uri, text.encode())
 
     def record(self, **more: Any) -> OutputRecord:
@@ -91,8 +94,20 @@ class Place:
     def commit(self, *segments: Segment) -> None:
         self.put(self.layout.encoder, CHOICE.model_dump_json(by_alias=True))
         for segment in segments:
-            made = report(segment)
-            self.put(self.layout.part_report(segment.index, made.digest), made.model_dump_json(by_alias=True))
+            part = self.folder / "made.mkv"
+            part.write_bytes(b"%d" % segment.index)
+            commit_part(self.storage, self.layout, part, report(segment), ())
+
+    def files(self) -> PartFiles:
+        return PartFiles(self.storage, self.layout, self.mux()._name_parts(), self.folder)
+
+    def bring(self) -> list[int]:
+        """All parts, one after another."""
+        files = self.files()
+        return [files.bring(number).report.segment for number in range(len(SEGMENTS))]
+
+    def here(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob("part0*.mkv"))
 
     def mux(self, *, overwrite: bool = False) -> Any:
         spec = {
@@ -120,6 +135,7 @@ class QuietDog:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr("recast.storage.SECOND_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(mux, "Watchdog", QuietDog)
     monkeypatch.setattr(QuietDog, "made", [])
     yield Place(tmp_path)
@@ -158,25 +174,38 @@ def test_an_output_without_a_record_is_somebody_elses(place: Place) -> None:
         place.mux()._published(DIGEST)
 
 
-def test_committed_parts_are_read_in_order(place: Place) -> None:
+def test_committed_parts_are_brought_in_order_with_the_plans_times(place: Place) -> None:
     place.commit(*reversed(SEGMENTS))
-    assert [found.segment for found in place.mux()._read_parts()] == [0, 1, 2]
+    one = place.mux()
+    assert one._name_parts() == [report(segment).digest for segment in SEGMENTS]
+    assert list(one._pts) == [pts for segment in SEGMENTS for pts in segment.pts]
+    assert place.bring() == [0, 1, 2]
+
+
+def test_parts_that_were_read_go_and_the_first_may_be_asked_for_again(place: Place) -> None:
+    place.commit(*SEGMENTS)
+    files = place.files()
+    for number in (0, 1, 2, 0, 1, 2):
+        assert files.bring(number).path.read_bytes() == b"%d" % number
+        files._threads.submit(int).result()
+        wanted = [f"part{k:06d}.mkv" for k in (number, number + 1) if k < len(SEGMENTS)]
+        assert place.here() == wanted
 
 
 @pytest.mark.parametrize("committed", [[], SEGMENTS[:2], SEGMENTS[1:]], ids=["none", "the last missing", "the first"])
 def test_a_part_that_is_not_committed_is_waited_for(place: Place, committed: list[Segment]) -> None:
     if committed:
         place.commit(*committed)
-    with pytest.raises(Transient, match="swap stage again") as refused:
-        place.mux()._read_parts()
+    with pytest.raises(Transient, match="not every part is there: .* run the swap stage again") as refused:
+        place.bring()
     assert refused.value.reason == names.NOT_READY
 
 
 def test_a_part_of_another_encoder_or_other_inputs_is_not_taken(place: Place) -> None:
     place.commit(*SEGMENTS)
     place.put(place.layout.encoder, CHOICE.model_copy(update={"options": {"crf": "19"}}).model_dump_json(by_alias=True))
-    with pytest.raises(Transient):
-        place.mux()._read_parts()
+    with pytest.raises(Transient, match="not every part is there"):
+        place.bring()
 
 
 def test_a_mux_without_a_run_is_configured_wrongly() -> None:
@@ -190,8 +219,16 @@ def test_a_mux_without_a_run_is_configured_wrongly() -> None:
 
 
 def test_the_record_adds_the_parts_up_and_names_what_was_dropped() -> None:
-    reports = [report(segment, seconds={"swap": 0.5, "decode": k}) for k, segment in enumerate(SEGMENTS)]
-    record = mux._record("file:///b.mp4", PLAN, reports, DIGEST, "ab", 9)
+    bad = (
+        BadRun(first=3, frames=1, pts=120, seconds=0.12, shows=2),
+        BadRun(first=4, frames=2, pts=160, seconds=0.16, shows=2),
+    )
+    parts = [
+        FetchedPart(Path(), report(segment, seconds={"swap": 0.5, "decode": k}), bad[k - 1 : k])
+        for k, segment in enumerate(SEGMENTS)
+    ]
+    record = mux._record("file:///b.mp4", PLAN, parts, DIGEST, "ab", 9)
+    assert record.bad_frames == (bad[0].model_copy(update={"frames": 3}),)
     assert (record.frames, record.faces_found, record.faces_swapped, record.size) == (6, 6, 3, 9)
     assert record.worker_seconds == {"swap": 1.5, "decode": 3.0} and record.worker_cpu_seconds == 4.5
     assert record.dropped_tracks == ("data track 2 (mebx): data that FFmpeg cannot write",)
