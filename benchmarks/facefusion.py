@@ -1,20 +1,23 @@
 """FaceFusion's face swapper on frames, from a checkout of its repository, with models that cost nothing.
 
-It is on no package index, so a checkout must be given; nothing of it is loaded before. What runs is its own
-`process_frame` with the options that it has by default, but for SCRFD as detector, whose answer `host_cost` knows how
-to make. Frames are read and written by OpenCV, as in InsightFace's loop.
+It is on no package index, so a checkout must be given; nothing of it is loaded before. What runs is what it runs
+head-less between its checks and its last mux, `process_memory_frames`, with the options that it has by default, but for
+SCRFD as detector, whose answer `host_cost` knows how to make, and for one thread. Its frames come from an FFmpeg of its
+own, through a pipe; they go into a file that keeps nothing, so that its encoder costs nothing either.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
+import cv2
+import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
-
-from benchmarks.peers import cv2_loop
 
 Array = npt.NDArray[Any]
 
@@ -38,6 +41,16 @@ STATE: dict[str, object] = {
     "face_swapper_model": "inswapper_128",
     "face_swapper_pixel_boost": "128x128",
     "face_swapper_weight": 0.5,
+    "processors": ["face_swapper"],
+    "workflow_mode": "image-to-video",
+    "video_memory_strategy": "tolerant",
+    "target_frame_amount": 2,
+    "reference_frame_number": 0,
+    "temp_pixel_format": "bgr24",
+    "output_video_scale": 1.0,
+    "output_video_fps": 25,
+    "execution_thread_count": 1,
+    "log_level": "error",
 }
 
 
@@ -61,23 +74,35 @@ class FreeSession:
 def facefusion_loop(
     checkout: Path, clip: Path, folder: Path, detections: list[Array], swapped: Array, *, faces: int
 ) -> Callable[[], int]:
-    """Read, swap every face, write.
+    """Its head-less run of a video, without the encoder.
 
     Args:
         checkout: FaceFusion's repository.
         clip: the video.
-        folder: for the output.
+        folder: for the source face, and an FFmpeg where it looks for one.
         detections: SCRFD's outputs.
         swapped: the swapper's output, float32 [1, 3, 128, 128].
         faces: that must be swapped in each frame.
     """
     if str(checkout) not in sys.path:
         sys.path.insert(0, str(checkout))
-    from facefusion import face_store, inference_manager, state_manager
+    from facefusion import face_store, ffmpeg_builder, ffprobe, inference_manager, process_manager, state_manager
     from facefusion.processors.modules.face_swapper import core
+    from facefusion.workflows import to_video
 
-    for key, value in STATE.items():
+    photo = folder / "face.png"
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        frames, size = stream.frames, (stream.width, stream.height)
+        cv2.imwrite(str(photo), next(container.decode(stream)).to_ndarray(format="bgr24"))
+    paths = {"source_paths": [str(photo)], "target_path": str(clip)}
+    for key, value in {**STATE, **paths}.items():
         state_manager.init_item(key, value)
+    facts = {"duration": frames / 25, "frame_total": frames, "fps": 25, "resolution": size, "color_transfer": None}
+    ffprobe.extract_static_video_metadata = lambda _: facts
+    _offer_ffmpeg(folder)
+    # FFmpeg 9 has no -vsync.
+    ffmpeg_builder.prevent_frame_drop = lambda: ["-fps_mode", "passthrough"]
     swapper = FreeSession([swapped], ("source", "target"))
     pool = {
         "scrfd": FreeSession(detections),
@@ -93,22 +118,22 @@ def facefusion_loop(
 
     def loop() -> int:
         swapper.asked = 0
-        source: list[Array] = []
-
-        def changed(image: Array) -> Array:
-            source[:] = source or [image]
-            asked = {
-                "reference_vision_frame": source[0],
-                "source_vision_frames": source,
-                "target_vision_frames": [image],
-                "temp_vision_frame": image.copy(),
-                "temp_vision_mask": None,
-            }
-            return np.ascontiguousarray(core.process_frame(asked)[0])
-
-        done = cv2_loop(clip, folder / "facefusion.mp4", changed)
+        with open(os.devnull, "wb") as sink:
+            to_video.video_manager.get_writer = lambda *_: {"process": SimpleNamespace(stdin=sink)}
+            to_video.video_manager.close_video_writer = lambda _: True
+            process_manager.start()
+            assert to_video.process_memory_frames() == 0
         face_store.clear_faces()
-        assert swapper.asked == faces * done
-        return done
+        assert swapper.asked == faces * frames
+        return frames
 
     return loop
+
+
+def _offer_ffmpeg(folder: Path) -> None:
+    """It looks for `ffmpeg` on the PATH."""
+    link = folder / "bin" / "ffmpeg"
+    if not link.exists():
+        link.parent.mkdir()
+        link.symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+        os.environ["PATH"] = f"{link.parent}{os.pathsep}{os.environ['PATH']}"

@@ -3,9 +3,9 @@
 The models' sessions answer at once with what was worked out before: one face, or four, and a swapped crop. What is
 left is everything else: for recast decoding, preparing, cropping, mask, paste and putting the region back into the
 frame; for InsightFace its usual loop, cv2's reader, `get`, paste and cv2's writer; for FaceFusion, where a checkout of
-it is given, its own `process_frame` in the same loop. All take turns in one process on one core; the least of the
+it is given, its own head-less run. All take turns in one process on one core; the least of the
 rounds counts. Both ratios are given: of the whole loops, and of what is left of them without the codecs, which are
-FFmpeg's on all sides: its decoder for recast, cv2's reader and writer for the others.
+FFmpeg's on all sides: cv2's reader and writer for InsightFace's loop, its decoder for the others.
 
     taskset -c 0 python -m benchmarks.host_cost [--frames 50] [--size 1080 2160] [--facefusion CHECKOUT]
 """
@@ -208,8 +208,8 @@ def row(clip: Path, height: int, faces: Faces, facefusion: Path | None) -> str:
         loops.append(facefusion_loop(facefusion, clip, clip.parent, *free_answers(faces), faces=len(faces)))
     ours, decoding, copying, *others = least(loops)
     cells = [f"{ours:.1f}", f"{decoding:.1f}", f"{copying:.1f}"]
-    for other in others:
-        beside = (other - copying) / (ours - decoding)
+    for other, codecs in zip(others, (copying, decoding), strict=False):
+        beside = (other - codecs) / (ours - decoding)
         cells += [f"{other:.1f}", f"{other / ours:.1f}", f"{beside:.1f}"]
     return f"| {height} | {len(faces)} | {' | '.join(cells)} {'| ' * (9 - len(cells))}|"
 
