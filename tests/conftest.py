@@ -18,7 +18,7 @@ settings.load_profile("recast")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores: many tests wait for a server or a cluster. On two cores it saves a third."""
+    """Two more than there are cores: many tests wait for a server or a cluster."""
     return (os.cpu_count() or 1) + 2
 
 
