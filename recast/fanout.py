@@ -14,8 +14,8 @@ import math
 from typing import Literal
 
 START_SECONDS = {"Passthrough": 5.0, "Mesh": 5.0, "InSwapper": 15.0}
-"""Taken for an engine's worker, from its pod's creation to its first frame: 1.4 to 2.6 s were measured with Mesh on a real
-kubelet; the rest is for busier nodes, and for CUDA and the models."""
+"""Taken for an engine's worker, from its pod's creation to its first frame: 1.4 to 2.6 s were measured with Mesh on a
+real kubelet; the rest is for busier nodes, and for CUDA and the models."""
 WORK = 1.0
 """Seconds that a worker needs for a second of source: about so for 1080p, by CPU or GPU."""
 SPREAD = 0.5
