@@ -82,9 +82,12 @@ def fetch_part(storage: Storage, layout: RunLayout, segment: int, digest: str, p
             )
         return FetchedPart(path, report, _bad_frames(storage, layout, report))
     except NotFound as error:
-        raise Transient(
-            f"not every part is there: {error}: run the swap stage again", reason=names.NOT_READY
-        ) from error
+        raise not_ready(error) from error
+
+
+def not_ready(missing: NotFound) -> Transient:
+    """The error for parts that are not all there yet, or what names them."""
+    return Transient(f"not every part is there: {missing}: run the swap stage again", reason=names.NOT_READY)
 
 
 def metadata_of(report: PartReport) -> dict[str, str]:

@@ -11,6 +11,7 @@ import hashlib
 import tempfile
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from recast.media.stamp import DeeperReorder, PartSource, StampedVideo, stamp_pa
 from recast.media.timing import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
 from recast.packets import PlannedSegment, read_segments
-from recast.parts import FetchedPart
+from recast.parts import FetchedPart, not_ready
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage import Storage
 from recast.storageconfig import make_storage
@@ -146,8 +147,7 @@ class _Mux:
         return output, parts
 
     def _stamp(self, digests: list[str], folder: Path) -> tuple[StampedVideo, Sequence[FetchedPart]]:
-        files = PartFiles(self._storage, self._layout, digests, folder)
-        video, parts, reorder = self._plan.video, dict[int, FetchedPart](), 0
+        files, parts = PartFiles(self._storage, self._layout, digests, folder), dict[int, FetchedPart]()
 
         def bring(number: int) -> PartSource:
             parts[number] = part = files.bring(number)
@@ -155,27 +155,27 @@ class _Mux:
             report = part.report
             return PartSource(part.path, report.frames, report.packets_sha256, report.reorder)
 
+        stamp = partial(
+            stamp_parts,
+            len(digests),
+            pts=self._pts,
+            codec=self._plan.encode.codec,
+            time_base=self._plan.video.time_base,
+            fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
+            frame_ticks=self._plan.video.frame_ticks,
+            folder=folder,
+            bring=bring,
+            moved=self._dog.moved,
+        )
         try:
             # A part's report comes with the part. The first one's reordering is nearly always the deepest; where a
             # later one's is deeper, all is stamped anew.
+            reorder = bring(0).reorder
             while True:
                 try:
-                    stamped = stamp_parts(
-                        len(digests),
-                        pts=self._pts,
-                        reorder=reorder,
-                        codec=self._plan.encode.codec,
-                        time_base=video.time_base,
-                        fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
-                        frame_ticks=video.frame_ticks,
-                        folder=folder,
-                        bring=bring,
-                        moved=self._dog.moved,
-                    )
+                    return stamp(reorder=reorder), [parts[number] for number in range(len(digests))]
                 except DeeperReorder as deeper:
                     reorder = deeper.reorder
-                else:
-                    return stamped, [parts[number] for number in range(len(digests))]
         finally:
             files.stop()
 
@@ -249,9 +249,7 @@ class _Mux:
                 self._pts.extend(segment.pts)
                 self._dog.moved()
         except NotFound as error:
-            raise Transient(
-                f"not every part is there: {error}: run the swap stage again", reason=names.NOT_READY
-            ) from error
+            raise not_ready(error) from error
         return digests
 
     def _segments(self) -> Iterator[PlannedSegment]:
