@@ -89,6 +89,9 @@ def make_process(pod: Json, folder: Path, find: Find) -> Process:
     base = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": mounts.here("/tmp")}
     if base["TMPDIR"] == "/tmp":
         del base["TMPDIR"]
+    if "IMAGEIO_FFMPEG_EXE" in os.environ:
+        # A program, as PATH's are, and no setting of the pod's.
+        base["IMAGEIO_FFMPEG_EXE"] = os.environ["IMAGEIO_FFMPEG_EXE"]
     return Process(
         [*_program(mounts.here(words[0])), *(mounts.here(word) for word in words[1:])],
         base | {name: mounts.here(value) for name, value in given.items()},

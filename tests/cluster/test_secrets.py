@@ -107,6 +107,7 @@ def test_keys_are_in_no_object_log_report_or_command_line(
     place: str,
     s3: EmbeddedStore,
     storage: Storage,
+    tmp_path: Path,
 ) -> None:
     base = f"s3://{s3.bucket}/{place}"
     storage.upload(f"{base}/in.mp4", clips.build("cfr"))
@@ -114,7 +115,7 @@ def test_keys_are_in_no_object_log_report_or_command_line(
     seen: dict[str, bytes] = {}
     mark = f"{tempfile.gettempdir()}/recast-pods-"
     with (
-        command_lines(mark) as lines,
+        command_lines(mark, tmp_path) as lines,
         watched(lambda: [control_plane.api.get(path_of(place)), pods_of(control_plane, place)]) as states,
     ):
         for name, (secret, _) in wanted.items():
@@ -143,5 +144,5 @@ def test_keys_are_in_no_object_log_report_or_command_line(
     looked_at = "\n".join(seen)
     parts = ("faceswapjobs done", "events ", "jobs ", "pods ", "/plan", "/parts/", "/done.mp4", "controller-a.log")
     assert [part for part in (*parts, f"/{place}/", "apiserver") if part not in looked_at] == []
-    assert any(b"segment_worker" in line for line in lines) and any(b"ffmpeg" in line for line in lines)
+    assert any(b"segment_worker" in line for line in lines) and any(b"-nostdin" in line for line in lines)
     print(f"{len(seen)} places, {len(lines)} command lines")

@@ -40,7 +40,7 @@ def test_a_real_job_writes_its_keys_nowhere(s3: EmbeddedStore, storage: Storage,
     spec = asked.spec.model_copy(update={"consent": Consent(reference="REL-1")})
     asked = asked.model_copy(update={"spec": spec})
     seen: dict[str, bytes] = {}
-    with command_lines(str(tmp_path)) as lines:
+    with command_lines(str(tmp_path), tmp_path) as lines:
         assert run_stage("controller.stages.split", asked, tmp_path, {}, seen) == 0, seen
         run = json.loads((tmp_path / "termination-log").read_text())["run"]
         ready = asked.model_copy(update={"run": run})
@@ -61,7 +61,7 @@ def test_a_real_job_writes_its_keys_nowhere(s3: EmbeddedStore, storage: Storage,
     ]:
         seen[info.uri] = storage.get(info.uri)
         seen[f"{info.uri} metadata"] = json.dumps(dict(storage.head(info.uri).metadata)).encode()
-    assert any(b"segment_worker" in line for line in lines) and any(b"ffmpeg" in line for line in lines)
+    assert any(b"segment_worker" in line for line in lines) and any(b"-nostdin" in line for line in lines)
     assert leaks([secret, TOKEN, os.environ["AWS_ACCESS_KEY_ID"]], seen) == []
 
 
