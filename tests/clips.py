@@ -617,6 +617,19 @@ def av1_mkv(out: Path) -> None:
     ffmpeg(*picture(2), *sound(2), *coded, "-pix_fmt", "yuv420p", "-c:a", "libopus", out)
 
 
+@clip(".ivf", outputs=(MKV,), frames=50, traits="timeless")
+def vp8_ivf(out: Path) -> None:
+    """VP8 in IVF, its hidden alternate reference frames in packets of their own."""
+    coded = ["-c:v", "libvpx", "-deadline", "good", "-cpu-used", "5", "-auto-alt-ref", "1", "-g", "25"]
+    ffmpeg(*picture(2), *coded, "-lag-in-frames", "16", "-b:v", "300k", out)
+
+
+@clip(".ivf", outputs=(MKV, MP4), frames=50, traits="timeless")
+def av1_ivf(out: Path) -> None:
+    """AV1 in IVF."""
+    ffmpeg("-i", build("av1_mkv"), "-map", "0:v", "-c", "copy", out)
+
+
 @clip(".avi", frames=75, traits="audio timeless")
 def h264_avi(out: Path) -> None:
     """H.264 with B-frames in AVI, whose packets carry no pts."""

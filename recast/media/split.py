@@ -251,7 +251,7 @@ class _KeyframeCheck:
             return False
         try:
             copy: Packet[VideoStream] = Packet(bytes(packet))  # type: ignore[assignment]  # it has no stream yet
-            frames = timing.feed(self._decoder, copy, 0) + timing.drain(self._decoder)
+            frames = timing.feed(self._decoder, copy, 0) + self._decoder.decode(None)
         except av.error.FFmpegError as error:
             raise_if_exhausted(error)
             return False

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import av
 from av.codec.context import CodecContext
@@ -39,6 +39,8 @@ HEAD_PACKETS = 48
 MAX_FRAMES = 50_000_000
 MOST_DECODERS = 8
 """Threads, each of which holds a picture."""
+MOST_REORDERED = 16
+"""Frames that a decoder holds back for their order."""
 MOST_AT_ONE_TIME = 64
 """More frames than this with the same time are no times at all."""
 
@@ -48,6 +50,8 @@ TRUSTED_CODECS = frozenset({
     "rawvideo", "huffyuv", "ffvhuff", "utvideo", "v210", "cfhd", "jpeg2000", "png", "qtrle", "theora",
     "mpeg4", "vc1", "h263",
 })  # fmt: skip
+# Whatever a damaged packet of it looks like: "each temporal unit has exactly one shown frame" (AV1, 7.5).
+ONE_FRAME_A_PACKET = frozenset({"av1"})
 UNTRUSTED_FORMATS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu", "ivf", "flv", "rm"})
 
 
@@ -114,6 +118,67 @@ class _Head:
     ended: bool = False
     damaged_from: int | None = None
 
+    def note(self, frames: list[VideoFrame]) -> None:
+        """Add what came out."""
+        for frame in frames:
+            self.first = self.first or frame
+            if frame.pts is not None:
+                self.shown.append(frame.pts)
+
+    def damaged_at(self, index: int) -> None:
+        """A packet does not decode."""
+        self.damaged_from = index if self.damaged_from is None else min(index, self.damaged_from)
+
+    def mark_first_missing(self) -> None:
+        """The first packet that gave no frame, though it or one before is a keyframe, is damaged."""
+        first_key = next((packet.index for packet in self.packets if packet.keyframe), 0)
+        due = {packet.index for packet in self.packets[first_key:] if packet.pts is not None}
+        if missing := due.difference(self.shown):
+            self.damaged_at(min(missing))
+
+    def timing(self) -> Timing | None:
+        """See `packet_timing`."""
+        return packet_timing(self.packets, self.shown, ended=self.ended, damaged_from=self.damaged_from)
+
+
+@dataclass
+class _Whole:
+    """What a decode of all packets gave, beside each packet's own pts.
+
+    Attributes:
+        own: the packets' pts, `NO_FRAME` where missing.
+        shown: packet numbers in the order of their frames.
+        keyframes: how many packets are.
+        first_key: the first that is.
+        hidden: packets that an edit list hides.
+    """
+
+    own: array[int] = field(default_factory=lambda: array("q"))
+    shown: array[int] = field(default_factory=lambda: array("q"))
+    keyframes: int = 0
+    first_key: int | None = None
+    hidden: set[int] = field(default_factory=set)
+
+    def take(self, packet: Packet[VideoStream], index: int) -> None:
+        """Note a packet, before it gets another pts."""
+        if self.first_key is None and packet.is_keyframe:
+            self.first_key = index
+        if packet.is_discard:
+            self.hidden.add(index)
+        self.keyframes += packet.is_keyframe
+        self.own.append(NO_FRAME if packet.pts is None else packet.pts)
+
+    def show(self, frames: list[VideoFrame]) -> None:
+        """Add what came out."""
+        self.shown.extend(frame.pts for frame in frames if frame.pts is not None)
+
+    def without_a_frame(self) -> list[int]:
+        """Packets from the first keyframe on that nothing came out of."""
+        done = bytearray(len(self.own))
+        for index in chain(self.hidden, self.shown):
+            done[index] = True
+        return [index for index in range(self.first_key or 0, len(self.own)) if not done[index]]
+
 
 def read_timing(open_source: OpenSource, name: str, *, mends: bool = False) -> tuple[VideoFacts, Timing]:
     """Find out what the video track is and how its times are to be read.
@@ -127,17 +192,8 @@ def read_timing(open_source: OpenSource, name: str, *, mends: bool = False) -> t
         BadInput: nothing of it can be decoded.
         FramesDamaged: a packet does not decode.
     """
-    with open_source() as container:
-        stream = source.video_stream(container, name)
-        head = _decode_head(container, stream, name, mends=mends)
-        if head.first is None:
-            raise BadInput(f"{name}: not one frame of its video track decodes", reason=names.CORRUPT_SOURCE)
-        facts = source.video_facts(stream, head.first, name)
-        simple = facts.codec in TRUSTED_CODECS and not set(container.format.name.split(",")) & UNTRUSTED_FORMATS
-    timing = (
-        packet_timing(head.packets, head.shown, ended=head.ended, damaged_from=head.damaged_from) if simple else None
-    )
-    return facts, timing or decode_timing(open_source, facts, name, mends=mends)
+    facts, simple, head = _read_head_by_threads(open_source, name) or _read_head(open_source, name, 1, mends=mends)
+    return facts, (head.timing() if simple else None) or decode_timing(open_source, facts, name, mends=mends)
 
 
 def packet_timing(
@@ -178,39 +234,60 @@ def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str, *, mend
     Raises:
         FramesDamaged: a packet does not decode, and nothing else tells where its frame belongs.
     """
+    try:
+        whole = _decode_whole(open_source, name)
+        if facts.codec in ONE_FRAME_A_PACKET and (lost := whole.without_a_frame()):
+            raise FramesDamaged(f"{name}: video packet {lost[0]} gives no frame: {MEND_OR_SAY}")
+    except FramesDamaged:
+        if not mends:
+            raise
+        order = _all_keyframes(open_source, name)
+        if order is None:
+            raise
+        whole = order
+    times = frame_times([whole.own[index] for index in whole.shown], one_frame=1 / (facts.rate * facts.time_base))
+    decoded = array("q", [NO_FRAME]) * len(whole.own)
+    for rank, index in enumerate(whole.shown):
+        decoded[index] = rank
+    return Timing(whole.first_key or 0, decoded=decoded, times=array("q", times))
+
+
+def _decode_whole(open_source: OpenSource, name: str) -> _Whole:
+    # Threads say late what they failed at, and nothing of what that was at the very end, with the frames behind it.
+    if (threads := _decoder_threads()) > 1:
+        with suppress(FramesDamaged):
+            whole = _decode_by_threads(open_source, name, threads)
+            held = len(whole.own) - threads - MOST_REORDERED
+            if not any(index >= held for index in whole.without_a_frame()):
+                return whole
+    return _decode_by_threads(open_source, name, 1)
+
+
+def _decode_by_threads(open_source: OpenSource, name: str, threads: int) -> _Whole:
+    whole = _Whole()
     with open_source() as container:
         stream = source.video_stream(container, name)
         source.read_only(container, stream)
         context = stream.codec_context
-        context.thread_type, context.thread_count = "AUTO", min(usable_cores(), MOST_DECODERS)
-        own, shown, keyframes, first_key = array("q"), array("q"), 0, None
-        damage: FramesDamaged | None = None
+        context.thread_type, context.thread_count = "AUTO", threads
         for index, packet in numbered_packets(container, name):
             if index >= MAX_FRAMES:
                 raise BadInput(f"{name}: more than {MAX_FRAMES} packets")
-            if first_key is None and packet.is_keyframe:
-                first_key = index
-            keyframes += packet.is_keyframe
-            own.append(NO_FRAME if packet.pts is None else packet.pts)
-            try:
-                frames = _feed_or_refuse(context, packet, index, begun=first_key is not None, name=name)
-            except FramesDamaged as error:
-                if not mends:
-                    raise
-                damage = damage or error
-                continue
-            shown.extend(frame.pts for frame in frames if frame.pts is not None)
-        shown.extend(frame.pts for frame in drain(context) if frame.pts is not None)
-    if damage is not None:
-        # Where every packet is a picture of its own, the order is known without decoding.
-        if keyframes < len(own):
-            raise damage
-        shown = array("q", range(len(own)))
-    times = frame_times([own[index] for index in shown], one_frame=1 / (facts.rate * facts.time_base))
-    decoded = array("q", [NO_FRAME]) * len(own)
-    for rank, index in enumerate(shown):
-        decoded[index] = rank
-    return Timing(first_key or 0, decoded=decoded, times=array("q", times))
+            whole.take(packet, index)
+            whole.show(_feed_or_refuse(context, packet, index, begun=whole.first_key is not None, name=name))
+        whole.show(_drain_or_refuse(context, name))
+    return whole
+
+
+def _all_keyframes(open_source: OpenSource, name: str) -> _Whole | None:
+    """The frames of a stream whose every packet is a picture of its own: their order is known without decoding."""
+    whole = _Whole()
+    with open_source() as container:
+        source.read_only(container, source.video_stream(container, name))
+        for index, packet in numbered_packets(container, name):
+            whole.take(packet, index)
+            whole.shown.append(index)
+    return whole if whole.keyframes == len(whole.own) else None
 
 
 def frame_times(own_pts: list[int], *, one_frame: Fraction) -> list[int]:
@@ -263,15 +340,6 @@ def feed(context: VideoCodecContext, packet: Packet[VideoStream], number: int) -
     return context.decode(packet)
 
 
-def drain(context: VideoCodecContext) -> list[VideoFrame]:
-    """The frames that a decoder still holds."""
-    try:
-        return context.decode(None)
-    except av.error.FFmpegError as error:
-        raise_if_exhausted(error)
-        return []
-
-
 def fresh_decoder(stream: VideoStream) -> VideoCodecContext:
     """A decoder for `stream` that has seen nothing yet."""
     context = CodecContext.create(stream.codec_context.codec.name, "r")
@@ -283,28 +351,62 @@ def fresh_decoder(stream: VideoStream) -> VideoCodecContext:
     return context
 
 
+def _decoder_threads() -> int:
+    return min(usable_cores(), MOST_DECODERS)
+
+
+def _read_head_by_threads(open_source: OpenSource, name: str) -> tuple[VideoFacts, bool, _Head] | None:
+    """The quick way, None where not every packet gave its frame."""
+    with suppress(FramesDamaged):
+        facts, simple, head = _read_head(open_source, name, _decoder_threads(), mends=False)
+        if len(head.shown) == len(head.packets):
+            return facts, simple, head
+    return None
+
+
+def _read_head(open_source: OpenSource, name: str, threads: int, *, mends: bool) -> tuple[VideoFacts, bool, _Head]:
+    """What the track is, whether one packet of it may be taken for one frame, and a decode of its head."""
+    with open_source() as container:
+        stream = source.video_stream(container, name)
+        stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        head = _decode_head(container, stream, name, mends=mends)
+        if head.first is None:
+            raise BadInput(f"{name}: not one frame of its video track decodes", reason=names.CORRUPT_SOURCE)
+        facts = source.video_facts(stream, head.first, name)
+        simple = facts.codec in TRUSTED_CODECS and not set(container.format.name.split(",")) & UNTRUSTED_FORMATS
+    return facts, simple, head
+
+
 def _decode_head(container: InputContainer, stream: VideoStream, name: str, *, mends: bool) -> _Head:
     source.read_only(container, stream)
-    head, context, begun = _Head(), stream.codec_context, False
+    head, context, begun = _Head(ended=True), stream.codec_context, False
     for index, packet in numbered_packets(container, name):
+        # A stream that begins in the middle of a GOP is read on until something decodes.
+        if index >= HEAD_PACKETS and (head.first is not None or index >= 20 * HEAD_PACKETS):
+            head.ended = False
+            break
         hidden = packet.is_discard
         head.packets.append(PacketTime(index, None if hidden else packet.pts, packet.dts, packet.is_keyframe))
         # A damaged keyframe need not look like one: the stream would begin with the next.
         damaged = head.first is None and is_damaged(context, packet)
         begun = begun or packet.is_keyframe or damaged
         try:
-            _note(head, _feed_or_refuse(context, packet, index, begun=begun, name=name))
+            head.note(_feed_or_refuse(context, packet, index, begun=begun, name=name))
             if damaged:
                 raise FramesDamaged(f"{name}: video packet {index} is damaged: {MEND_OR_SAY}")
         except FramesDamaged:
             if not mends:
                 raise
-            head.damaged_from = index if head.damaged_from is None else head.damaged_from
-        # A stream that begins in the middle of a GOP is read on until something decodes.
-        if index + 1 >= HEAD_PACKETS and (head.first is not None or index >= 20 * HEAD_PACKETS):
-            return head
-    _note(head, drain(context))
-    head.ended = True
+            head.damaged_at(index)
+    failed = False
+    try:
+        head.note(_drain_or_refuse(context, name))
+    except FramesDamaged:
+        if not mends:
+            raise
+        failed = True
+    if failed or (mends and context.codec.canonical_name in ONE_FRAME_A_PACKET):
+        head.mark_first_missing()
     return head
 
 
@@ -324,8 +426,12 @@ def _feed_or_refuse(
         ) from error
 
 
-def _note(head: _Head, frames: list[VideoFrame]) -> None:
-    for frame in frames:
-        head.first = head.first or frame
-        if frame.pts is not None:
-            head.shown.append(frame.pts)
+def _drain_or_refuse(context: VideoCodecContext, name: str) -> list[VideoFrame]:
+    """The frames that a decoder still holds."""
+    try:
+        return context.decode(None)
+    except av.error.FFmpegError as error:
+        raise_if_exhausted(error)
+        raise FramesDamaged(
+            f"{name}: one of its last video packets does not decode ({error.strerror}): {MEND_OR_SAY}"
+        ) from error

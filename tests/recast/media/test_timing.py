@@ -3,6 +3,7 @@
 from array import array
 from fractions import Fraction
 from itertools import groupby
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recast.errors import FramesDamaged
 from recast.media import source, timing
 from recast.media.timing import (
     MOST_DECODERS,
@@ -25,6 +27,8 @@ from tests.clips import build
 
 FINE = 64
 """Steps that mux divides a tick in."""
+IVF_HEADER = 12
+"""Bytes before a frame of IVF: its size and its time."""
 
 
 def head(times: list[int | None], keys: tuple[int, ...] = (0,)) -> list[PacketTime]:
@@ -154,7 +158,7 @@ def test_a_constant_rate_does_not_drift(count: int, start: int) -> None:
     assert all(abs(time - (start + k * Fraction(1001, 30))) <= Fraction(1, 2) for k, time in enumerate(times))
 
 
-@pytest.mark.parametrize("clip", ["h264_avi", "mpeg4_avi", "raw_hevc"])
+@pytest.mark.parametrize("clip", ["h264_avi", "mpeg4_avi", "raw_hevc", "vp8_ivf", "av1_ivf"])
 def test_the_frame_list_of_a_decode_does_not_depend_on_the_cores(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_source() -> Any:
         return source.open_source(str(build(clip)), clip)
@@ -166,3 +170,49 @@ def test_the_frame_list_of_a_decode_does_not_depend_on_the_cores(clip: str, monk
         lists.append(decode_timing(open_source, facts, clip))
     assert len(lists[0].times) > 1
     assert lists[0] == lists[1] == lists[2]
+
+
+@pytest.mark.parametrize("clip", ["bframes", "av1_mkv", "vp9_webm", "open_gop_hevc", "ts_paff", "paff_mp4", "vp8_ivf"])
+def test_facts_and_times_do_not_depend_on_the_cores(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_source() -> Any:
+        return source.open_source(str(build(clip)), clip)
+
+    found = []
+    for cores in (1, 3, 10 * MOST_DECODERS):
+        monkeypatch.setattr(timing, "usable_cores", lambda cores=cores: cores)
+        found.append(read_timing(open_source, clip))
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("back", [1, 2, 20])
+@pytest.mark.parametrize("clip", ["vp8_ivf", "av1_ivf"])
+@pytest.mark.parametrize("mends", [False, True])
+def test_a_packet_that_gives_no_frame_is_named_whatever_the_cores(
+    clip: str, back: int, mends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, number = without_its_pictures(clip, back, tmp_path)
+
+    def open_source() -> Any:
+        return source.open_source(str(path), clip)
+
+    said = set()
+    for cores in (1, 3, 10 * MOST_DECODERS):
+        monkeypatch.setattr(timing, "usable_cores", lambda cores=cores: cores)
+        with pytest.raises(FramesDamaged, match=rf"packet ({number}|{number + 1}|{number + 2})\b") as refused:
+            read_timing(open_source, clip, mends=mends)
+        said.add(str(refused.value))
+    assert len(said) == 1
+
+
+def without_its_pictures(clip: str, back: int, folder: Path) -> tuple[Path, int]:
+    """A copy whose packet so many before the end is nothing but zeros, and that packet's number."""
+    with source.open_source(str(build(clip)), clip) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    data = bytearray(build(clip).read_bytes())
+    frame = places[-back]
+    assert frame is not None
+    size = int.from_bytes(data[frame : frame + 4], "little")
+    data[frame + IVF_HEADER : frame + IVF_HEADER + size] = bytes(size)
+    path = folder / build(clip).name
+    path.write_bytes(data)
+    return path, len(places) - back
