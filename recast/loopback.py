@@ -6,6 +6,7 @@ A URL holds a random word, so that no other user of the machine can guess it.
 
 import re
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -47,6 +48,15 @@ class _Served:
                 self._reader.close()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # FFmpeg hangs up whenever it has enough.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class LoopbackServer:
     """Context manager: serves the objects it was told of.
 
@@ -59,8 +69,7 @@ class LoopbackServer:
         self._storage = storage
         self._objects: dict[str, _Served] = {}
         self._word = secrets.token_urlsafe(16)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
 
     def url(
         self,

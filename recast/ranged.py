@@ -1,8 +1,9 @@
 """A seekable binary file over anything that gives a range of bytes, with flat memory.
 
-Blocks are fetched whole, by background threads, and the latest few are kept. A block whose predecessor is
+Blocks are fetched whole, by background threads, and the latest few are kept. A block whose two predecessors are
 at hand is taken as part of a stream, so the next blocks are fetched ahead: this holds for a plain
-sequential read and also for a demuxer that follows several tracks far apart in a badly interleaved file.
+sequential read and also for a demuxer that follows several tracks far apart in a badly interleaved file; not for
+one that looks here and there, and now and then across the border of two blocks.
 """
 
 import io
@@ -135,7 +136,7 @@ class RangedReader(io.RawIOBase):
 
     def _block(self, index: int) -> bytes:
         wanted = self._start(index)
-        if index - 1 in self._blocks:
+        if index - 1 in self._blocks and index - 2 in self._blocks:
             for following in range(index + 1, index + 1 + self._ahead):
                 if following * self._block_bytes < self.size:
                     self._start(following)

@@ -29,6 +29,9 @@ SEGMENT_DEMUXERS = ("matroska", "nut", "mov")
 """Of those, what segments and parts are written in."""
 LOCAL, LOOPBACK, NONE = "file", "http,tcp", ""
 """Protocols for a path, for an address of `recast.loopback`, and for an open file, which needs none."""
+LOOPBACK_RANGES = ("-multiple_requests", "1", "-request_size", str(512 << 10), "-short_seek_size", str(2 << 20))
+"""Little more is asked for than is read, so that pictures between two tracks' packets are not fetched where they are
+large; small ones are read over."""
 
 
 def open_media(
@@ -78,4 +81,5 @@ def ffmpeg_input(source: Path | str, *, demuxers: Iterable[str] = DEMUXERS) -> l
     text = str(source)
     is_url = text.startswith("http://")
     protocols, url = (LOOPBACK, text) if is_url else (LOCAL, f"file:{text}")
-    return ["-protocol_whitelist", protocols, "-format_whitelist", ",".join(demuxers), "-i", url]
+    ranges = LOOPBACK_RANGES if is_url else ()
+    return [*ranges, "-protocol_whitelist", protocols, "-format_whitelist", ",".join(demuxers), "-i", url]

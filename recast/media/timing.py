@@ -35,7 +35,8 @@ from recast.media.segments import is_damaged
 
 OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 
-HEAD_PACKETS = 48
+HEAD_PACKETS, HEAD_LEAST, HEAD_BYTES = 48, 24, 16 << 20
+"""The head ends at so many packets, or at the least of them that have so many bytes: they are to be read once only."""
 MAX_FRAMES = 50_000_000
 MOST_DECODERS = 8
 """Threads, each of which holds a picture."""
@@ -379,12 +380,14 @@ def _read_head(open_source: OpenSource, name: str, threads: int, *, mends: bool)
 
 def _decode_head(container: InputContainer, stream: VideoStream, name: str, *, mends: bool) -> _Head:
     source.read_only(container, stream)
-    head, context, begun = _Head(ended=True), stream.codec_context, False
+    head, context, begun, size = _Head(ended=True), stream.codec_context, False, 0
     for index, packet in numbered_packets(container, name):
+        long = index >= HEAD_PACKETS or (index >= HEAD_LEAST and size >= HEAD_BYTES)
         # A stream that begins in the middle of a GOP is read on until something decodes.
-        if index >= HEAD_PACKETS and (head.first is not None or index >= 20 * HEAD_PACKETS):
+        if long and (head.first is not None or index >= 20 * HEAD_PACKETS):
             head.ended = False
             break
+        size += packet.size
         hidden = packet.is_discard
         head.packets.append(PacketTime(index, None if hidden else packet.pts, packet.dts, packet.is_keyframe))
         # A damaged keyframe need not look like one: the stream would begin with the next.

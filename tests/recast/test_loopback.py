@@ -2,6 +2,9 @@
 
 import http.client
 import io
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -182,3 +185,17 @@ def test_the_stores_first_error_is_kept_for_the_stage(storage: FakeStorage) -> N
         storage.error = None
         assert ask(url)[0] == 200
         assert isinstance(server.error, BadInput)
+
+
+def test_whoever_hangs_up_is_no_error(url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    address = urlsplit(url)
+    others = set(threading.enumerate())
+    with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=5) as client:
+        client.sendall(f"GET {address.path} HTTP/1.1\r\nRange: bytes=0-1\r\n\r\n".encode())
+        assert client.recv(1)
+        (serving,) = set(threading.enumerate()) - others
+        # Closed with a reset, as a socket is that holds something unread.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    serving.join(5)
+    assert not serving.is_alive()
+    assert capfd.readouterr().err == ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,6 +86,24 @@ def test_a_job_asks_for_little(
     assert by_split + by_workers + by_mux <= 9 * done.segments
     assert read_by_split <= 1.1 * size
     assert read_by_mux <= 1.1 * size
+
+
+def test_mux_leaves_out_pictures_that_are_larger_than_a_look(
+    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, prefix: str, tmp_path: Path
+) -> None:
+    # Two seconds of pictures, 25 MB, between two stretches of sound.
+    coded = ["-c:v", "v210", "-c:a", "pcm_s16le", "-chunk_duration", "2000000"]
+    clips.ffmpeg(*clips.picture(6, size="1280x720", rate="5"), *clips.sound(6), *coded, tmp_path / "in.mov")
+    source = f"{prefix}in.mov"
+    storage.upload(source, tmp_path / "in.mov")
+    asked = through(proxy, s3, source, f"{prefix}out.mov")
+    ready = asked.model_copy(update={"run": split(asked).run})
+    swap(ready, 0, per_pod=10)
+    proxy.forget()
+    mux(ready)
+    share = proxy.bytes_read(source.split("/", 3)[3]) / storage.head(source).size
+    print(f"mux reads {share:.2f} of the source")
+    assert share < 0.5
 
 
 @contextmanager
