@@ -1,9 +1,10 @@
 """FaceFusion's face swapper on frames, from a checkout of its repository, with models that cost nothing.
 
 It is on no package index, so a checkout must be given; nothing of it is loaded before. What runs is what it runs
-head-less between its checks and its last mux, `process_memory_frames`, with the options that it has by default, but for
-SCRFD as detector, whose answer `host_cost` knows how to make, and for one thread. Its frames come from an FFmpeg of its
-own, through a pipe; they go into a file that keeps nothing, so that its encoder costs nothing either.
+head-less between its checks and its encoder, with the options that it has by default, but for SCRFD as detector, whose
+answer `host_cost` knows how to make, and for one thread. That is one of its two workflows: frames in memory, its
+default since 3.8, which come from an FFmpeg of its own through a pipe, and go into a file here that keeps nothing; or
+frames on the disk, its only one up to 3.7: FFmpeg writes PNG files, which are read, and written again.
 """
 
 import os
@@ -47,6 +48,7 @@ STATE: dict[str, object] = {
     "target_frame_amount": 2,
     "reference_frame_number": 0,
     "temp_pixel_format": "bgr24",
+    "temp_frame_format": "png",
     "output_video_scale": 1.0,
     "output_video_fps": 25,
     "execution_thread_count": 1,
@@ -72,7 +74,7 @@ class FreeSession:
 
 
 def facefusion_loop(
-    checkout: Path, clip: Path, folder: Path, detections: list[Array], swapped: Array, *, faces: int
+    checkout: Path, clip: Path, folder: Path, detections: list[Array], swapped: Array, *, faces: int, on_disk: bool
 ) -> Callable[[], int]:
     """Its head-less run of a video, without the encoder.
 
@@ -83,10 +85,19 @@ def facefusion_loop(
         detections: SCRFD's outputs.
         swapped: the swapper's output, float32 [1, 3, 128, 128].
         faces: that must be swapped in each frame.
+        on_disk: frames as PNG files, and not in memory.
     """
     if str(checkout) not in sys.path:
         sys.path.insert(0, str(checkout))
-    from facefusion import face_store, ffmpeg_builder, ffprobe, inference_manager, process_manager, state_manager
+    from facefusion import (
+        face_store,
+        ffmpeg_builder,
+        ffprobe,
+        inference_manager,
+        process_manager,
+        state_manager,
+        temp_helper,
+    )
     from facefusion.processors.modules.face_swapper import core
     from facefusion.workflows import to_video
 
@@ -95,7 +106,7 @@ def facefusion_loop(
         stream = container.streams.video[0]
         frames, size = stream.frames, (stream.width, stream.height)
         cv2.imwrite(str(photo), next(container.decode(stream)).to_ndarray(format="bgr24"))
-    paths = {"source_paths": [str(photo)], "target_path": str(clip)}
+    paths = {"source_paths": [str(photo)], "target_path": str(clip), "temp_path": str(folder)}
     for key, value in {**STATE, **paths}.items():
         state_manager.init_item(key, value)
     facts = {"duration": frames / 25, "frame_total": frames, "fps": 25, "resolution": size, "color_transfer": None}
@@ -113,16 +124,24 @@ def facefusion_loop(
         "face_classifier": FreeSession([np.zeros((1,), np.int64)] * 3),
         "face_swapper": swapper,
     }
-    inference_manager.get_inference_pool = lambda *_: pool
     core.get_static_model_initializer = lambda _: np.eye(512, dtype=np.float32)
 
-    def loop() -> int:
-        swapper.asked = 0
+    def in_memory() -> None:
         with open(os.devnull, "wb") as sink:
             to_video.video_manager.get_writer = lambda *_: {"process": SimpleNamespace(stdin=sink)}
             to_video.video_manager.close_video_writer = lambda _: True
-            process_manager.start()
             assert to_video.process_memory_frames() == 0
+
+    def by_files() -> None:
+        temp_helper.clear_temp_directory(str(clip))
+        temp_helper.create_temp_directory(str(clip))
+        assert to_video.extract_frames() == 0 == to_video.process_disk_frames()
+
+    def loop() -> int:
+        swapper.asked = 0
+        inference_manager.get_inference_pool = lambda *_: pool
+        process_manager.start()
+        (by_files if on_disk else in_memory)()
         face_store.clear_faces()
         assert swapper.asked == faces * frames
         return frames
