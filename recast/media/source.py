@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 from av.container import InputContainer
+from av.filter import Graph
 from av.sidedata.sidedata import Type as SideData
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -23,6 +24,9 @@ from recast.spec import MOST_PIXELS, Limits
 
 FULL_RANGE = 2
 DVCPRO_HD_LINES = 1080
+FIELD_ORDERS: dict[int, FieldOrder] = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
+"""By AVFieldOrder: TT, BB, TB, BT. Of the last two the first letter is what comes first, whatever their description
+says: so FFmpeg writes and reads them in Matroska (RFC 9559, 5.1.4.1.28.2) and QuickTime (Apple's TN2162)."""
 COVER = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 # ValueError: PyAV's own, where a file is too short to seek in.
@@ -152,13 +156,24 @@ def _field_order(context: VideoCodecContext, frame: VideoFrame) -> FieldOrder:
     if context.codec.canonical_name == "dvvideo" and frame.interlaced_frame:
         # Containers do not say, or say otherwise. DV has the lower field first, DVCPRO HD the upper (SMPTE 370M).
         return "tff" if frame.height == DVCPRO_HD_LINES else "bff"
-    number = context.field_order
-    # AVFieldOrder: 1 progressive, 2 TT, 3 BB, 4 TB, 5 BT; the second letter is what is shown first.
-    if number in (2, 5):
-        return "tff"
-    if number in (3, 4):
-        return "bff"
-    return "tff" if number == 0 and frame.interlaced_frame else "progressive"
+    if frame.interlaced_frame:
+        return "tff" if _is_top_first(frame) else "bff"
+    return FIELD_ORDERS.get(context.field_order, "progressive")
+
+
+def _is_top_first(frame: VideoFrame) -> bool:
+    """What the picture itself says, which PyAV does not tell; headers often say otherwise, or nothing."""
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25))
+    chosen = graph.add("select", "eq(interlace_type,TOPFIRST)")
+    graph.link_nodes(source, chosen, graph.add("buffersink")).configure()
+    graph.push(frame)
+    graph.push(None)
+    try:
+        graph.pull()
+    except (BlockingIOError, EOFError):
+        return False
+    return True
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, bool]:
