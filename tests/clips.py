@@ -785,6 +785,12 @@ def two_videos(out: Path) -> None:
     ffmpeg(*inputs, *x264(BFRAMES), *AAC, "-disposition:v:0", "default", out)
 
 
+@clip(".mxf", outputs=(MKV, MOV), frames=50, traits="audio timeless")
+def h264_mxf(out: Path) -> None:
+    """H.264 with B-frames in MXF that says nothing of their order: packets carry decode times alone."""
+    ffmpeg(*picture(2), *sound(2), *x264(BFRAMES), "-c:a", "pcm_s16le", out)
+
+
 @clip(".avi", outputs=(MKV,), frames=50, traits="timeless raw")
 def raw_pictures_avi(out: Path) -> None:
     """Packed raw pictures (UYVY)."""

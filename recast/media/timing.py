@@ -294,16 +294,18 @@ def _all_keyframes(open_source: OpenSource, name: str) -> _Whole | None:
 def frame_times(own_pts: list[int], *, one_frame: Fraction) -> list[int]:
     """Times for decoded frames, from their packets' pts in display order.
 
-    Where these rise, or stand (Matroska's 1 ms merges close frames), they are the times. Where packets carry none,
-    or carry them in decode order (AVI), the frames come at a constant rate, from the earliest time there is.
+    Where these rise, or stand (Matroska's 1 ms merges close frames), they are the times; where they came in decode
+    order (MXF without temporal offsets), they are once sorted. Where packets carry none, the frames come at a constant
+    rate, from the earliest time there is.
 
     Args:
         own_pts: pts of the packets, `NO_FRAME` where missing.
         one_frame: a frame's duration in ticks.
     """
-    known = all(pts != NO_FRAME for pts in own_pts) and all(a <= b for a, b in pairwise(own_pts))
-    if known and all(a < b for a, b in zip(own_pts, own_pts[MOST_AT_ONE_TIME:], strict=False)):
-        return own_pts
+    ordered = sorted(own_pts)
+    known = NO_FRAME not in ordered[:1]
+    if known and all(a < b for a, b in zip(ordered, ordered[MOST_AT_ONE_TIME:], strict=False)):
+        return ordered
     start = min((pts for pts in own_pts if pts != NO_FRAME), default=0)
     return [start + round(k * one_frame) for k in range(len(own_pts))]
 

@@ -234,9 +234,9 @@ def _count(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], instead: 
 def _times(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], video: Track, output: File) -> Check:
     if not theirs.rises:
         return failed("timestamps", "the output's go back from one frame to the next")
-    if not ours.rises:
+    left, right = _due(ours, video), relative(theirs)
+    if left is None:
         return _constant(theirs, video, output)
-    left, right = relative(ours), relative(theirs)
     # Of frames that share a time, FFmpeg shows all but one at their decode times, a little earlier.
     shared = ours.tick if len(set(left)) < len(left) else Fraction(0)
     wrong = []
@@ -249,6 +249,20 @@ def _times(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], video: Tr
     if wrong:
         return failed("timestamps", _named(wrong))
     return passed("timestamps", f"{len(pairs)} equal, first to last {float(left[-1] if left else 0):.3f} s")
+
+
+def _due(ours: Frames, video: Track) -> list[Fraction] | None:
+    """When the source's frames are to be shown, less the first one's time; None where it does not say.
+
+    Packets may carry their decode times alone (H.264 in MXF without temporal offsets): what FFmpeg shows then are its
+    guesses, and the frames' times are the packets', in order.
+    """
+    stated = [packet.pts * video.time_base for packet in video.packets if packet.pts is not None]
+    whole = len(stated) == len(video.packets) == len(ours.times)
+    decoded = whole and all(a < b for a, b in zip(stated, stated[1:], strict=False))
+    if decoded or (whole and not ours.rises):
+        return [time - min(stated) for time in sorted(stated)]
+    return relative(ours) if ours.rises else None
 
 
 def _allowed(time: Fraction, tick: Fraction, output: File) -> Fraction:

@@ -131,15 +131,18 @@ def test_times_that_rise_are_kept(times: list[int], one_frame: Fraction) -> None
 @pytest.mark.parametrize(
     ("own", "expected"),
     [
-        ([0, 3, 1, 2], [0, 2, 4, 6]),
         ([NO_FRAME] * 4, [0, 2, 4, 6]),
         ([NO_FRAME, 10, NO_FRAME, 14], [10, 12, 14, 16]),
         ([], []),
     ],
-    ids=["decode order", "none at all", "some missing", "no frame"],
+    ids=["none at all", "some missing", "no frame"],
 )
 def test_other_times_are_replaced_by_a_constant_rate(own: list[int], expected: list[int]) -> None:
     assert frame_times(own, one_frame=Fraction(2)) == expected
+
+
+def test_times_in_decode_order_are_the_frames_times_once_sorted() -> None:
+    assert frame_times([0, 40, 90, 130, 60], one_frame=Fraction(40)) == [0, 40, 60, 90, 130]
 
 
 def test_a_few_frames_may_have_the_same_time() -> None:
