@@ -38,8 +38,8 @@ OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 HEAD_PACKETS, HEAD_LEAST, HEAD_BYTES = 48, 24, 16 << 20
 """The head ends at so many packets, or at the least of them that have so many bytes: they are to be read once only."""
 MAX_FRAMES = 50_000_000
-MOST_DECODERS = 8
-"""Threads, each of which holds a picture."""
+MOST_DECODERS, MOST_OF_HEAD = 8, 4
+"""Threads, each of which holds a picture; for a head fewer, since that is read of every source, 8K too."""
 MOST_REORDERED = 16
 """Frames that a decoder holds back for their order."""
 MOST_AT_ONE_TIME = 64
@@ -361,7 +361,7 @@ def _decoder_threads() -> int:
 def _read_head_by_threads(open_source: OpenSource, name: str) -> tuple[VideoFacts, bool, _Head] | None:
     """The quick way, None where not every packet gave its frame."""
     with suppress(FramesDamaged):
-        facts, simple, head = _read_head(open_source, name, _decoder_threads(), mends=False)
+        facts, simple, head = _read_head(open_source, name, min(_decoder_threads(), MOST_OF_HEAD), mends=False)
         if len(head.shown) == len(head.packets):
             return facts, simple, head
     return None
