@@ -23,7 +23,6 @@ from recast.media.limits import over
 from recast.spec import MOST_PIXELS, Limits
 
 FULL_RANGE = 2
-DVCPRO_HD_LINES = 1080
 FIELD_ORDERS: dict[int, FieldOrder] = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
 """By AVFieldOrder: TT, BB, TB, BT. Of the last two the first letter is what comes first, whatever their description
 says: so FFmpeg writes and reads them in Matroska (RFC 9559, 5.1.4.1.28.2) and QuickTime (Apple's TN2162)."""
@@ -153,9 +152,6 @@ def _fraction(value: Any) -> Fraction:
 
 
 def _field_order(context: VideoCodecContext, frame: VideoFrame) -> FieldOrder:
-    if context.codec.canonical_name == "dvvideo" and frame.interlaced_frame:
-        # Containers do not say, or say otherwise. DV has the lower field first, DVCPRO HD the upper (SMPTE 370M).
-        return "tff" if frame.height == DVCPRO_HD_LINES else "bff"
     if frame.interlaced_frame:
         return "tff" if _is_top_first(frame) else "bff"
     return FIELD_ORDERS.get(context.field_order, "progressive")

@@ -13,6 +13,7 @@ CODERS = {
     "prores_ks": ["-flags", "+ildct", "-pix_fmt", "yuv422p10le"],
     "ffv1": ["-pix_fmt", "yuv420p"],
     "v210": ["-pix_fmt", "yuv422p10le"],
+    "dvvideo": ["-s", "1440x1080", "-pix_fmt", "yuv422p"],
 }
 
 
@@ -27,6 +28,8 @@ CODERS = {
         # Its pictures say nothing, only the header does.
         ("v210", "mov"),
         ("libx264", "ts"),
+        # DVCPRO HD: its header says progressive.
+        ("dvvideo", "mov"),
     ],
 )
 def test_the_order_of_fields_is_what_the_pictures_say(codec: str, container: str, order: str, tmp_path: Path) -> None:
