@@ -1,4 +1,4 @@
-"""NVENC: what it takes, by which options, and frames as it wants them. None of it has run on such a GPU yet.
+"""NVENC: what it takes, by which options, and frames as it wants them. It has not yet run on a GPU that has it.
 
 The options are those of FFmpeg's h264_nvenc, hevc_nvenc and av1_nvenc; tests ask FFmpeg itself for each.
 """
@@ -13,6 +13,7 @@ from recast.manifest import EncodeSettings, VideoFacts
 
 NAMES = {"h264": "h264_nvenc", "hevc": "hevc_nvenc", "av1": "av1_nvenc"}
 PRESET = "p5"
+PRESETS = ("slow", "medium", "fast", "p1", "p2", "p3", "p4", "p5", "p6", "p7")
 # Pixel formats that it takes, and as which.
 _TAKES = {
     "h264": {"yuv420p": "yuv420p"},
@@ -34,6 +35,8 @@ def why_not(settings: EncodeSettings, facts: VideoFacts) -> str:
         return "it does not write HDR10 metadata"
     if settings.pix_fmt not in _TAKES[settings.codec]:
         return f"it does not write {settings.pix_fmt} as {settings.codec}"
+    if settings.preset not in ("Auto", *PRESETS):
+        return f"it has no preset {settings.preset}, only {', '.join(PRESETS)}"
     return ""
 
 

@@ -39,6 +39,7 @@ JOBS = [
     settings(codec="hevc", pix_fmt="yuv420p10le"),
     settings(codec="av1"),
     settings(codec="av1", pix_fmt="yuv420p10le"),
+    *(settings(codec=codec, preset=preset) for codec in nvenc.NAMES for preset in nvenc.PRESETS),
 ]
 
 
@@ -49,7 +50,7 @@ def described(encoder: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.codec}-{job.pix_fmt}")
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.codec}-{job.pix_fmt}-{job.preset}")
 def test_every_option_and_value_is_one_that_ffmpeg_has(job: EncodeSettings) -> None:
     text = described(nvenc.NAMES[job.codec])
     for option, value in nvenc.options(job).items():
@@ -67,7 +68,7 @@ def test_every_option_and_value_is_one_that_ffmpeg_has(job: EncodeSettings) -> N
     assert formats and nvenc.pixel_format(job) in formats[1].split()
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.codec}-{job.pix_fmt}")
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.codec}-{job.pix_fmt}-{job.preset}")
 def test_pyav_has_the_encoders_too(job: EncodeSettings) -> None:
     codec = av.Codec(nvenc.NAMES[job.codec], "w")
     assert nvenc.pixel_format(job) in {each.name for each in codec.video_formats or ()}
@@ -82,6 +83,7 @@ def test_pyav_has_the_encoders_too(job: EncodeSettings) -> None:
         ({"pix_fmt": "yuv422p"}, {}, "yuv422p"),
         ({"codec": "hevc", "pix_fmt": "yuv420p10le"}, {"hdr": Hdr(light_level="1000,400")}, "HDR10 metadata"),
         ({"pix_fmt": "yuv420p10le"}, {}, "yuv420p10le as h264"),
+        ({"preset": "ultrafast"}, {}, "no preset ultrafast, only slow, medium, fast, p1,"),
     ],
 )
 def test_what_it_cannot_do_goes_to_software_or_is_refused(
