@@ -16,6 +16,8 @@ from recast.local import MUX, SPLIT, SWAP
 from recast.spec import Consent, Engine, FacePair, JobSpec, Output, Segments, Source, Storage, Video
 from recast.stage import StageInput
 
+PASSTHROUGH = Engine(name="Passthrough")
+
 
 @contextmanager
 def running_store(folder: Path) -> Iterator[EmbeddedStore]:
@@ -40,7 +42,7 @@ class BenchJob:
         source: Path | str,
         output: Path | str,
         *,
-        engine: str = "Passthrough",
+        engine: Engine = PASSTHROUGH,
         faces: Sequence[Path] = (),
         seconds: float = 10,
         video: Video | None = None,
@@ -50,7 +52,7 @@ class BenchJob:
             output=Output(uri=_uri(output), overwrite=True),
             faces=(FacePair(source=tuple(_uri(face) for face in faces)),) if faces else (),
             consent=Consent(reference="a benchmark") if faces else None,
-            engine=Engine(name=engine),  # type: ignore[arg-type]
+            engine=engine,
             video=video or Video(preset="ultrafast"),
             segments=Segments(target_seconds=seconds),
             storage=Storage(endpoint=store.endpoint, scratch=f"s3://{store.bucket}/bench", retain="Always"),
