@@ -300,8 +300,6 @@ class PartReport(Model):
     Attributes:
         packets_sha256: over the payloads of the part's packets, in decode order.
         reorder: by how many places a packet comes later in decode order than its frame in display order.
-        batch: faces that went through the models at once: as many as the job asks for, the model's graph takes and the
-            device's memory holds.
         gpu_busy: share of the time in which the GPU was at work, 0..1 (NVML); None where it cannot be known.
         bad_runs: how many runs of bad frames of the source are in it, where the job does not fail for them.
         seconds: wall time by stage of the pipeline, of which `pipeline` is all of it.
@@ -317,7 +315,6 @@ class PartReport(Model):
     reorder: int
     encoder: str
     decoder: str = "Software"
-    batch: int | None = None
     gpu_busy: float | None = None
     faces_found: int = 0
     faces_swapped: int = 0

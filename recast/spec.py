@@ -179,7 +179,6 @@ class Engine(Model):
     pixel_boost: Literal[128, 256, 512] = Field(
         128, description="Of InSwapper: width of the face that is swapped; 256 costs 4 times as much, 512 16 times."
     )
-    batch: int = Field(8, ge=1, le=64, description="Of InSwapper: faces that go through the GPU at once.")
     device_memory_mib: int | None = Field(
         None,
         ge=256,

@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cached_property, partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from recast import log, names
 from recast.errors import BadConfig, BadInput, FramesDamaged, NotFound, RecastError
@@ -33,7 +33,7 @@ from recast.watchdog import Watchdog
 from segment_worker.aside import Aside
 from segment_worker.decoding import Decode, Decoder
 from segment_worker.encoders import choose_encoder
-from segment_worker.engines.base import Engine, OutOfDeviceMemory
+from segment_worker.engines.base import Engine
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
 from segment_worker.gpu import BusyMeter
 from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_part
@@ -41,8 +41,6 @@ from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_pa
 PROGRESS_SECONDS = 0.5
 START_SECONDS = 3600.0
 """An engine that is not ready by then hangs."""
-
-T = TypeVar("T")
 
 
 def main() -> int:
@@ -221,9 +219,9 @@ class _Pod:
         clock = time.monotonic()
         with Watchdog(START_SECONDS, lambda: f"start of engine {self._spec.engine.name}"):
             engine = self._engine
-            self._while_it_fits(engine.warm_up)
+            engine.warm_up()
         self._started = True
-        log.info("engine is ready", engine=engine.name, batch=engine.batch, seconds=round(time.monotonic() - clock, 3))
+        log.info("engine is ready", engine=engine.name, seconds=round(time.monotonic() - clock, 3))
 
     def _make(self, planned: PlannedSegment) -> tuple[SegmentStats, tuple[BadRun, ...]]:
         """Make a segment's part; gives the bad frames of the source that are in it, too."""
@@ -242,7 +240,7 @@ class _Pod:
             mending = self._mender.look(planned, packets)
             if not mending.bad:
                 self._decoder.use_one_thread()
-            stats = self._while_it_fits(lambda: self._part_of(segment, mending.frames, mending.concealed))
+            stats = self._part_of(segment, mending.frames, mending.concealed)
             return stats, mending.runs(segment)
         finally:
             packets.unlink(missing_ok=True)
@@ -293,23 +291,12 @@ class _Pod:
     def _while_it_decodes(self, make: Callable[[], SegmentStats]) -> SegmentStats:
         """Make a part; from its start again in software where the GPU's decoder loses frames."""
         try:
-            return self._while_it_fits(make)
+            return make()
         except BadInput as error:
             if not self._decoder.give_up_gpu():
                 raise
             log.warning("the GPU does not decode all frames: begun again in software", detail=str(error))
-            return self._while_it_fits(make)
-
-    def _while_it_fits(self, make: Callable[[], T]) -> T:
-        """Do something; from its start again by smaller batches where the device's memory is full."""
-        while True:
-            try:
-                return make()
-            except OutOfDeviceMemory as error:
-                batch = self._engine.shrink()
-                if batch is None:
-                    raise
-                log.warning("out of device memory: begun again", batch=batch, detail=str(error))
+            return make()
 
     def _commit(
         self, segment: Segment, part: Path, stats: SegmentStats, facts: PartFacts, bad: tuple[BadRun, ...]
@@ -326,7 +313,6 @@ class _Pod:
             reorder=facts.reorder,
             encoder=self._encoder.name,
             decoder=self._decoder.name,
-            batch=self._engine.batch,
             gpu_busy=self._busy.take(),
             queue_fill=stats.queue_fill,
             faces_found=stats.faces_found,

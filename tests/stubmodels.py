@@ -82,13 +82,12 @@ def arcface(path: Path, *, mxnet: bool = False) -> Path:
     return _save(path, nodes, [image], [out], weights)
 
 
-def inswapper(path: Path, *, half: bool = False, free: bool = True) -> Path:
+def inswapper(path: Path, *, half: bool = False) -> Path:
     """A swapper: a crop of 128 and a latent in, a crop out; the emap is its last initializer.
 
     Args:
         path: of the file.
         half: its emap in half precision, as in inswapper_128_fp16.
-        free: whether only its declared shape keeps it from taking several at once; else its sums do.
     """
     rng = np.random.default_rng(3)
     style = rng.normal(size=(512, 3 * 16 * 16)).astype(np.float32) / 6
@@ -100,8 +99,6 @@ def inswapper(path: Path, *, half: bool = False, free: bool = True) -> Path:
         numpy_helper.from_array(np.array([1, 3, 16, 16], np.int64), "grid"),
         numpy_helper.from_array(np.array([1, 1, 8, 8], np.float32), "times"),
         numpy_helper.from_array(np.array([0.25], np.float32), "quarter"),
-        numpy_helper.from_array(np.array([0], np.int64), "first"),
-        numpy_helper.from_array(np.array([1], np.int64), "one"),
         numpy_helper.from_array(emap, "emap"),
     ]
     nodes = [
@@ -111,16 +108,8 @@ def inswapper(path: Path, *, half: bool = False, free: bool = True) -> Path:
         helper.make_node("Resize", ["small", "", "times"], ["face"], mode="linear"),
         helper.make_node("Mul", ["face", "quarter"], ["part"]),
         helper.make_node("Conv", ["target", "mix"], ["mixed"]),
-        helper.make_node("Add", ["mixed", "part"], ["sum"]),
+        helper.make_node("Add", ["mixed", "part"], ["output"]),
     ]
-    if not free:
-        nodes += [
-            helper.make_node("ReduceMean", ["sum"], ["level"], axes=[0], keepdims=1),
-            helper.make_node("Add", ["sum", "level"], ["both"]),
-            helper.make_node("Mul", ["both", "quarter"], ["output"]),
-        ]
-    else:
-        nodes.append(helper.make_node("Identity", ["sum"], ["output"]))
     entries = [
         helper.make_tensor_value_info("target", TensorProto.FLOAT, [1, 3, 128, 128]),
         helper.make_tensor_value_info("source", TensorProto.FLOAT, [1, 512]),

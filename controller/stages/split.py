@@ -166,7 +166,6 @@ def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
         "models": {role: file.sha256 for role, file in files_of(storage, engine).items()},
         "pixelBoost": engine.pixel_boost,
         "provider": engine.provider,
-        "batch": engine.batch,
         "mask": engine.mask.model_dump(mode="json"),
     }
 

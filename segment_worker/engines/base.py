@@ -62,7 +62,7 @@ class FaceSeen:
 
 
 class OutOfDeviceMemory(Transient):
-    """The device's memory is full: a smaller batch may fit."""
+    """The device's memory is full, for now: others use it, too."""
 
 
 class Engine(Protocol):
@@ -73,11 +73,6 @@ class Engine(Protocol):
     """
 
     name: str
-
-    @property
-    def batch(self) -> int | None:
-        """Faces that go through the models at once; None where that is not a choice."""
-        ...
 
     def warm_up(self) -> None:
         """Do once what the first frames would have to wait for.
@@ -91,10 +86,6 @@ class Engine(Protocol):
         """Give each picture's changed regions, in the order of `pictures`.
 
         Raises:
-            OutOfDeviceMemory: the device's memory is full; `shrink` may help.
+            OutOfDeviceMemory: the device's memory is full.
         """
-        ...
-
-    def shrink(self) -> int | None:
-        """Use less of the device's memory from now on; gives the new batch, None where it cannot be smaller."""
         ...

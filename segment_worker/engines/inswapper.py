@@ -41,20 +41,9 @@ class Models:
         crop = np.zeros((SIDE, SIDE, 3), np.float32)
         self.detector.find_in_image(np.zeros((SIDE, SIDE, 3), np.uint8))
         embedding = self.recogniser.of_image(np.zeros((SIDE, SIDE, 3), np.uint8), TEMPLATE)
-        self.swapper.swap([crop], [self.swapper.latent(np.ones_like(embedding))])
+        self.swapper.swap(crop, self.swapper.latent(np.ones_like(embedding)))
         if self.occluder is not None:
             self.occluder.in_view(crop)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One face of one picture: what is swapped, and where it goes back."""
-
-    picture: int
-    crop: Array
-    matrix: Array64
-    latent: Array
-    mask: Mask
 
 
 @dataclass(frozen=True)
@@ -90,33 +79,12 @@ class InSwapperEngine:
         self._people = [self._person(pair) for pair in pairs]
 
     def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
-        """Give each picture's changed regions, in the order of `pictures`; all their faces go as one batch."""
-        found = [self._models.detector.find(picture) for picture in pictures]
-        jobs = [job for number, picture in enumerate(pictures) for job in self._jobs(number, picture, found[number])]
-        swapped = self._models.swapper.swap([job.crop for job in jobs], [job.latent for job in jobs])
-        patches: list[list[Patch]] = [[] for _ in pictures]
-        for job, crop in zip(jobs, swapped, strict=True):
-            mine, rect = patches[job.picture], job.mask.rect
-            below = under(pictures[job.picture], mine, rect.x, rect.y, rect.width, rect.height)
-            mine.append(paste(below, job.mask, job.matrix, crop))
-        return [SwappedFrame(tuple(mine), len(faces), len(mine)) for mine, faces in zip(patches, found, strict=True)]
-
-    @property
-    def batch(self) -> int:
-        """Faces that go through the swapper at once."""
-        return self._models.swapper.batch
+        """Give each picture's changed regions, in the order of `pictures`."""
+        return [self._swap_one(picture) for picture in pictures]
 
     def warm_up(self) -> None:
         """Run each model once."""
         self._models.warm_up()
-
-    def shrink(self) -> int | None:
-        """Halve the batch; None where it is one face already."""
-        swapper = self._models.swapper
-        if swapper.batch == 1:
-            return None
-        swapper.batch = max(1, swapper.batch // 2)
-        return swapper.batch
 
     def inspect(self, picture: Picture) -> list[FaceSeen]:
         """The faces of a picture, the most certain first, and whether and why each is swapped."""
@@ -137,22 +105,29 @@ class InSwapperEngine:
         own = normed(self._models.recogniser.of_picture(picture, face.landmarks))
         return ", distance " + ", ".join(f"{distance(own, other):.3f}" for other in wanted)
 
-    def _jobs(self, number: int, picture: Picture, faces: Sequence[Detection]) -> list[_Job]:
-        jobs = []
+    def _swap_one(self, picture: Picture) -> SwappedFrame:
+        faces = self._models.detector.find(picture)
+        patches: list[Patch] = []
         for place, person in self._chosen(picture, faces).items():
             if unfit(faces[place]):
                 continue
             landmarks = faces[place].landmarks
             matrix = crop_matrix(landmarks, self._side)
             crop = crop_of(picture, matrix, self._side)
-            wanted = share_of(self._mask, landmarks, matrix, self._side)
-            if self._models.occluder is not None:
-                in_view = self._models.occluder.in_view(crop)
-                wanted = in_view if wanted is None else wanted * in_view
-            mask = mask_of(picture, matrix, self._side, wanted, box=is_box(self._mask))
-            if mask is not None:
-                jobs.append(_Job(number, crop, matrix, person.latent, mask))
-        return jobs
+            mask = self._mask_of(picture, crop, landmarks, matrix)
+            if mask is None:
+                continue
+            swapped = self._models.swapper.swap(crop, person.latent)
+            below = under(picture, patches, mask.rect.x, mask.rect.y, mask.rect.width, mask.rect.height)
+            patches.append(paste(below, mask, matrix, swapped))
+        return SwappedFrame(tuple(patches), len(faces), len(patches))
+
+    def _mask_of(self, picture: Picture, crop: Array, landmarks: Array, matrix: Array64) -> Mask | None:
+        wanted = share_of(self._mask, landmarks, matrix, self._side)
+        if self._models.occluder is not None:
+            in_view = self._models.occluder.in_view(crop)
+            wanted = in_view if wanted is None else wanted * in_view
+        return mask_of(picture, matrix, self._side, wanted, box=is_box(self._mask))
 
     def _chosen(self, picture: Picture, faces: Sequence[Detection]) -> dict[int, _Person]:
         """Places in `faces`, and who goes there."""

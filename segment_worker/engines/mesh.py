@@ -64,7 +64,6 @@ class MeshEngine:
     """
 
     name = "mesh"
-    batch = None
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         # Results must not depend on the machine's threads; the pipeline has its own.
@@ -78,9 +77,6 @@ class MeshEngine:
 
     def warm_up(self) -> None:
         """There is nothing to warm: the photos have been through the models."""
-
-    def shrink(self) -> None:
-        """There is no device whose memory could be full."""
 
     def inspect(self, picture: Picture) -> list[FaceSeen]:
         """The faces of a picture, as `swap` sees them, left to right, and whether and why each is swapped."""

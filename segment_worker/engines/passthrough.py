@@ -11,14 +11,9 @@ class PassthroughEngine:
 
     name = "passthrough"
 
-    batch = None
-
     def warm_up(self) -> None:
         """There is nothing to warm."""
 
     def swap(self, pictures: Sequence[Picture]) -> list[SwappedFrame]:
         """One empty answer for each picture."""
         return [SwappedFrame() for _ in pictures]
-
-    def shrink(self) -> None:
-        """There is no device whose memory could be full."""

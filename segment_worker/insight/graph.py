@@ -1,4 +1,4 @@
-"""What has to be known of, or done to, a model's ONNX graph before ONNX Runtime runs it."""
+"""What has to be known of a model's ONNX graph before ONNX Runtime runs it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,6 @@ from recast import names
 from recast.errors import BadConfig
 
 Array = npt.NDArray[Any]
-
-_BATCH = "batch"
 
 
 def load_graph(path: Path, name: str) -> Any:
@@ -56,30 +54,3 @@ def normalises_itself(model: Any) -> bool:
     return any(name.startswith(("Sub", "_minus")) for name in first) and any(
         name.startswith(("Mul", "_mul")) for name in first
     )
-
-
-def with_free_batch(model: Any) -> bytes:
-    """The model with the first dimension of its inputs and outputs left open; whether it still runs must be tried.
-
-    Constant shapes of Reshape nodes that begin with 1 get 0 there: "as it comes" (ONNX operator Reshape).
-    """
-    from onnx import ModelProto, numpy_helper
-
-    changed = ModelProto()
-    changed.CopyFrom(model)
-    graph = changed.graph
-    for value in (*graph.input, *graph.output):
-        dimensions = value.type.tensor_type.shape.dim
-        if dimensions and dimensions[0].dim_value == 1:
-            dimensions[0].ClearField("dim_value")
-            dimensions[0].dim_param = _BATCH
-    # What was worked out for one is wrong for several.
-    del graph.value_info[:]
-    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
-    for tensor in graph.initializer:
-        if tensor.name in shapes:
-            shape = numpy_helper.to_array(tensor).copy()
-            if len(shape) > 1 and shape[0] == 1:
-                shape[0] = 0
-                tensor.CopyFrom(numpy_helper.from_array(shape, tensor.name))
-    return bytes(changed.SerializeToString())

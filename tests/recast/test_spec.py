@@ -28,7 +28,7 @@ FULL: dict[str, Any] = {
     "consent": {"reference": "REL-2026-0117", "subject": "Ada L."},
     "engine": {
         "name": "InSwapper", "models": "s3://studio/models", "provider": "TensorRt", "precision": "Fp16",
-        "pixelBoost": 256, "batch": 4, "deviceMemoryMib": 4096,
+        "pixelBoost": 256, "deviceMemoryMib": 4096,
         "mask": {
             "padding": {"top": 10, "right": 0, "bottom": 5, "left": 0}, "blur": 0.3, "opacity": 0.9, "keepMouth": True,
             "occluder": "xseg_1.onnx",

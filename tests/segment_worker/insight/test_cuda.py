@@ -12,15 +12,15 @@ from segment_worker.engines.inswapper import InSwapperEngine, Models
 from segment_worker.gpu import BusyMeter, gpu_name
 from segment_worker.images import picture_of_image
 from segment_worker.insight.arcface import Recogniser
-from segment_worker.insight.load import load_swapper
+from segment_worker.insight.emap import emap_of
 from segment_worker.insight.onnx_model import Device, OnnxModel
 from segment_worker.insight.scrfd import Detector
+from segment_worker.insight.swapper import Swapper
 from segment_worker.select import All
 from tests import stubmodels
 from tests.segment_worker.insight.test_parity import scene
 
 FRAMES = 2000
-BATCH = 8
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,10 +34,11 @@ def cuda() -> None:
 
 
 def engine(folder: Path, device: Device) -> InSwapperEngine:
+    swapper = stubmodels.inswapper(folder / "inswapper_128.onnx")
     models = Models(
         Detector(OnnxModel(stubmodels.scrfd(folder / "det_10g.onnx"), device, "detector")),
         Recogniser(OnnxModel(stubmodels.arcface(folder / "w600k_r50.onnx"), device, "recogniser"), normalised=False),
-        load_swapper(stubmodels.inswapper(folder / "inswapper_128.onnx"), device, BATCH),
+        Swapper(OnnxModel(swapper, device, "swapper"), emap_of(swapper)),
     )
     return InSwapperEngine(models, [Pair([("ada.png", scene())], All())])
 

@@ -8,10 +8,11 @@ from segment_worker.engines.base import Pair
 from segment_worker.engines.inswapper import InSwapperEngine, Models
 from segment_worker.images import picture_of_image
 from segment_worker.insight.arcface import Recogniser
-from segment_worker.insight.load import load_swapper
+from segment_worker.insight.emap import emap_of
 from segment_worker.insight.occlusion import Occluder
 from segment_worker.insight.onnx_model import Device, OnnxModel
 from segment_worker.insight.scrfd import Detector
+from segment_worker.insight.swapper import Swapper
 from segment_worker.picture import write_patches
 from segment_worker.select import Largest
 from tests import stubmodels
@@ -44,10 +45,11 @@ def test_a_hand_before_the_face_stays(tmp_path: Path) -> None:
     x, y = 250, 200
     hand = slice(y - 30, y + 30), slice(x - 20, x + 20)
     image[hand] = (255, 0, 0)
+    swapper = stubmodels.inswapper(tmp_path / "i.onnx")
     parts = (
         Detector(OnnxModel(stubmodels.scrfd(tmp_path / "s.onnx"), CPU, "detector")),
         Recogniser(OnnxModel(stubmodels.arcface(tmp_path / "a.onnx"), CPU, "recogniser"), normalised=False),
-        load_swapper(stubmodels.inswapper(tmp_path / "i.onnx"), CPU, 1),
+        Swapper(OnnxModel(swapper, CPU, "swapper"), emap_of(swapper)),
     )
     changed = {}
     for name, models in {"plain": Models(*parts), "occluded": Models(*parts, occluder(tmp_path))}.items():

@@ -163,7 +163,7 @@ def test_swap_and_paste(face: str, kind: str, files: Any) -> None:
     matrix = crop_matrix(points, 128)
     mask = mask_of(picture, matrix, 128)
     assert mask is not None
-    (crop,) = swapper.swap([crop_of(picture, matrix, 128)], [swapper.latent(source)])
+    crop = swapper.swap(crop_of(picture, matrix, 128), swapper.latent(source))
     merged = merged_bgr(picture, mask.rect, codes_of(picture, mask.rect, matrix, crop), mask.share)
     part = slice(mask.rect.y, mask.rect.y + mask.rect.height), slice(mask.rect.x, mask.rect.x + mask.rect.width)
     away = np.abs(merged.astype(int) - theirs[part].astype(int))
