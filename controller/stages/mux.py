@@ -120,6 +120,9 @@ class _Mux:
                 if server.error is not None:
                     raise server.error from None
                 raise
+            if server.error is not None:
+                # FFmpeg takes an error of reading for the source's end.
+                raise server.error
             return self._publish(output, parts, digest)
 
     def _make(self, digests: list[str], folder: Path, server: LoopbackServer) -> tuple[Path, Sequence[FetchedPart]]:

@@ -15,7 +15,7 @@ from controller.stages.mux import mux
 from controller.stages.split import split
 from recast import storageconfig
 from recast.embedded import EmbeddedStore
-from recast.errors import Corrupt, RecastError
+from recast.errors import Corrupt, RecastError, StorageUnavailable
 from recast.exitcodes import RETRIED
 from recast.parts import REPORT
 from recast.spec import Video
@@ -25,7 +25,7 @@ from tests import clips
 from tests.jobs import job, swap
 from tests.s3proxy import Answer, Forward, Hook, Request, S3Proxy, refusal
 from tests.sickstorage.conftest import TIMEOUT_SECONDS
-from tests.sickstorage.faults import OF_ANY_REQUEST, OF_BODIES, always, bit_flip, first
+from tests.sickstorage.faults import OF_ANY_REQUEST, OF_BODIES, always, bit_flip, first, internal_error
 
 LOSSY = Video(preset="ultrafast")
 TRIES = 3
@@ -221,6 +221,29 @@ def test_a_bit_of_the_source_that_is_flipped_once_is_noticed(
         proxy.hook = flip
     mux(ready)
     assert storage.get(f"{prefix}out.mp4") == right
+
+
+def test_sound_that_the_store_stops_giving_is_an_error_and_no_output(
+    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, prefix: str, tmp_path: Path
+) -> None:
+    """FFmpeg takes an error of reading for the file's end."""
+    coded = ["-vf", "noise=alls=40:allf=t", "-c:v", "ffv1", "-c:a", "pcm_s16le"]
+    clips.ffmpeg(*clips.picture(6, size="1280x720", rate="5"), *clips.sound(6), *coded, tmp_path / "in.mkv")
+    source, output = f"{prefix}in.mkv", f"{prefix}out.mkv"
+    storage.upload(source, tmp_path / "in.mkv")
+    late = storage.head(source).size // 2
+    with impatient():
+        asked = through(proxy, s3, source, output)
+        ready = asked.model_copy(update={"run": split(asked).run})
+        swap(ready, 0, per_pod=10)
+        from_source = reads("source", source)
+        proxy.hook = always(internal_error, lambda ask: from_source(ask) and (ask.range or (0, 0))[0] > late)
+        with pytest.raises(StorageUnavailable, match=r"in\.mkv"):
+            mux(ready)
+        assert not storage.exists(output)
+        proxy.hook = always(lambda _, forward: forward())
+        mux(ready)
+    assert storage.exists(output)
 
 
 def forgetful() -> Hook:
