@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from recast.media.timing import PacketTime, Timing
 
 MAX_PREROLL_BYTES = 64 << 20
 KEYFRAME_CHECK_SECONDS = 1
+CLOCK_BACK_SECONDS = 1
 
 
 class TimesCollide(Exception):
@@ -137,6 +140,7 @@ class _Splitting:
         self._most_slices = most_slices
         self._cutter = Cutter(self._target)
         self._keyframes = _KeyframeCheck(stream, facts, name)
+        self._clock = _Clock(facts.time_base, name)
         self._preroll: list[tuple[Packet[VideoStream], PacketTime]] = []
         self._preroll_bytes = 0
         self._wants_preroll = False
@@ -147,6 +151,7 @@ class _Splitting:
         try:
             for index, packet in timing.numbered_packets(container, self._name):
                 self._moved()
+                self._clock.check(index, packet)
                 if index < self._timings.first_packet:
                     continue
                 time = self._timings.of(index, packet)
@@ -225,6 +230,33 @@ class _Splitting:
             raise TimesCollide
         slices = virtual_slices(frames, self._target, self._most_slices)
         return SegmentFile(done.writer.path, tuple(tuple(part) for part in slices), done.preroll, tuple(done.damaged))
+
+
+class _Clock:
+    """Sees to it that time goes on: where recordings were put one behind the other, their clock begins anew."""
+
+    def __init__(self, time_base: Fraction, name: str) -> None:
+        self._back = CLOCK_BACK_SECONDS / time_base
+        self._time_base, self._name = time_base, name
+        self._last: deque[int] = deque(maxlen=2)
+
+    def check(self, index: int, packet: Packet[VideoStream]) -> None:
+        """Look at a packet's dts.
+
+        Raises:
+            BadInput: it lies far before those of the last two. (Before one alone: that one was far off.)
+        """
+        if packet.dts is None:
+            return
+        if len(self._last) == 2 and packet.dts < min(self._last) - self._back:
+            before, now = (float(dts * self._time_base) for dts in (self._last[-1], packet.dts))
+            raise BadInput(
+                f"{self._name}: its clock goes back from {before:.3f} to {now:.3f} s at video packet {index}, as where "
+                "recordings are put one behind the other: have FFmpeg write it anew "
+                "(ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv)",
+                reason=names.CORRUPT_SOURCE,
+            )
+        self._last.append(packet.dts)
 
 
 class _KeyframeCheck:

@@ -11,7 +11,7 @@ that comes out says which packet it is.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -36,7 +36,8 @@ from recast.media.segments import is_damaged
 OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 
 HEAD_PACKETS, HEAD_LEAST, HEAD_BYTES = 48, 24, 16 << 20
-"""The head ends at so many packets, or at the least of them that have so many bytes: they are to be read once only."""
+"""The head ends at so many packets, or at the least of them that have so many bytes: so few bytes that the reader still
+has them when split reads them again."""
 MAX_FRAMES = 50_000_000
 MOST_DECODERS, MOST_OF_HEAD = 8, 4
 """Threads, each of which holds a picture; for a head fewer, since that is read of every source, 8K too."""
@@ -51,7 +52,8 @@ TRUSTED_CODECS = frozenset({
     "rawvideo", "huffyuv", "ffvhuff", "utvideo", "v210", "cfhd", "jpeg2000", "png", "qtrle", "theora",
     "mpeg4", "vc1", "h263",
 })  # fmt: skip
-# Whatever a damaged packet of it looks like: "each temporal unit has exactly one shown frame" (AV1, 7.5).
+# Its decoder passes over what it cannot read, so a packet without a frame is damage: "each temporal unit has exactly
+# one shown frame" (AV1, 7.5).
 ONE_FRAME_A_PACKET = frozenset({"av1"})
 UNTRUSTED_FORMATS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu", "ivf", "flv", "rm"})
 
@@ -205,7 +207,7 @@ def packet_timing(
     Args:
         packets: the head's packets, in file order; pts None where hidden by an edit list.
         shown: the numbers of those whose frames came out, in that order.
-        ended: the head is the whole stream and the decoder was drained.
+        ended: the head is the whole stream.
         damaged_from: the first packet that did not decode: frames missing from there on are due all the same.
 
     Returns:
@@ -246,7 +248,7 @@ def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str, *, mend
         if order is None:
             raise
         whole = order
-    times = frame_times([whole.own[index] for index in whole.shown], one_frame=1 / (facts.rate * facts.time_base))
+    times = frame_times(whole.own, whole.shown, one_frame=1 / (facts.rate * facts.time_base))
     decoded = array("q", [NO_FRAME]) * len(whole.own)
     for rank, index in enumerate(whole.shown):
         decoded[index] = rank
@@ -291,23 +293,27 @@ def _all_keyframes(open_source: OpenSource, name: str) -> _Whole | None:
     return whole if whole.keyframes == len(whole.own) else None
 
 
-def frame_times(own_pts: list[int], *, one_frame: Fraction) -> list[int]:
-    """Times for decoded frames, from their packets' pts in display order.
+def frame_times(own: Sequence[int], shown: Sequence[int], *, one_frame: Fraction) -> list[int]:
+    """Times for decoded frames, from their packets' pts.
 
-    Where these rise, or stand (Matroska's 1 ms merges close frames), they are the times; where they came in decode
-    order (MXF without temporal offsets), they are once sorted. Where packets carry none, the frames come at a constant
-    rate, from the earliest time there is.
+    Where these rise in the frames' order, or stand (Matroska's 1 ms merges close frames), they are the times. Where
+    they rise in the packets' order instead (MXF without temporal offsets), they are once sorted. Else (packets carry
+    none, a clock begins anew, a time is far off) the frames come at a constant rate, from the earliest there is.
 
     Args:
-        own_pts: pts of the packets, `NO_FRAME` where missing.
+        own: pts of all packets, in their order, `NO_FRAME` where missing.
+        shown: numbers of the packets, in the order of their frames.
         one_frame: a frame's duration in ticks.
     """
-    ordered = sorted(own_pts)
-    known = NO_FRAME not in ordered[:1]
-    if known and all(a < b for a, b in zip(ordered, ordered[MOST_AT_ONE_TIME:], strict=False)):
-        return ordered
-    start = min((pts for pts in own_pts if pts != NO_FRAME), default=0)
-    return [start + round(k * one_frame) for k in range(len(own_pts))]
+    times = [own[index] for index in shown]
+    known = NO_FRAME not in times
+    if known and all(own[a] < own[b] for a, b in pairwise(sorted(shown))):
+        times.sort()
+    stand = all(a < b for a, b in zip(times, times[MOST_AT_ONE_TIME:], strict=False))
+    if known and stand and all(a <= b for a, b in pairwise(times)):
+        return times
+    start = min((pts for pts in times if pts != NO_FRAME), default=0)
+    return [start + round(k * one_frame) for k in range(len(times))]
 
 
 def numbered_packets(container: InputContainer, name: str) -> Iterator[tuple[int, Packet[VideoStream]]]:

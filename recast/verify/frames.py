@@ -259,8 +259,7 @@ def _due(ours: Frames, video: Track) -> list[Fraction] | None:
     """
     stated = [packet.pts * video.time_base for packet in video.packets if packet.pts is not None]
     whole = len(stated) == len(video.packets) == len(ours.times)
-    decoded = whole and all(a < b for a, b in zip(stated, stated[1:], strict=False))
-    if decoded or (whole and not ours.rises):
+    if whole and all(a < b for a, b in zip(stated, stated[1:], strict=False)):
         return [time - min(stated) for time in sorted(stated)]
     return relative(ours) if ours.rises else None
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recast.errors import FramesDamaged
+from recast.errors import BadInput, FramesDamaged
 from recast.manifest import VideoFacts
 from recast.media import source, split, timing
 from recast.media.cut import MAX_VIRTUAL
@@ -354,3 +354,16 @@ def test_a_damaged_packet_is_refused() -> None:
     packets[2] = replace(packets[2], is_corrupt=True)
     with pytest.raises(FramesDamaged, match=r"video packet 2, at .* s, is damaged"):
         cut(packets, Timing(0), 1000)
+
+
+def test_a_clock_that_begins_anew_is_refused() -> None:
+    first = stream([Gop(0, (0, 0), 0, False)] * 3, [400])
+    again = [replace(packet, number=packet.number + len(first)) for packet in first]
+    with pytest.raises(BadInput, match=rf"its clock goes back from .* at video packet {len(first)},.*genpts"):
+        cut([*first, *again], Timing(0), 1000)
+
+
+def test_one_time_that_is_far_off_is_no_clock_that_begins_anew() -> None:
+    packets = stream([Gop(0, (0, 0), 0, False)] * 3, [400])
+    packets[4] = replace(packets[4], dts=10**9)
+    assert sum(len(file.slices[0]) for file in cut(packets, Timing(0), 1000)) == len(packets)

@@ -125,7 +125,7 @@ TICKS = st.integers(-(2**40), 2**40)
 
 @given(st.lists(TICKS, unique=True).map(sorted), st.fractions(Fraction(1, 100), 10_000))
 def test_times_that_rise_are_kept(times: list[int], one_frame: Fraction) -> None:
-    assert frame_times(times, one_frame=one_frame) == times
+    assert frame_times(times, range(len(times)), one_frame=one_frame) == times
 
 
 @pytest.mark.parametrize(
@@ -134,30 +134,40 @@ def test_times_that_rise_are_kept(times: list[int], one_frame: Fraction) -> None
         ([NO_FRAME] * 4, [0, 2, 4, 6]),
         ([NO_FRAME, 10, NO_FRAME, 14], [10, 12, 14, 16]),
         ([], []),
+        ([500, 502, 504, 0, 2, 4], [0, 2, 4, 6, 8, 10]),
+        ([0, 2, 900, 6, 8], [0, 2, 4, 6, 8]),
     ],
-    ids=["none at all", "some missing", "no frame"],
+    ids=["none at all", "some missing", "no frame", "a clock that begins anew", "one that is far off"],
 )
 def test_other_times_are_replaced_by_a_constant_rate(own: list[int], expected: list[int]) -> None:
-    assert frame_times(own, one_frame=Fraction(2)) == expected
+    assert frame_times(own, range(len(own)), one_frame=Fraction(2)) == expected
+
+
+def test_the_frames_order_decides_whether_times_rise() -> None:
+    own, shown = [0, 120, 40, 90], [0, 2, 3, 1]
+    assert frame_times(own, shown, one_frame=Fraction(40)) == [0, 40, 90, 120]
+    assert frame_times(own, [0, 1, 3, 2], one_frame=Fraction(40)) == [0, 40, 80, 120]
 
 
 def test_times_in_decode_order_are_the_frames_times_once_sorted() -> None:
-    assert frame_times([0, 40, 90, 130, 60], one_frame=Fraction(40)) == [0, 40, 60, 90, 130]
+    own, shown = [0, 40, 60, 90, 130], [0, 1, 3, 4, 2]
+    assert frame_times(own, shown, one_frame=Fraction(40)) == [0, 40, 60, 90, 130]
 
 
 def test_a_few_frames_may_have_the_same_time() -> None:
-    assert frame_times([5, 5, 6, 7, 7, 7], one_frame=Fraction(2)) == [5, 5, 6, 7, 7, 7]
+    times = [5, 5, 6, 7, 7, 7]
+    assert frame_times(times, range(6), one_frame=Fraction(2)) == times
 
 
 def test_more_frames_of_one_time_than_decode_times_can_tell_apart_are_not_believed() -> None:
-    times = frame_times([0] * (FINE + 1), one_frame=Fraction(2))
+    times = frame_times([0] * (FINE + 1), range(FINE + 1), one_frame=Fraction(2))
     assert all(len(list(same)) <= FINE for _, same in groupby(times))
 
 
 @given(st.integers(1, 2000), st.integers(-1000, 1000))
 def test_a_constant_rate_does_not_drift(count: int, start: int) -> None:
     # 1001/30 ticks a frame: rounded each for itself, never added up.
-    times = frame_times([NO_FRAME] * count + [start], one_frame=Fraction(1001, 30))
+    times = frame_times([NO_FRAME] * count + [start], range(count + 1), one_frame=Fraction(1001, 30))
     assert all(abs(time - (start + k * Fraction(1001, 30))) <= Fraction(1, 2) for k, time in enumerate(times))
 
 
