@@ -16,7 +16,7 @@ _BETWEEN_START_CODES = re.compile(b"\0\0(?:\2|\0+[^\0\1])")
 
 
 def is_damaged(packet: bytes, codec: str, extradata: bytes) -> bool:
-    """Whether a packet breaks that rule, or the sizes of its NAL units do not add up to its own.
+    """Whether a packet breaks that rule, has nothing in its NAL units, or their sizes do not add up to its own.
 
     Args:
         packet: its bytes.
@@ -27,16 +27,18 @@ def is_damaged(packet: bytes, codec: str, extradata: bytes) -> bool:
     if width is None:
         return _BETWEEN_START_CODES.search(packet) is not None
     mask, shift, pictures = PICTURES[codec]
+    empty = True
     for unit in _units(packet, width):
         if unit is None:
             return True
+        empty = empty and not unit
         if not unit or (unit[0] >> shift) & mask not in pictures:
             continue
         # Some muxers leave the few zeros that stood before the next start code.
         whole = unit.rstrip(b"\0")
         if len(unit) - len(whole) > MOST_TRAILING or _IN_UNIT.search(whole):
             return True
-    return False
+    return empty
 
 
 def _width_of_sizes(codec: str, extradata: bytes) -> int | None:

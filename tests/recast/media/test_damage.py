@@ -36,13 +36,18 @@ def object_of(path: Path, folder: Path) -> tuple[Path, list[int]]:
     return written, damaged.display_order(path)
 
 
+def nulled(data: bytes) -> bytes:
+    """Zeros alone: NAL units of no length."""
+    return bytes(len(data))
+
+
 @pytest.mark.parametrize(("encoder", "codec"), [(H264, "h264"), (HEVC, "hevc")], ids=["h264", "hevc"])
 def test_a_block_of_zeros_and_a_lost_end_show_in_every_packet_and_nothing_does_in_whole_ones(
     tmp_path: Path, encoder: tuple[str, ...], codec: str
 ) -> None:
     packets, extradata = packets_of(damaged.source(tmp_path, *encoder))
     assert not [number for number, data in enumerate(packets) if nal.is_damaged(data, codec, extradata)]
-    for harm in (zeroed, halved):
+    for harm in (zeroed, halved, nulled):
         assert all(nal.is_damaged(harm(data), codec, extradata) for data in packets), harm.__name__
 
 
