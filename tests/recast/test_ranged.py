@@ -64,6 +64,25 @@ def test_two_interleaved_streams_fetch_hardly_a_byte_twice() -> None:
         assert file.fetched_bytes <= len(CONTENT) + 2 * 64
 
 
+def test_it_fetches_ahead_only_where_two_blocks_before_are_at_hand() -> None:
+    asked: list[int] = []
+
+    def fetch(offset: int, length: int) -> bytes:
+        asked.append(offset // 64)
+        return CONTENT[offset : offset + length]
+
+    with reader(fetch=fetch) as file:
+        for block in (3, 9, 10, 4):
+            file.seek(64 * block)
+            file.read(64)
+        assert asked == [3, 9, 10, 4], "here and there, and once across a border"
+        file.seek(64 * 9)
+        file.read(64 * 3)
+        while file.read(64):
+            pass
+    assert set(asked) == {3, 4, *range(9, 16)}
+
+
 def test_memory_is_flat() -> None:
     block, size = 1 << 18, 1 << 28
     tracemalloc.start()
