@@ -28,7 +28,7 @@ class FFmpegFailed(Exception):
 
 @cache
 def ffmpeg_path() -> str:
-    """The FFmpeg binary that came with recast, or the one that IMAGEIO_FFMPEG_EXE names.
+    """The FFmpeg binary that came with recast, or the one that IMAGEIO_FFMPEG_EXE names: 9 or later.
 
     Raises:
         BadConfig: there is none.
@@ -38,7 +38,9 @@ def ffmpeg_path() -> str:
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
-        raise BadConfig("no FFmpeg binary: install imageio-ffmpeg or set IMAGEIO_FFMPEG_EXE") from error
+        raise BadConfig(
+            "no FFmpeg binary: install imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to FFmpeg 9 or later"
+        ) from error
 
 
 def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
