@@ -252,8 +252,8 @@ class _Clock:
             before, now = (float(dts * self._time_base) for dts in (self._last[-1], packet.dts))
             raise BadInput(
                 f"{self._name}: its clock goes back from {before:.3f} to {now:.3f} s at video packet {index}, as where "
-                "recordings are put one behind the other: have FFmpeg write it anew "
-                "(ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv)",
+                "recordings are put one behind the other: join them with FFmpeg's concat demuxer, or cut the source "
+                "there first",
                 reason=names.CORRUPT_SOURCE,
             )
         self._last.append(packet.dts)
