@@ -48,7 +48,7 @@ def largest() -> PartReport:
     seconds = dict.fromkeys(STAGES, 72_000.123)
     return PartReport(
         segment=9_999_999, digest=DIGEST, frames=99_999_999, packets_sha256="f" * 64, extradata_sha256="f" * 64,
-        reorder=16, encoder="h264_videotoolbox_of_forty_letters_______", decoder="Software", batch=1_024,
+        reorder=16, encoder="h264_videotoolbox_of_forty_letters_______", decoder="Software",
         gpu_busy=0.12345678901234567, faces_found=999_999_999, faces_swapped=999_999_999, bad_runs=99_999_999,
         seconds=seconds, queue_fill={"decoded": 0.12345678901234567, "swapped": 0.12345678901234567},
         cpu_seconds=9_999_999.123,
