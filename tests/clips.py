@@ -630,6 +630,24 @@ def av1_ivf(out: Path) -> None:
     ffmpeg("-i", build("av1_mkv"), "-map", "0:v", "-c", "copy", out)
 
 
+@clip(".mkv", outputs=(MKV, MP4), frames=50)
+def av1_split_mkv(out: Path) -> None:
+    """AV1 in Matroska, each frame in a packet of its own, those too that are not shown."""
+    ffmpeg("-i", build("av1_mkv"), "-c", "copy", "-bsf:v", "av1_frame_split", out)
+
+
+@clip(".mp4", outputs=(MKV, MP4), frames=50)
+def av1_split_mp4(out: Path) -> None:
+    """The same in MP4."""
+    ffmpeg("-i", build("av1_mkv"), "-c", "copy", "-bsf:v", "av1_frame_split", out)
+
+
+@clip(".ivf", outputs=(MKV, MP4), frames=50, traits="timeless")
+def av1_split_ivf(out: Path) -> None:
+    """The same in IVF."""
+    ffmpeg("-i", build("av1_mkv"), "-map", "0:v", "-c", "copy", "-bsf:v", "av1_frame_split", out)
+
+
 @clip(".avi", frames=75, traits="audio timeless")
 def h264_avi(out: Path) -> None:
     """H.264 with B-frames in AVI, whose packets carry no pts."""

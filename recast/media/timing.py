@@ -30,7 +30,7 @@ from recast.cores import usable_cores
 from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
-from recast.media import source
+from recast.media import obu, source
 from recast.media.segments import is_damaged
 
 OpenSource = Callable[[], AbstractContextManager[InputContainer]]
@@ -53,8 +53,8 @@ TRUSTED_CODECS = frozenset({
     "mpeg4", "vc1", "h263",
 })  # fmt: skip
 # Its decoder passes over what it cannot read, so a packet without a frame is damage: "each temporal unit has exactly
-# one shown frame" (AV1, 7.5).
-ONE_FRAME_A_PACKET = frozenset({"av1"})
+# one shown frame" (AV1, 7.5). Where units were cut into their frames, those that are not shown say so.
+ONE_FRAME_A_PACKET = {"av1": obu.is_hidden}
 UNTRUSTED_FORMATS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu", "ivf", "flv", "rm"})
 
 
@@ -113,10 +113,20 @@ NO_FRAME = -(2**63)
 
 @dataclass
 class _Head:
-    """What a decode of the first packets gave: packet numbers in the order of their frames."""
+    """What a decode of the first packets gave.
+
+    Attributes:
+        packets: all of them, in file order.
+        shown: packet numbers in the order of their frames.
+        hidden: packets that say themselves that they show no frame.
+        first: the first frame.
+        ended: these are all the packets there are.
+        damaged_from: the first packet that did not decode.
+    """
 
     packets: list[PacketTime] = field(default_factory=list)
     shown: list[int] = field(default_factory=list)
+    hidden: set[int] = field(default_factory=set)
     first: VideoFrame | None = None
     ended: bool = False
     damaged_from: int | None = None
@@ -136,11 +146,13 @@ class _Head:
         """The first packet that gave no frame, though it or one before is a keyframe, is damaged."""
         first_key = next((packet.index for packet in self.packets if packet.keyframe), 0)
         due = {packet.index for packet in self.packets[first_key:] if packet.pts is not None}
-        if missing := due.difference(self.shown):
+        if missing := due.difference(self.shown, self.hidden):
             self.damaged_at(min(missing))
 
     def timing(self) -> Timing | None:
         """See `packet_timing`."""
+        if self.hidden:
+            return None
         return packet_timing(self.packets, self.shown, ended=self.ended, damaged_from=self.damaged_from)
 
 
@@ -153,7 +165,7 @@ class _Whole:
         shown: packet numbers in the order of their frames.
         keyframes: how many packets are.
         first_key: the first that is.
-        hidden: packets that an edit list hides.
+        hidden: packets that an edit list hides, or that say themselves that they show no frame.
     """
 
     own: array[int] = field(default_factory=lambda: array("q"))
@@ -166,7 +178,7 @@ class _Whole:
         """Note a packet, before it gets another pts."""
         if self.first_key is None and packet.is_keyframe:
             self.first_key = index
-        if packet.is_discard:
+        if packet.is_discard or _is_hidden(packet):
             self.hidden.add(index)
         self.keyframes += packet.is_keyframe
         self.own.append(NO_FRAME if packet.pts is None else packet.pts)
@@ -349,6 +361,12 @@ def feed(context: VideoCodecContext, packet: Packet[VideoStream], number: int) -
     return context.decode(packet)
 
 
+def _is_hidden(packet: Packet[VideoStream]) -> bool:
+    """Whether a packet says that it shows no frame."""
+    says = ONE_FRAME_A_PACKET.get(packet.stream.codec_context.codec.canonical_name)
+    return says is not None and says(bytes(packet))
+
+
 def fresh_decoder(stream: VideoStream) -> VideoCodecContext:
     """A decoder for `stream` that has seen nothing yet."""
     context = CodecContext.create(stream.codec_context.codec.name, "r")
@@ -398,6 +416,8 @@ def _decode_head(container: InputContainer, stream: VideoStream, name: str, *, m
         size += packet.size
         hidden = packet.is_discard
         head.packets.append(PacketTime(index, None if hidden else packet.pts, packet.dts, packet.is_keyframe))
+        if _is_hidden(packet):
+            head.hidden.add(index)
         # A damaged keyframe need not look like one: the stream would begin with the next.
         damaged = head.first is None and is_damaged(context, packet)
         begun = begun or packet.is_keyframe or damaged

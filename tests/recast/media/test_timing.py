@@ -171,7 +171,7 @@ def test_a_constant_rate_does_not_drift(count: int, start: int) -> None:
     assert all(abs(time - (start + k * Fraction(1001, 30))) <= Fraction(1, 2) for k, time in enumerate(times))
 
 
-@pytest.mark.parametrize("clip", ["h264_avi", "mpeg4_avi", "raw_hevc", "vp8_ivf", "av1_ivf"])
+@pytest.mark.parametrize("clip", ["h264_avi", "mpeg4_avi", "raw_hevc", "vp8_ivf", "av1_ivf", "av1_split_mkv"])
 def test_the_frame_list_of_a_decode_does_not_depend_on_the_cores(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_source() -> Any:
         return source.open_source(str(build(clip)), clip)
@@ -197,8 +197,16 @@ def test_facts_and_times_do_not_depend_on_the_cores(clip: str, monkeypatch: pyte
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("clip", ["av1_split_mkv", "av1_split_mp4", "av1_split_ivf"])
+@pytest.mark.parametrize("mends", [False, True])
+def test_a_packet_that_says_that_it_shows_no_frame_is_not_damaged(clip: str, mends: bool) -> None:
+    _, timing = read_timing(lambda: source.open_source(str(build(clip)), clip), clip, mends=mends)
+    assert len(timing.times) == 50
+    assert sum(rank != NO_FRAME for rank in timing.decoded or ()) == 50
+
+
 @pytest.mark.parametrize("back", [1, 2, 20])
-@pytest.mark.parametrize("clip", ["vp8_ivf", "av1_ivf"])
+@pytest.mark.parametrize("clip", ["vp8_ivf", "av1_ivf", "av1_split_ivf"])
 @pytest.mark.parametrize("mends", [False, True])
 def test_a_packet_that_gives_no_frame_is_named_whatever_the_cores(
     clip: str, back: int, mends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
