@@ -43,6 +43,8 @@ MOST_DECODERS, MOST_OF_HEAD = 8, 4
 """Threads, each of which holds a picture; for a head fewer, since that is read of every source, 8K too."""
 MOST_REORDERED = 16
 """Frames that a decoder holds back for their order."""
+TAIL_PACKETS, TAIL_BYTES = MOST_DECODERS + 4 * MOST_REORDERED, 64 << 20
+"""What of a stream's end is kept, from a keyframe on, to be decoded twice; frames may be two packets, a field each."""
 MOST_AT_ONE_TIME = 64
 """More frames than this with the same time are no times at all."""
 
@@ -195,6 +197,45 @@ class _Whole:
         return [index for index in range(self.first_key or 0, len(self.own)) if not done[index]]
 
 
+class _Tail:
+    """A stream's last packets, from a keyframe on, for a decoder that has no threads."""
+
+    def __init__(self, decoder: VideoCodecContext) -> None:
+        self._decoder = decoder
+        self._gops: list[list[tuple[int, Packet[VideoStream]]]] = []
+        self._size = 0
+
+    def take(self, packet: Packet[VideoStream], index: int) -> None:
+        """Keep a packet, and drop what is no longer needed, or too much."""
+        if packet.is_keyframe:
+            self._gops.append([])
+        if not self._gops:
+            return
+        self._gops[-1].append((index, packet))
+        self._size += packet.size
+        while len(self._gops) > 1 and self._gops[1][0][0] <= index - TAIL_PACKETS:
+            self._size -= sum(packet.size for _, packet in self._gops.pop(0))
+        if self._size > TAIL_BYTES:
+            self._gops.clear()
+            self._size = 0
+
+    def shown(self, first: int) -> list[int] | None:
+        """Of packets from `first` on those that give frames, in that order; None where that cannot be told."""
+        packets = list(chain.from_iterable(self._gops))
+        # The first ones may refer to what is not here.
+        if not packets or packets[0][0] > max(0, first - 2 * MOST_REORDERED):
+            return None
+        shown = _Whole()
+        try:
+            for index, packet in packets:
+                shown.show(feed(self._decoder, packet, index))
+            shown.show(self._decoder.decode(None))
+        except av.error.FFmpegError as error:
+            raise_if_exhausted(error)
+            return None
+        return [index for index in shown.shown if index >= first]
+
+
 def read_timing(open_source: OpenSource, name: str, *, mends: bool = False) -> tuple[VideoFacts, Timing]:
     """Find out what the video track is and how its times are to be read.
 
@@ -271,27 +312,28 @@ def _decode_whole(open_source: OpenSource, name: str) -> _Whole:
     # Threads say late what they failed at, and nothing of what that was at the very end, with the frames behind it.
     if (threads := _decoder_threads()) > 1:
         with suppress(FramesDamaged):
-            whole = _decode_by_threads(open_source, name, threads)
-            held = len(whole.own) - threads - MOST_REORDERED
-            if not any(index >= held for index in whole.without_a_frame()):
+            whole, tail = _decode_by_threads(open_source, name, threads)
+            held = max(0, len(whole.own) - threads - MOST_REORDERED)
+            missing = any(index >= held for index in whole.without_a_frame())
+            if not missing or tail.shown(held) == [index for index in whole.shown if index >= held]:
                 return whole
-    return _decode_by_threads(open_source, name, 1)
+    return _decode_by_threads(open_source, name, 1)[0]
 
 
-def _decode_by_threads(open_source: OpenSource, name: str, threads: int) -> _Whole:
-    whole = _Whole()
+def _decode_by_threads(open_source: OpenSource, name: str, threads: int) -> tuple[_Whole, _Tail]:
     with open_source() as container:
         stream = source.video_stream(container, name)
         source.read_only(container, stream)
-        context = stream.codec_context
+        whole, tail, context = _Whole(), _Tail(fresh_decoder(stream)), stream.codec_context
         context.thread_type, context.thread_count = "AUTO", threads
         for index, packet in numbered_packets(container, name):
             if index >= MAX_FRAMES:
                 raise BadInput(f"{name}: more than {MAX_FRAMES} packets")
             whole.take(packet, index)
             whole.show(_feed_or_refuse(context, packet, index, begun=whole.first_key is not None, name=name))
+            tail.take(packet, index)
         whole.show(_drain_or_refuse(context, name))
-    return whole
+    return whole, tail
 
 
 def _all_keyframes(open_source: OpenSource, name: str) -> _Whole | None:
