@@ -52,6 +52,7 @@ def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
 
     Raises:
         FFmpegFailed: it ended with an error.
+        BadConfig: it does not know an option, as an older FFmpeg does not.
     """
     command = [ffmpeg_path(), "-nostdin", "-hide_banner", "-v", "warning", "-progress", "pipe:1", *arguments]
     lines: deque[str] = deque(maxlen=STDERR_LINES)
@@ -67,6 +68,11 @@ def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
             raise
         reader.join()
     if process.returncode != 0:
+        unknown = next((line for line in lines if line.startswith("Unrecognized option")), None)
+        if unknown is not None:
+            raise BadConfig(
+                f"{ffmpeg_path()}: {unknown} It is no FFmpeg 9: unset IMAGEIO_FFMPEG_EXE to use recast's own"
+            )
         raise FFmpegFailed(process.returncode, tuple(lines))
 
 
