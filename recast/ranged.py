@@ -7,7 +7,6 @@ one that looks here and there, and now and then across the border of two blocks.
 """
 
 import io
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -73,16 +72,8 @@ class RangedReader(io.RawIOBase):
         self._kept = kept
         self._ahead = ahead
         self._position = 0
-        self._fetched = 0
-        self._lock = threading.Lock()
         self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
         self._threads = ThreadPoolExecutor(1 + ahead, thread_name_prefix="recast-read")
-
-    @property
-    def fetched_bytes(self) -> int:
-        """Bytes fetched so far, read-ahead and blocks fetched again included."""
-        with self._lock:
-            return self._fetched
 
     def readable(self) -> bool:
         """Say that this can be read."""
@@ -160,7 +151,4 @@ class RangedReader(io.RawIOBase):
 
     def _load(self, index: int) -> bytes:
         offset = index * self._block_bytes
-        data = self._fetch(offset, min(self._block_bytes, self.size - offset))
-        with self._lock:
-            self._fetched += len(data)
-        return data
+        return self._fetch(offset, min(self._block_bytes, self.size - offset))

@@ -1,24 +1,31 @@
 """The source as split reads it: opened once for all passes, and compared with what the store says of it."""
 
 import io
+import threading
 
 from recast import log
 from recast.errors import Corrupt
 from recast.manifest import SourceSums
-from recast.ranged import BLOCK_BYTES, Fetch, RangedReader
+from recast.ranged import BLOCK_BYTES, Fetch, RangedReader, Wrap
+from recast.spool import Spool
 from recast.storage import ObjectInfo, Storage
 from recast.sums import SUM_BYTES, BlockSums, OrderedHash
 
+SPOOL_BYTES = 256 << 20
+"""Far more than the head that is looked at before packets are cut; a shorter source is fetched once for all passes."""
+
 
 class SourceFile:
-    """A source, opened; what was fetched lately is not fetched again by another pass."""
+    """A source, opened: what one pass fetched of its begin is not fetched again by another."""
 
     def __init__(self, storage: Storage, info: ObjectInfo) -> None:
         self._storage, self._info = storage, info
         self._sums = BlockSums(info.size)
         expected = storage.content_hash(info)
         self._hash = OrderedHash(expected) if expected is not None else None
-        self._reader = self._open()
+        self._spool = Spool(SPOOL_BYTES)
+        self._fetched, self._lock = 0, threading.Lock()
+        self._reader = self._open(lambda fetch: self._spool.kept(self._hashed(fetch)))
 
     def rewound(self) -> io.RawIOBase:
         """The file, at its beginning; one pass reads at a time."""
@@ -28,9 +35,10 @@ class SourceFile:
     def close(self) -> None:
         """Read no more."""
         self._reader.close()
+        self._spool.close()
 
-    def _open(self) -> RangedReader:
-        return self._storage.open(self._info.uri, etag=self._info.etag, size=self._info.size, wrap=self._wrap)
+    def _open(self, wrap: Wrap) -> RangedReader:
+        return self._storage.open(self._info.uri, etag=self._info.etag, size=self._info.size, wrap=wrap)
 
     def sums(self) -> SourceSums | None:
         """What its bytes are, for later readers; what no pass asked for is read for it.
@@ -47,11 +55,11 @@ class SourceFile:
             self._look_again()
         else:
             self._read_rest(self._hash)
-        log.info("source read", bytes=self._reader.fetched_bytes, size=self._info.size)
+        log.info("source read", bytes=self._fetched, size=self._info.size)
         return SourceSums(block_bytes=SUM_BYTES, crc32=self._sums.crc32)
 
-    def _wrap(self, fetch: Fetch) -> Fetch:
-        checked = self._sums.checked(fetch, self._info.uri)
+    def _hashed(self, fetch: Fetch) -> Fetch:
+        checked = self._sums.checked(self._counted(fetch), self._info.uri)
 
         def hashed(offset: int, length: int) -> bytes:
             data = checked(offset, length)
@@ -62,6 +70,15 @@ class SourceFile:
             return data
 
         return hashed
+
+    def _counted(self, fetch: Fetch) -> Fetch:
+        def counted(offset: int, length: int) -> bytes:
+            data = fetch(offset, length)
+            with self._lock:
+                self._fetched += len(data)
+            return data
+
+        return counted
 
     def _read_rest(self, whole: OrderedHash) -> None:
         while whole.position < self._info.size:
@@ -76,6 +93,6 @@ class SourceFile:
     def _look_again(self) -> None:
         """Where the store says nothing of the content, damage on the way shows as a difference of two readings."""
         log.info("source is read twice: its store gives no hash of it", uri=self._info.uri)
-        with self._open() as again:
+        with self._open(self._hashed) as again:
             while again.read(BLOCK_BYTES):
                 continue

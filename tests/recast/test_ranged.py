@@ -47,40 +47,50 @@ def test_whole_and_block_edges(size: int) -> None:
         assert file.read(1) == b""
 
 
+class Source:
+    """Gives ranges of the content, and notes how many bytes it gave and which blocks."""
+
+    def __init__(self) -> None:
+        self.fetched = 0
+        self.blocks: list[int] = []
+
+    def fetch(self, offset: int, length: int) -> bytes:
+        self.fetched += length
+        self.blocks.append(offset // 64)
+        return CONTENT[offset : offset + length]
+
+
 def test_a_stream_fetches_each_byte_once() -> None:
-    with reader() as file:
+    source = Source()
+    with reader(fetch=source.fetch) as file:
         while file.read(10):
             pass
-        assert file.fetched_bytes == len(CONTENT)
+    assert source.fetched == len(CONTENT)
 
 
 def test_two_interleaved_streams_fetch_hardly_a_byte_twice() -> None:
-    with reader(kept=8) as file:
+    source = Source()
+    with reader(fetch=source.fetch, kept=8) as file:
         for step in range(0, 500, 10):
             for start in (0, 512):
                 file.seek(start + step)
                 file.read(10)
-        # At its end the first stream runs ahead into what the second left long ago.
-        assert file.fetched_bytes <= len(CONTENT) + 2 * 64
+    # At its end the first stream runs ahead into what the second left long ago.
+    assert source.fetched <= len(CONTENT) + 2 * 64
 
 
 def test_it_fetches_ahead_only_where_two_blocks_before_are_at_hand() -> None:
-    asked: list[int] = []
-
-    def fetch(offset: int, length: int) -> bytes:
-        asked.append(offset // 64)
-        return CONTENT[offset : offset + length]
-
-    with reader(fetch=fetch) as file:
+    source = Source()
+    with reader(fetch=source.fetch) as file:
         for block in (3, 9, 10, 4):
             file.seek(64 * block)
             file.read(64)
-        assert asked == [3, 9, 10, 4], "here and there, and once across a border"
+        assert source.blocks == [3, 9, 10, 4], "here and there, and once across a border"
         file.seek(64 * 9)
         file.read(64 * 3)
         while file.read(64):
             pass
-    assert set(asked) == {3, 4, *range(9, 16)}
+    assert set(source.blocks) == {3, 4, *range(9, 16)}
 
 
 def test_memory_is_flat() -> None:

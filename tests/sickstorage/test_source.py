@@ -9,6 +9,7 @@ import pytest
 from controller.stages.sourcefile import SourceFile
 from recast.embedded import EmbeddedStore
 from recast.errors import Corrupt
+from recast.ranged import BLOCK_BYTES, BLOCKS_KEPT
 from recast.s3client import make_client
 from recast.storage import Storage
 from recast.stored import ContentHash
@@ -81,3 +82,22 @@ def test_all_of_it_is_compared(
     with pytest.raises(Corrupt, match="source"):
         damaged.sums()
     damaged.close()
+
+
+def test_a_second_pass_over_more_than_memory_holds_fetches_nothing(
+    proxy: S3Proxy, s3: EmbeddedStore, prefix: str
+) -> None:
+    uri, key = f"{prefix}source", f"{prefix}source".split("/", 3)[3]
+    storage = Storage(proxy.settings, attempts=3)
+    size = (BLOCKS_KEPT + 2) * BLOCK_BYTES + 5
+    Storage(s3.settings).put(uri, bytes(size))
+    proxy.forget()
+    source = SourceFile(storage, storage.head(uri))
+    for _ in range(3):
+        file, read = source.rewound(), 0
+        while piece := file.read(BLOCK_BYTES):
+            read += len(piece)
+        assert read == size
+    assert source.sums() is not None
+    source.close()
+    assert proxy.bytes_read(key) == size
