@@ -1,6 +1,7 @@
 """Fixtures and settings of all tests."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,10 @@ __all__ = ["cluster", "control_plane", "namespace", "pod_runner", "prefix", "pro
 # A busy machine makes any example slow; slowness is no failure here.
 settings.register_profile("recast", deadline=None)
 settings.load_profile("recast")
+
+# A shell that starts us in the background has us, and whatever we start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

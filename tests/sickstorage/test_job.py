@@ -232,17 +232,16 @@ def test_sound_that_the_store_stops_giving_is_an_error_and_no_output(
     source, output = f"{prefix}in.mkv", f"{prefix}out.mkv"
     storage.upload(source, tmp_path / "in.mkv")
     late = storage.head(source).size // 2
-    with impatient():
-        asked = through(proxy, s3, source, output)
-        ready = asked.model_copy(update={"run": split(asked).run})
-        swap(ready, 0, per_pod=10)
-        from_source = reads("source", source)
-        proxy.hook = always(internal_error, lambda ask: from_source(ask) and (ask.range or (0, 0))[0] > late)
-        with pytest.raises(StorageUnavailable, match=r"in\.mkv"):
-            mux(ready)
-        assert not storage.exists(output)
-        proxy.hook = always(lambda _, forward: forward())
+    asked = through(proxy, s3, source, output)
+    ready = asked.model_copy(update={"run": split(asked).run})
+    swap(ready, 0, per_pod=10)
+    from_source = reads("source", source)
+    proxy.hook = always(internal_error, lambda ask: from_source(ask) and (ask.range or (0, 0))[0] > late)
+    with impatient(), pytest.raises(StorageUnavailable, match=r"in\.mkv"):
         mux(ready)
+    assert not storage.exists(output)
+    proxy.hook = always(lambda _, forward: forward())
+    mux(ready)
     assert storage.exists(output)
 
 
