@@ -12,10 +12,14 @@ from recast.children import spawn
 from recast.errors import BadConfig
 
 STDERR_LINES = 20
+READ_FAILED = "Error during demuxing: "
+"""What FFmpeg says where reading its input fails on the way; it takes that for the input's end, and exits with 0."""
+DAMAGED = "Invalid data found"
+"""The input's own fault: what that is worth, others judge."""
 
 
 class FFmpegFailed(Exception):
-    """FFmpeg ended with a status other than 0.
+    """FFmpeg has not done what it was asked for.
 
     Attributes:
         lines: the last lines of its standard error.
@@ -51,14 +55,15 @@ def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
         moved: called with each progress report.
 
     Raises:
-        FFmpegFailed: it ended with an error.
+        FFmpegFailed: it ended with an error, or could not read an input to its end.
         BadConfig: it does not know an option, as an older FFmpeg does not.
     """
     command = [ffmpeg_path(), "-nostdin", "-hide_banner", "-v", "warning", "-progress", "pipe:1", *arguments]
     lines: deque[str] = deque(maxlen=STDERR_LINES)
+    unread: list[str] = []
     with spawn(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
-        reader = threading.Thread(target=_keep, args=(process.stderr, lines), daemon=True)
+        reader = threading.Thread(target=_keep, args=(process.stderr, lines, unread), daemon=True)
         reader.start()
         try:
             for _ in process.stdout:
@@ -74,11 +79,16 @@ def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
                 f"{ffmpeg_path()}: {unknown} It is no FFmpeg 9: unset IMAGEIO_FFMPEG_EXE to use recast's own"
             )
         raise FFmpegFailed(process.returncode, tuple(lines))
+    if unread:
+        raise FFmpegFailed(process.returncode, unread)
 
 
-def _keep(stream: IO[bytes], lines: deque[str]) -> None:
+def _keep(stream: IO[bytes], lines: deque[str], unread: list[str]) -> None:
     for line in stream:
-        lines.append(line.decode(errors="replace").strip())
+        text = line.decode(errors="replace").strip()
+        lines.append(text)
+        if READ_FAILED in text and DAMAGED not in text:
+            unread.append(text)
 
 
 def _environment() -> dict[str, str]:

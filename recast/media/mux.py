@@ -203,7 +203,11 @@ def _hash_output(plan: Plan, hashes: Path) -> list[str]:
 
 
 def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> None:
-    """Write the copied tracks' packets of the finished file as text, like `mux` does for the source's."""
+    """Write the copied tracks' packets of the finished file as text, like `mux` does for the source's.
+
+    Raises:
+        Transient: FFmpeg cannot read it back.
+    """
     numbers = {track.stream_index: number for number, track in enumerate(kept_tracks(plan), start=1)}
     tracks = hashed_tracks(plan)
     maps = [f"0:{numbers[track.stream_index]}" for track in tracks]
@@ -211,7 +215,11 @@ def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> None:
         hashes.write_text("")
         return
     filters = [_rechunk(track) for track in tracks]
-    run_ffmpeg(["-y", "-copyts", *ffmpeg_input(output), *_framehash(maps, filters, hashes)], moved=lambda: None)
+    try:
+        run_ffmpeg(["-y", "-copyts", *ffmpeg_input(output), *_framehash(maps, filters, hashes)], moved=lambda: None)
+    except FFmpegFailed as error:
+        raise_if_exhausted(error, str(hashes.parent))
+        raise Transient(f"{plan.source.uri}: its output cannot be read back: {error}") from error
 
 
 def _rechunk(track: Track) -> str:
