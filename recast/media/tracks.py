@@ -49,13 +49,8 @@ def plan_tracks(source: InputContainer, video_index: int, output: Output, audio:
     refused = [t for t in stuck if t.kind not in output.drop_tracks]
     if refused:
         what = ", ".join(f"{t.kind} track {t.stream_index} ({t.codec})" for t in refused)
-        kinds = ",".join(sorted({t.kind for t in refused}))
-        better = _able(refused)
         raise BadInput(
-            f"{name}: .{output.container} cannot hold {what}: "
-            + (f"use .{better}, or " if better else "")
-            + f"leave out by dropTracks {kinds}",
-            reason=names.UNSUPPORTED_TRACKS,
+            f"{name}: .{output.container} cannot hold {what}: {_ways_out(refused)}", reason=names.UNSUPPORTED_TRACKS
         )
     return tracks
 
@@ -115,6 +110,15 @@ def _holds(container: Container, kind: TrackKind, codec: str) -> bool:
     if kind == "video":
         return container == "mkv" or codec in VIDEOS
     return kind == "cover" and codec in COVERS[container]
+
+
+def _ways_out(refused: list[Track]) -> str:
+    kinds = sorted({t.kind for t in refused})
+    better = _able(refused)
+    ways = [f"use .{better}"] if better else []
+    if kinds == ["audio"]:
+        ways.append("have the sound encoded by audio.codec Aac")
+    return ", or ".join([*ways, f"leave out by dropTracks {','.join(kinds)}"])
 
 
 def _able(tracks: list[Track]) -> str | None:

@@ -94,6 +94,7 @@ def test_a_track_is_copied_converted_or_refused(
     assert f".{container} cannot hold" in error and codec in error and "track 1" in error and "dropTracks" in error
     able = [name for name, fate in zip(("mp4", "mov", "mkv"), fates, strict=True) if fate != "-"]
     assert any(f"use .{name}" in error for name in able), "the refusal names a container that can"
+    assert ("audio.codec Aac" in error) == (type_ == "audio"), "sound may be encoded instead"
 
 
 def test_a_track_that_may_be_dropped_is_dropped_only_where_it_cannot_be_held() -> None:
