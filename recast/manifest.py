@@ -90,6 +90,8 @@ class Track(Model):
             asked; Container: timecode or chapters, which the container writes in its own way; Drop, with the
             reason.
         bitstream_filter: FFmpeg's, where a track's packets must be framed differently in the output.
+        start_codes: the packets of a second video track are units behind start codes (Annex B), as in transport
+            streams; in the output each unit has its length before it.
     """
 
     stream_index: int
@@ -100,6 +102,7 @@ class Track(Model):
     action: Literal["Copy", "Convert", "Encode", "Container", "Drop"] = "Copy"
     reason: str | None = None
     bitstream_filter: str | None = None
+    start_codes: bool = False
 
 
 class EncodeSettings(Model):

@@ -803,6 +803,25 @@ def two_videos(out: Path) -> None:
     ffmpeg(*inputs, *x264(BFRAMES), *AAC, "-disposition:v:0", "default", out)
 
 
+@clip(".ts", frames=50)
+def two_programs(out: Path) -> None:
+    """MPEG-TS with two programs: a second video track, in Annex B, and a second sound."""
+    inputs = [*picture(2), *sound(2), *picture(2, rate="30", size="128x96"), *sound(2, hertz=660)]
+    maps = ["-map", "0:v", "-map", "1:a", "-map", "2:v", "-map", "3:a"]
+    programs = ["-program", "title=A:st=0:st=1", "-program", "title=B:st=2:st=3"]
+    ffmpeg(*inputs, *maps, *x264(BFRAMES), *AAC, *programs, out)
+
+
+@clip(MKV, frames=50, outputs=(MP4, MOV, MKV))
+def empty_track(out: Path) -> None:
+    """A sound track and subtitles without one packet, as where a cut left none, between tracks that have some."""
+    texts = out.with_name("none.srt")
+    texts.write_text("1\n01:00:00,000 --> 01:00:01,000\nToo late.\n")
+    inputs = [*picture(2), "-itsoffset", "9", *sound(1), *sound(2), "-i", str(texts)]
+    maps = ["-map", "0:v", "-map", "1:a", "-map", "3", "-map", "2:a"]
+    ffmpeg(*inputs, *maps, *x264(BFRAMES), *AAC, "-c:s", "srt", "-t", "2", out)
+
+
 @clip(".mxf", outputs=(MKV, MOV), frames=50, traits="audio timeless")
 def h264_mxf(out: Path) -> None:
     """H.264 with B-frames in MXF that says nothing of their order: packets carry decode times alone."""

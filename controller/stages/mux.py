@@ -22,8 +22,8 @@ from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
-from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, joined
-from recast.media.mux import MuxFiles, hash_output_tracks
+from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, Track, joined
+from recast.media.mux import MuxFiles, empty_tracks, hash_output_tracks, hashed_tracks
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import DeeperReorder, PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
@@ -89,6 +89,7 @@ class _Mux:
         self._plan = Plan.model_validate_json(self._storage.get(self._layout.plan, promised=True))
         self._refuse_other_plan()
         self._pts = array("q")
+        self._left_out: list[Track] = []
         self._dog = Watchdog(job.spec.worker.stall_seconds, lambda: "mux")
 
     def _refuse_other_plan(self) -> None:
@@ -137,15 +138,16 @@ class _Mux:
         # From here on it is local reading, and a store with time limits of its own.
         self._dog.stop()
         log.info("verifying", bytes=output.stat().st_size)
-        source_tracks = read_track_packets(hashes)
-        hash_output_tracks(plan, output, hashes)
+        source_tracks = read_track_packets(hashes, hashed_tracks(plan))
+        there = hash_output_tracks(plan, output, hashes)
+        self._left_out = empty_tracks(plan, output)
         verify_output(
             output,
             plan,
             pts=self._pts,
             packets_sha256=video.packets_sha256,
             source_tracks=source_tracks,
-            output_tracks=read_track_packets(hashes),
+            output_tracks=read_track_packets(hashes, there),
         )
         return output, parts
 
@@ -207,7 +209,7 @@ class _Mux:
     def _publish(self, output: Path, parts: Sequence[FetchedPart], digest: str) -> OutputRecord:
         with output.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        record = _record(self._spec.output.uri, self._plan, parts, digest, sha256, output.stat().st_size)
+        record = self._record(parts, digest, sha256, output.stat().st_size)
         # Written before: a mux that dies right after publishing must know its own output again.
         self._storage.put(self._layout.output_record, record.model_dump_json(by_alias=True).encode())
         metadata = {"run": self._plan.run, "digest": digest, "sha256": sha256}
@@ -215,6 +217,39 @@ class _Mux:
         if not done and self._published(digest) is None:
             raise output_exists(record.uri)
         return record
+
+    def _record(self, parts: Sequence[FetchedPart], digest: str, sha256: str, size: int) -> OutputRecord:
+        reports = [part.report for part in parts]
+        seconds: dict[str, float] = {}
+        for report in reports:
+            for stage, value in report.seconds.items():
+                seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
+        return OutputRecord(
+            uri=self._spec.output.uri,
+            sha256=sha256,
+            size=size,
+            digest=digest,
+            inputs=self._plan.inputs,
+            frames=sum(report.frames for report in reports),
+            encoder=reports[0].encoder,
+            faces_found=sum(report.faces_found for report in reports),
+            faces_swapped=sum(report.faces_swapped for report in reports),
+            worker_seconds=seconds,
+            worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
+            gpu_busy=_gpu_busy(reports),
+            content_check=self._plan.content_check,
+            bad_frames=joined(run for part in parts for run in part.bad_frames),
+            dropped_tracks=self._dropped_tracks(),
+        )
+
+    def _dropped_tracks(self) -> tuple[str, ...]:
+        reasons = {track.stream_index: track.reason for track in self._plan.tracks if track.action == "Drop"}
+        reasons |= {track.stream_index: "it has no packets" for track in self._left_out}
+        return tuple(
+            f"{track.kind} track {track.stream_index} ({track.codec}): {reasons[track.stream_index]}"
+            for track in self._plan.tracks
+            if track.stream_index in reasons
+        )
 
     def _published(self, digest: str) -> OutputRecord | None:
         """The record of this very output, where it is already in place.
@@ -258,35 +293,6 @@ class _Mux:
     def _segments(self) -> Iterator[PlannedSegment]:
         for number in range(len(self._plan.chunks)):
             yield from read_segments(self._storage, self._layout, self._plan, number)
-
-
-def _record(uri: str, plan: Plan, parts: Sequence[FetchedPart], digest: str, sha256: str, size: int) -> OutputRecord:
-    reports = [part.report for part in parts]
-    seconds: dict[str, float] = {}
-    for report in reports:
-        for stage, value in report.seconds.items():
-            seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
-    return OutputRecord(
-        uri=uri,
-        sha256=sha256,
-        size=size,
-        digest=digest,
-        inputs=plan.inputs,
-        frames=sum(report.frames for report in reports),
-        encoder=reports[0].encoder,
-        faces_found=sum(report.faces_found for report in reports),
-        faces_swapped=sum(report.faces_swapped for report in reports),
-        worker_seconds=seconds,
-        worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
-        gpu_busy=_gpu_busy(reports),
-        content_check=plan.content_check,
-        bad_frames=joined(run for part in parts for run in part.bad_frames),
-        dropped_tracks=tuple(
-            f"{track.kind} track {track.stream_index} ({track.codec}): {track.reason}"
-            for track in plan.tracks
-            if track.action == "Drop"
-        ),
-    )
 
 
 def _bad_of(record: OutputRecord) -> str:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from av.stream import Disposition
+
 from recast import names
 from recast.errors import BadInput, Transient
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import Plan, Track
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
-from recast.media.formats import SEGMENT_DEMUXERS, ffmpeg_input
+from recast.media.formats import SEGMENT_DEMUXERS, ffmpeg_input, open_media
 from recast.media.stamp import StampedVideo
 from recast.spec import Audio, Container
 
@@ -22,6 +24,10 @@ FORMATS: dict[Container, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_TAGS")
 """What the source says of its own encode of the video."""
 LAST = {"attachment": 1, "cover": 2}
+PARAMETERS = {"h264": "7-9", "hevc": "32-35"}
+"""Units that go into a container's header: parameter sets, and delimiters of access units."""
+UNWRITABLE = ("unsupported", "not supported", "could not write header", "not yet implemented")
+"""How FFmpeg says that a container does not take a track."""
 IMAGE_TYPES = {
     "mjpeg": ("jpg", "image/jpeg"),
     "png": ("png", "image/png"),
@@ -93,9 +99,10 @@ def mux(plan: Plan, files: MuxFiles, *, audio: Audio, metadata: Mapping[str, str
         run_ffmpeg(command, moved=moved)
     except FFmpegFailed as error:
         raise_if_exhausted(error, str(files.output.parent))
-        if any("unsupported" in line.lower() or "not supported" in line.lower() for line in error.lines):
+        if any(words in line.lower() for line in error.lines for words in UNWRITABLE):
             raise BadInput(
-                f"{plan.source.uri}: .{plan.container} cannot hold one of its tracks: {error}: use .mkv",
+                f"{plan.source.uri}: .{plan.container} cannot hold one of its tracks: {error}: use another container, "
+                "or leave it out by dropTracks",
                 reason=names.UNSUPPORTED_TRACKS,
             ) from error
         raise Transient(f"{plan.source.uri}: the last mux failed: {error}") from error
@@ -198,33 +205,68 @@ def _hash_output(plan: Plan, hashes: Path) -> list[str]:
     if not tracks:
         hashes.write_text("")
         return []
-    filters = [",".join(filter(None, (track.bitstream_filter, _rechunk(track)))) for track in tracks]
+    filters = [_chain(track.bitstream_filter, _alike(track)) for track in tracks]
     return _framehash([f"1:{track.stream_index}" for track in tracks], filters, hashes)
 
 
-def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> None:
+def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> list[Track]:
     """Write the copied tracks' packets of the finished file as text, like `mux` does for the source's.
+
+    Returns:
+        the tracks that are in it.
 
     Raises:
         Transient: FFmpeg cannot read it back.
     """
-    numbers = {track.stream_index: number for number, track in enumerate(kept_tracks(plan), start=1)}
-    tracks = hashed_tracks(plan)
+    numbers = track_numbers(plan, output)
+    tracks = [track for track in hashed_tracks(plan) if track.stream_index in numbers]
     maps = [f"0:{numbers[track.stream_index]}" for track in tracks]
     if not tracks:
         hashes.write_text("")
-        return
-    filters = [_rechunk(track) for track in tracks]
+        return []
+    # What a container adds to a frame: the parameters that came in its header.
+    filters = [_chain(f"{track.codec}_mp4toannexb" if track.start_codes else None, _alike(track)) for track in tracks]
     try:
         run_ffmpeg(["-y", "-copyts", *ffmpeg_input(output), *_framehash(maps, filters, hashes)], moved=lambda: None)
     except FFmpegFailed as error:
         raise_if_exhausted(error, str(hashes.parent))
         raise Transient(f"{plan.source.uri}: its output cannot be read back: {error}") from error
+    return tracks
 
 
-def _rechunk(track: Track) -> str:
-    # Every container cuts PCM into packets of its own.
-    return "pcm_rechunk=n=4800:pad=0" if track.codec.startswith("pcm_") else ""
+def empty_tracks(plan: Plan, output: Path) -> list[Track]:
+    """The tracks that the finished file leaves out, since they have no packets."""
+    numbers = track_numbers(plan, output)
+    return [track for track in kept_tracks(plan) if track.stream_index not in numbers]
+
+
+def track_numbers(plan: Plan, output: Path) -> dict[int, int]:
+    """Where the kept tracks are in the finished file, by their place in the source.
+
+    MP4 and MOV leave out a track that has no packets, and only then its identifier.
+    """
+    kept = kept_tracks(plan)
+    if plan.container == "mkv":
+        return {track.stream_index: number for number, track in enumerate(kept, start=1)}
+    with open_media(output) as container:
+        covers = [each.index for each in container.streams if each.disposition & Disposition.attached_pic]
+        places = {each.id: each.index for each in container.streams if each.index not in covers}
+    tracks = [track for track in kept if track.kind != "cover"]
+    found = {track.stream_index: places.get(identifier) for identifier, track in enumerate(tracks, start=2)}
+    found |= dict(zip((track.stream_index for track in kept if track.kind == "cover"), covers, strict=False))
+    return {index: place for index, place in found.items() if place is not None}
+
+
+def _alike(track: Track) -> str | None:
+    """A filter after which a copied track's packets are the same, whatever container they come from."""
+    if track.codec.startswith("pcm_"):
+        # Every container cuts PCM into packets of its own.
+        return "pcm_rechunk=n=4800:pad=0"
+    return f"filter_units=remove_types={PARAMETERS[track.codec]}" if track.start_codes else None
+
+
+def _chain(*filters: str | None) -> str:
+    return ",".join(filter(None, filters))
 
 
 def _framehash(maps: Sequence[str], filters: Sequence[str], hashes: Path) -> list[str]:

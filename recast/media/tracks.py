@@ -12,12 +12,26 @@ from recast.errors import BadInput
 from recast.manifest import Track
 from recast.spec import Audio, Container, Output, TrackKind
 
+
+def _pcm(kinds: str, *ends: str) -> set[str]:
+    return {f"pcm_{kind}{end}" for kind in kinds.split() for end in ends}
+
+
+WIDE_PCM = _pcm("s16 s24 s32 f32 f64", "le", "be")
 AUDIO: dict[Container, frozenset[str]] = {
-    "mp4": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "dts", "truehd"}),
-    "mov": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "adpcm_ima_qt", "adpcm_ms"}),
-}
-PCM_IN_MP4 = frozenset(f"pcm_{kind}{end}" for kind in ("s16", "s24", "s32", "f32") for end in ("le", "be"))
-NOT_IN_MKV = frozenset({"adpcm_ima_qt"})
+    "mp4": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "dts"} | WIDE_PCM),
+    "mov": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "dts", "adpcm_ima_qt", "amr_nb", "amr_wb"} | WIDE_PCM)
+    | _pcm("s8 u8 alaw mulaw", ""),
+    "mkv": frozenset({
+        "aac", "aac_latm", "ac3", "alac", "atrac3", "cook", "dts", "eac3", "flac", "mlp", "mp1", "mp2", "mp3", "opus",
+        "qdm2", "qdmc", "ra_144", "ra_288", "sipr", "truehd", "tta", "vorbis", "wavpack",
+        # By the tags that AVI has for them.
+        "adpcm_g722", "adpcm_g726", "adpcm_ima_wav", "adpcm_ms", "adpcm_yamaha", "amr_nb", "amr_wb", "g723_1",
+        "gsm_ms", "truespeech", "wmav1", "wmav2", "wmalossless", "wmapro", "wmavoice",
+    })
+    | _pcm("s16 s24 s32", "le", "be") | _pcm("f32 f64", "le") | _pcm("u8 alaw mulaw", ""),
+}  # fmt: skip
+"""What FFmpeg 9 writes and reads back: what is not among them is refused before any work, and not by the last mux."""
 
 TEXT = {"mp4": "mov_text", "mov": "mov_text", "mkv": "subrip"}
 PLAIN_TEXT = frozenset({"mov_text", "subrip", "text", "webvtt"})
@@ -30,6 +44,8 @@ SUBTITLES: dict[Container, frozenset[str]] = {
 }
 VIDEOS = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "mpeg2video"})
 """A second video track is copied, not worked on."""
+WITH_UNITS = frozenset({"h264", "hevc"})
+"""Video whose packets are units, behind start codes or their lengths."""
 COVERS: dict[Container, frozenset[str]] = {
     "mp4": frozenset({"mjpeg", "png", "bmp"}),
     "mov": frozenset(),
@@ -74,6 +90,7 @@ def _plan(stream: Any, output: Output, audio: Audio, has_chapters: bool) -> Trac
         language=stream.metadata.get("language"),
         title=title_of(stream.metadata),
         bitstream_filter=_bitstream_filter(stream, codec),
+        start_codes=kind == "video" and codec in WITH_UNITS and not _has_configuration(stream),
     )
     if kind == "data":
         if "timecode" in stream.metadata:
@@ -95,14 +112,16 @@ def _bitstream_filter(stream: Any, codec: str) -> str | None:
     return "aac_adtstoasc" if codec == "aac" and not stream.codec_context.extradata else None
 
 
+def _has_configuration(stream: Any) -> bool:
+    """Whether a track has the record of MP4 (ISO/IEC 14496-15), whose first byte is its version, 1."""
+    return bytes(stream.codec_context.extradata or b"").startswith(b"\x01")
+
+
 def _holds(container: Container, kind: TrackKind, codec: str) -> bool:
     if codec == UNKNOWN:
         return False
     if kind == "audio":
-        if container == "mkv":
-            return codec not in NOT_IN_MKV
-        pcm = codec in PCM_IN_MP4 if container == "mp4" else codec.startswith("pcm_")
-        return codec in AUDIO[container] or pcm
+        return codec in AUDIO[container]
     if kind == "subtitle":
         return codec in SUBTITLES[container]
     if kind == "attachment":

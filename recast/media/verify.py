@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +15,7 @@ import av
 
 from recast import names
 from recast.errors import Corrupt
-from recast.manifest import Plan
+from recast.manifest import Plan, Track
 from recast.media.formats import open_media
 from recast.media.mux import hashed_tracks, video_start
 
@@ -37,20 +37,28 @@ class TrackPackets:
     digests: array[int] = field(default_factory=lambda: array("Q"))
 
 
-def read_track_packets(framehash: Path) -> list[TrackPackets]:
-    """Read the copied tracks from FFmpeg's framehash."""
-    tracks: dict[int, TrackPackets] = {}
+def read_track_packets(framehash: Path, tracks: Sequence[Track]) -> dict[int, TrackPackets]:
+    """Read copied tracks from FFmpeg's framehash.
+
+    Args:
+        framehash: the file.
+        tracks: those that are in it.
+
+    Returns:
+        each one's packets, by its place in the source.
+    """
+    found: dict[int, TrackPackets] = {}
     with framehash.open() as lines:
         for line in lines:
             if line.startswith("#tb "):
                 number, base = line[4:].split(":")
-                tracks[int(number)] = TrackPackets(Fraction(base.strip()))
+                found[int(number)] = TrackPackets(Fraction(base.strip()))
             elif not line.startswith("#"):
                 stream, _, pts, _, _, digest = line.split(",")[:6]
-                track = tracks[int(stream)]
+                track = found[int(stream)]
                 track.pts.append(int(pts))
                 track.digests.append(int(digest.strip()[:16], 16))
-    return [track for _, track in sorted(tracks.items())]
+    return {track.stream_index: found[number] for number, track in enumerate(tracks)}
 
 
 def verify_output(
@@ -59,8 +67,8 @@ def verify_output(
     *,
     pts: Sequence[int],
     packets_sha256: str,
-    source_tracks: Sequence[TrackPackets],
-    output_tracks: Sequence[TrackPackets],
+    source_tracks: Mapping[int, TrackPackets],
+    output_tracks: Mapping[int, TrackPackets],
 ) -> None:
     """Compare a finished file with what it must be.
 
@@ -69,8 +77,8 @@ def verify_output(
         plan: the plan.
         pts: the frame list's times, in order.
         packets_sha256: of all parts' packets, in order.
-        source_tracks: the copied tracks' packets in the source, in the order of `hashed_tracks`.
-        output_tracks: the same tracks' packets in the file.
+        source_tracks: the copied tracks' packets in the source, by their place there.
+        output_tracks: the same tracks' packets in the file; of what is not in it, none.
 
     Raises:
         Corrupt: it differs; the message says in what.
@@ -94,8 +102,10 @@ def verify_output(
     _check_video_times(array("q", sorted(shown)), base, pts, plan)
     # By as much the whole output may begin later than planned: Matroska knows no negative times.
     shift = min(shown) * base - video_start(plan)
-    for track, source, output in zip(hashed_tracks(plan), source_tracks, output_tracks, strict=True):
+    for track in hashed_tracks(plan):
         name = f"{track.kind} track {track.stream_index}"
+        source = source_tracks[track.stream_index]
+        output = output_tracks.get(track.stream_index, TrackPackets(source.time_base))
         if output.digests != source.digests:
             raise _differs(f"{name} has other packets ({len(output.digests)}, in the source {len(source.digests)})")
         # Cover art has no time of its own.

@@ -71,15 +71,14 @@ def _partners(ours: list[Track], theirs: list[Track]) -> list[Track | None]:
     if len(ours) == len(theirs):
         return list(theirs)
     left = list(theirs)
-    found: list[Track | None] = []
-    for track in ours:
+    found: dict[int, Track] = {}
+    # What has no packets may have been left out: it chooses last.
+    for track in sorted(ours, key=lambda track: not track.packets):
         alike = max(left, key=lambda other: _likeness(track, other), default=None)
         if alike is not None and _likeness(track, alike) > 0:
             left.remove(alike)
-            found.append(alike)
-        else:
-            found.append(None)
-    return found
+            found[track.index] = alike
+    return [found.get(track.index) for track in ours]
 
 
 def _likeness(a: Track, b: Track) -> int:
@@ -95,6 +94,8 @@ def _missing(track: Track, source: File, allowed: Allowed) -> Check:
     label = f"{track.name} present"
     if allowed.drops(track):
         return passed(label, "dropped, as allowed")
+    if not track.packets and track.kind not in ("attachment", "data"):
+        return passed(label, "left out: it has no packets")
     if track.kind == "data":
         what = "the chapters' titles" if source.chapters and track.codec == "bin_data" else track.codec
         return passed(label, f"dropped: FFmpeg cannot write it ({what})")
