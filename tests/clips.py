@@ -804,6 +804,18 @@ def two_videos(out: Path) -> None:
 
 
 @clip(".ts", frames=50)
+def joined_ts(out: Path) -> None:
+    """Two files joined by FFmpeg, the first without B-frames: three frames of the second have times out of order."""
+    listed = out.with_name("list.txt")
+    for name, bframes in (("a", 0), ("b", 2)):
+        made = out.with_name(f"{name}.mkv")
+        ffmpeg(*picture(1), *sound(1), *x264(f"keyint=25:bframes={bframes}"), *AAC, made)
+        with listed.open("a") as lines:
+            lines.write(f"file '{made}'\n")
+    ffmpeg("-f", "concat", "-safe", "0", "-i", listed, "-c", "copy", out)
+
+
+@clip(".ts", frames=50)
 def two_programs(out: Path) -> None:
     """MPEG-TS with two programs: a second video track, in Annex B, and a second sound."""
     inputs = [*picture(2), *sound(2), *picture(2, rate="30", size="128x96"), *sound(2, hertz=660)]

@@ -22,6 +22,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from recast import names
+from recast.errors import BadInput
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
@@ -103,13 +105,21 @@ def mended(
         conceal: bad frames are what the decoder makes of them, where it makes something; else, and where it gives
             nothing, the last good frame is repeated.
         concealed: gets the stamps of the frames that are what the decoder made of them, before they are given.
+
+    Raises:
+        BadInput: good frames come in another order than `groups` has them.
     """
     last = before
     for group in groups:
         frames = _in_order(_feed(path, group, strict=not (conceal and group.bad)), group.frames)
         for stamp, frame in frames:
             if stamp not in group.bad:
-                assert frame is not None, "the survey saw it"
+                if frame is None:
+                    raise BadInput(
+                        f"{path.name}: its times are in another order than its pictures, of which packet {stamp}'s "
+                        "comes too late: convert the source first, to FFV1 say",
+                        reason=names.CORRUPT_SOURCE,
+                    )
                 last = frame
             elif frame is not None and conceal and _fits(frame, facts):
                 concealed.add(stamp)

@@ -26,10 +26,12 @@ from recast.media.timing import PacketTime, Timing
 MAX_PREROLL_BYTES = 64 << 20
 KEYFRAME_CHECK_SECONDS = 1
 CLOCK_BACK_SECONDS = 1
+FINE_CLOCK = 100
+"""Ticks a frame, from which on frames that are one tick apart are hardly meant."""
 
 
 class TimesCollide(Exception):
-    """Frames have the same time, so that only a decode tells their order."""
+    """Frames have the same time, or all but the same, so that only a decode tells their order."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ class _Splitting:
         self._before_next, self._moved = before_next, moved
         self._time_base = facts.time_base
         self._target = max(1, round(target_seconds / facts.time_base))
+        # Tools that join files raise a time to the tick after the last decode time, whatever the pictures' order is.
+        self._too_near = 1 if facts.frame_ticks > FINE_CLOCK else 0
         self._most_slices = most_slices
         self._cutter = Cutter(self._target)
         self._keyframes = _KeyframeCheck(stream, facts, name)
@@ -226,7 +230,7 @@ class _Splitting:
     def _finish(self, done: _Open) -> SegmentFile:
         done.writer.close()
         frames = done.frames.slice(done.lo, done.hi)
-        if self._timings.decoded is None and any(a[0] == b[0] for a, b in pairwise(frames)):
+        if self._timings.decoded is None and any(b[0] - a[0] <= self._too_near for a, b in pairwise(frames)):
             raise TimesCollide
         slices = virtual_slices(frames, self._target, self._most_slices)
         return SegmentFile(done.writer.path, tuple(tuple(part) for part in slices), done.preroll, tuple(done.damaged))

@@ -351,8 +351,9 @@ def frame_times(own: Sequence[int], shown: Sequence[int], *, one_frame: Fraction
     """Times for decoded frames, from their packets' pts.
 
     Where these rise in the frames' order, or stand (Matroska's 1 ms merges close frames), they are the times. Where
-    they rise in the packets' order instead (MXF without temporal offsets), they are once sorted. Else (packets carry
-    none, a clock begins anew, a time is far off) the frames come at a constant rate, from the earliest there is.
+    they rise in the packets' order instead (MXF without temporal offsets), or are a few frames off (tools that join
+    files raise a time to its decode time), they are once sorted. Else (packets carry none, a clock begins anew, a time
+    is far off) the frames come at a constant rate, from the earliest there is.
 
     Args:
         own: pts of all packets, in their order, `NO_FRAME` where missing.
@@ -361,8 +362,10 @@ def frame_times(own: Sequence[int], shown: Sequence[int], *, one_frame: Fraction
     """
     times = [own[index] for index in shown]
     known = NO_FRAME not in times
-    if known and all(own[a] < own[b] for a, b in pairwise(sorted(shown))):
-        times.sort()
+    in_order = sorted(times)
+    nearly = all(abs(a - b) <= MOST_REORDERED * one_frame for a, b in zip(times, in_order, strict=True))
+    if known and (nearly or all(own[a] < own[b] for a, b in pairwise(sorted(shown)))):
+        times = in_order
     stand = all(a < b for a, b in zip(times, times[MOST_AT_ONE_TIME:], strict=False))
     if known and stand and all(a <= b for a, b in pairwise(times)):
         return times

@@ -7,9 +7,9 @@ from pathlib import Path
 import av
 import pytest
 
-from recast.errors import FramesDamaged
-from recast.media import ffv1, nal
-from recast.media.damage import survey
+from recast.errors import BadInput, FramesDamaged
+from recast.media import ffv1, nal, source, timing
+from recast.media.damage import mended, survey
 from recast.media.segments import SegmentWriter, decode_segment
 from tests import clips, damaged
 from tests.damaged import H264, garbled, halved, zeroed
@@ -107,3 +107,14 @@ def test_packets_that_the_container_calls_damaged_are(tmp_path: Path) -> None:
     written, frames = object_of(damaged.source(tmp_path, *H264), tmp_path)
     assert not any(group.bad for group in survey(written, frames))
     assert set().union(*(group.bad for group in survey(written, frames, damaged=[90]))) == set(range(90, 100))
+
+
+def test_whole_frames_in_another_order_than_their_times_say_are_no_damage_and_no_bug(tmp_path: Path) -> None:
+    path = clips.build("bframes")
+    facts, _ = timing.read_timing(lambda: source.open_source(str(path), "clip"), "clip")
+    written, frames = object_of(path, tmp_path)
+    frames[3], frames[4] = frames[4], frames[3]
+    groups = survey(written, frames)
+    assert not any(group.bad for group in groups)
+    with pytest.raises(BadInput, match=rf"another order than its pictures, of which packet {frames[3]}'s comes too"):
+        list(mended(written, groups, None, facts, conceal=False, concealed=set()))

@@ -192,12 +192,14 @@ def timing_of(packets: list[Fake]) -> Timing:
     return timings
 
 
-def cut(packets: list[Fake], timings: Timing, target: int, *, most_slices: int = 1) -> list[split.SegmentFile]:
+def cut(
+    packets: list[Fake], timings: Timing, target: int, *, most_slices: int = 1, facts: VideoFacts = FACTS
+) -> list[split.SegmentFile]:
     FakeWriter.objects = {}
     return list(
         split.split_packets(
             cast(Any, packets),
-            FACTS,
+            facts,
             timings,
             target_seconds=float(target * TICK),
             folder=Path("/none"),
@@ -367,3 +369,11 @@ def test_one_time_that_is_far_off_is_no_clock_that_begins_anew() -> None:
     packets = stream([Gop(0, (0, 0), 0, False)] * 3, [400])
     packets[4] = replace(packets[4], dts=10**9)
     assert sum(len(file.slices[0]) for file in cut(packets, Timing(0), 1000)) == len(packets)
+
+
+def test_frames_one_tick_apart_are_believed_only_where_a_tick_is_long() -> None:
+    packets = stream([Gop(0, (0, 0), 0, False)], [1])
+    assert len(cut(packets, timing_of(packets), 1000)) == 1
+    fine = FACTS.model_copy(update={"time_base": Fraction(1, 90000)})
+    with pytest.raises(split.TimesCollide):
+        cut(packets, timing_of(packets), 1000, facts=fine)

@@ -144,9 +144,15 @@ def test_other_times_are_replaced_by_a_constant_rate(own: list[int], expected: l
 
 
 def test_the_frames_order_decides_whether_times_rise() -> None:
-    own, shown = [0, 120, 40, 90], [0, 2, 3, 1]
-    assert frame_times(own, shown, one_frame=Fraction(40)) == [0, 40, 90, 120]
+    own, shown = [0, 1200, 40, 90], [0, 2, 3, 1]
+    assert frame_times(own, shown, one_frame=Fraction(40)) == [0, 40, 90, 1200]
     assert frame_times(own, [0, 1, 3, 2], one_frame=Fraction(40)) == [0, 40, 80, 120]
+
+
+def test_times_that_are_a_few_frames_off_are_sorted() -> None:
+    """As FFmpeg's concat demuxer leaves them, where its second file has B-frames and its first had none."""
+    own, shown = [309780, 320580, 320581, 320582, 331380], [0, 2, 3, 1, 4]
+    assert frame_times(own, shown, one_frame=Fraction(3600)) == sorted(own)
 
 
 def test_times_in_decode_order_are_the_frames_times_once_sorted() -> None:
