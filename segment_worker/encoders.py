@@ -126,7 +126,7 @@ def encoder_options(name: str, settings: EncodeSettings, facts: VideoFacts) -> d
         return {"preset": preset, **rate, "x264-params": f"open-gop=0{fields}"}
     if name == "libx265":
         rate = {} if lossless else {"crf": quality}
-        return {"preset": preset, **rate, "x265-params": ":".join(_x265(settings, facts, lossless))}
+        return {"preset": preset, **rate, "a53cc": "1", "x265-params": ":".join(_x265(settings, facts, lossless))}
     if name == "libsvtav1":
         return {"preset": preset, "crf": quality, "svtav1-params": ":".join(_svt_av1(settings, facts))}
     return {"profile": "4" if "444" in settings.pix_fmt else "3", "vendor": "apl0"}

@@ -803,6 +803,24 @@ def two_videos(out: Path) -> None:
     ffmpeg(*inputs, *x264(BFRAMES), *AAC, "-disposition:v:0", "default", out)
 
 
+@clip(MKV, frames=50)
+def flagged_mkv(out: Path) -> None:
+    """Tracks flagged as what MP4 has words for (hearing impaired, forced) and not (original), MOV for none of it."""
+    texts = out.with_name("texts.srt")
+    texts.write_text("1\n00:00:00,200 --> 00:00:01,500\nHello.\n")
+    inputs = [*picture(2), *sound(2), *sound(2, hertz=660), "-i", str(texts)]
+    maps = ["-map", "0", "-map", "1", "-map", "2", "-map", "3"]
+    flags = [
+        "-disposition:a:0",
+        "default+original",
+        "-disposition:a:1",
+        "hearing_impaired",
+        "-disposition:s:0",
+        "forced",
+    ]
+    ffmpeg(*inputs, *maps, *x264(BFRAMES), *AAC, "-c:s", "srt", *flags, out)
+
+
 @clip(".ts", frames=50)
 def joined_ts(out: Path) -> None:
     """Two files joined by FFmpeg, the first without B-frames: three frames of the second have times out of order."""
@@ -838,6 +856,12 @@ def empty_track(out: Path) -> None:
 def h264_mxf(out: Path) -> None:
     """H.264 with B-frames in MXF that says nothing of their order: packets carry decode times alone."""
     ffmpeg(*picture(2), *sound(2), *x264(BFRAMES), "-c:a", "pcm_s16le", out)
+
+
+@clip(".drc", frames=50, traits="timeless")
+def dirac(out: Path) -> None:
+    """A bare Dirac stream, whose parser numbers the pictures in place of times."""
+    ffmpeg(*picture(2), "-c:v", "vc2", "-strict", "-2", "-pix_fmt", "yuv420p", out)
 
 
 @clip(".avi", outputs=(MKV,), frames=50, traits="timeless raw")

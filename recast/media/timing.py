@@ -46,7 +46,7 @@ MOST_REORDERED = 16
 TAIL_PACKETS, TAIL_BYTES = MOST_DECODERS + 4 * MOST_REORDERED, 64 << 20
 """What of a stream's end is kept, from a keyframe on, to be decoded twice; frames may be two packets, a field each."""
 MOST_AT_ONE_TIME = 64
-"""More frames than this with the same time are no times at all."""
+"""More frames than this with the same time, or all that there are, have no times at all."""
 
 # Codecs of which one packet is one frame, with the container's pts.
 TRUSTED_CODECS = frozenset({
@@ -58,6 +58,8 @@ TRUSTED_CODECS = frozenset({
 # one shown frame" (AV1, 7.5). Where units were cut into their frames, those that are not shown say so.
 ONE_FRAME_A_PACKET = {"av1": obu.is_hidden}
 UNTRUSTED_FORMATS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu", "ivf", "flv", "rm"})
+# Bare Dirac's parser numbers the pictures in a clock whose ticks they are not.
+TIMELESS_FORMATS = frozenset({"dirac"})
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,11 @@ class _Whole:
     def show(self, frames: list[VideoFrame]) -> None:
         """Add what came out."""
         self.shown.extend(frame.pts for frame in frames if frame.pts is not None)
+
+    def forget_made_up_times(self, container: InputContainer) -> None:
+        """Forget the times of a stream that has none."""
+        if _formats(container) & TIMELESS_FORMATS:
+            self.own = array("q", [NO_FRAME]) * len(self.own)
 
     def without_a_frame(self) -> list[int]:
         """Packets from the first keyframe on that nothing came out of."""
@@ -333,6 +340,7 @@ def _decode_by_threads(open_source: OpenSource, name: str, threads: int) -> tupl
             whole.show(_feed_or_refuse(context, packet, index, begun=whole.first_key is not None, name=name))
             tail.take(packet, index)
         whole.show(_drain_or_refuse(context, name))
+        whole.forget_made_up_times(container)
     return whole, tail
 
 
@@ -344,6 +352,7 @@ def _all_keyframes(open_source: OpenSource, name: str) -> _Whole | None:
         for index, packet in numbered_packets(container, name):
             whole.take(packet, index)
             whole.shown.append(index)
+        whole.forget_made_up_times(container)
     return whole if whole.keyframes == len(whole.own) else None
 
 
@@ -362,12 +371,13 @@ def frame_times(own: Sequence[int], shown: Sequence[int], *, one_frame: Fraction
     """
     times = [own[index] for index in shown]
     known = NO_FRAME not in times
-    in_order = sorted(times)
-    nearly = all(abs(a - b) <= MOST_REORDERED * one_frame for a, b in zip(times, in_order, strict=True))
+    in_order, far = sorted(times), int(MOST_REORDERED * one_frame)
+    nearly = all(abs(a - b) <= far for a, b in zip(times, in_order, strict=True))
     if known and (nearly or all(own[a] < own[b] for a, b in pairwise(sorted(shown)))):
         times = in_order
-    stand = all(a < b for a, b in zip(times, times[MOST_AT_ONE_TIME:], strict=False))
-    if known and stand and all(a <= b for a, b in pairwise(times)):
+    too_many = min(MOST_AT_ONE_TIME, max(1, len(times) - 1))
+    passes = all(a < b for a, b in zip(times, times[too_many:], strict=False))
+    if known and passes and all(a <= b for a, b in pairwise(times)):
         return times
     start = min((pts for pts in times if pts != NO_FRAME), default=0)
     return [start + round(k * one_frame) for k in range(len(times))]
@@ -404,6 +414,10 @@ def feed(context: VideoCodecContext, packet: Packet[VideoStream], number: int) -
     """
     packet.pts = packet.dts = number
     return context.decode(packet)
+
+
+def _formats(container: InputContainer) -> set[str]:
+    return set(container.format.name.split(","))
 
 
 def _is_hidden(packet: Packet[VideoStream]) -> bool:
@@ -445,7 +459,7 @@ def _read_head(open_source: OpenSource, name: str, threads: int, *, mends: bool)
         if head.first is None:
             raise BadInput(f"{name}: not one frame of its video track decodes", reason=names.CORRUPT_SOURCE)
         facts = source.video_facts(stream, head.first, name)
-        simple = facts.codec in TRUSTED_CODECS and not set(container.format.name.split(",")) & UNTRUSTED_FORMATS
+        simple = facts.codec in TRUSTED_CODECS and not _formats(container) & UNTRUSTED_FORMATS
     return facts, simple, head
 
 

@@ -27,6 +27,14 @@ TERMINOLOGICAL = dict(
     ).split()
 )
 MOVIE_TICK = Fraction(1, 90000)
+PICTURES = frozenset({"attached pic", "timed thumbnails", "still image"})
+HELD = {
+    "matroska": PICTURES | {"default", "dub", "original", "comment", "forced", "hearing impaired", "visual impaired"},
+    "mp4": PICTURES | {"default", "dub", "comment", "forced", "hearing impaired", "visual impaired"},
+    "mov": PICTURES | {"default"},
+}
+"""Dispositions that FFmpeg 9 writes and reads back. MP4's words for the impaired are read as captions and descriptions,
+too."""
 
 
 @dataclass(frozen=True)
@@ -326,9 +334,25 @@ def _names(pair: Pair) -> list[Check]:
     checks = [equal(f"{name} language", _language(pair.ours), _language(pair.theirs))]
     if pair.ours.title or pair.theirs.title:
         checks.append(equal(f"{name} title", pair.ours.title, pair.theirs.title))
+    return [*checks, _dispositions(pair)]
+
+
+def _dispositions(pair: Pair) -> Check:
+    """What kind of track it is, as far as both containers have a word for it."""
     ignored = {"default"} if _no_default(pair.source, pair.ours.kind) else set()
-    flags = (", ".join(sorted(track.flags - ignored)) or "none" for track in (pair.ours, pair.theirs))
-    return [*checks, equal(f"{name} dispositions", *flags)]
+    said = HELD[_container(pair.source)] & HELD[_container(pair.output)] - ignored
+    unsaid = pair.ours.flags - ignored - said
+    flags = (", ".join(sorted(track.flags & said)) or "none" for track in (pair.ours, pair.theirs))
+    check = equal(f"{pair.ours.name} dispositions", *flags)
+    if not check.ok or not unsaid:
+        return check
+    return passed(check.name, f"{check.detail}; its container has no word for: {', '.join(sorted(unsaid))}")
+
+
+def _container(file: File) -> str:
+    if file.is_matroska:
+        return "matroska"
+    return "mov" if file.tags.get("major_brand", "").strip() == "qt" else "mp4"
 
 
 def _language(track: Track) -> str:

@@ -1,14 +1,11 @@
 """A slice's lossless copy gives its worker what the source's own packets give, down to the part's bytes."""
 
-import struct
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-from av.sidedata.sidedata import Type as SideData
 from av.video.frame import VideoFrame
 
 from recast.errors import BadInput, Corrupt
@@ -23,36 +20,13 @@ from segment_worker.encoders import choose_encoder
 from segment_worker.engines.passthrough import PassthroughEngine
 from segment_worker.pipeline import make_part
 from tests import clips
+from tests.captions import captioned, captions
 
 CLIPS = (
     "giant_gop", "one_keyframe_hevc", "open_gop_h264", "open_gop_hevc", "vfr_mp4", "interlaced_bff", "paff_mp4",
     "hevc_10bit", "h264_422_10bit", "h264_444", "full_range", "odd_size_420", "hdr10", "rotated", "vp8_hidden",
 )  # fmt: skip
 FORMATS = sorted(lossless.X264 | lossless.FFV1)
-
-
-def captioned(folder: Path) -> Path:
-    """One keyframe, and closed captions in every picture's own SEI message."""
-    plain, path = clips.build("giant_gop"), folder / "captions.mp4"
-    with av.open(str(plain)) as given, av.open(str(path), "w") as made:
-        video = given.streams.video[0]
-        copy = made.add_stream_from_template(video)
-        for count, packet in enumerate(given.demux(video)):
-            if packet.dts is None:
-                continue
-            said = b"\xb5\x00\x31GA94\x03\xc1\xff" + bytes([0xFC, 0x94, 0x20 + count % 64]) + b"\xff"
-            sei = bytes([6, 4, len(said)]) + said + b"\x80"
-            with_captions = av.Packet(struct.pack(">I", len(sei)) + sei + bytes(packet))
-            with_captions.pts, with_captions.dts, with_captions.duration = packet.pts, packet.dts, packet.duration
-            with_captions.time_base, with_captions.is_keyframe = packet.time_base, packet.is_keyframe
-            with_captions.stream = copy
-            made.mux(with_captions)
-    return path
-
-
-def captions(path: Path) -> list[bytes]:
-    with av.open(str(path)) as container:
-        return [bytes(frame.side_data[SideData.A53_CC]) for frame in container.decode(video=0)]  # type: ignore[literal-required]
 
 
 def planned(path: Path) -> tuple[VideoFacts, EncodeSettings]:
@@ -109,7 +83,7 @@ def test_a_part_is_the_same_through_a_lossless_copy(tmp_path: Path, name: str) -
 
 
 def test_closed_captions_are_kept_as_the_source_s_own_packets_keep_them(tmp_path: Path) -> None:
-    source_file = captioned(tmp_path)
+    source_file = captioned(clips.build("giant_gop"), tmp_path)
     said = captions(source_file)
     last = check_parts_are_equal(source_file, tmp_path)
     assert len(set(said)) == 64

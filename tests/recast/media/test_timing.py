@@ -136,8 +136,9 @@ def test_times_that_rise_are_kept(times: list[int], one_frame: Fraction) -> None
         ([], []),
         ([500, 502, 504, 0, 2, 4], [0, 2, 4, 6, 8, 10]),
         ([0, 2, 900, 6, 8], [0, 2, 4, 6, 8]),
+        ([7, 7, 7], [7, 9, 11]),
     ],
-    ids=["none at all", "some missing", "no frame", "a clock that begins anew", "one that is far off"],
+    ids=["none at all", "some missing", "no frame", "a clock that begins anew", "one that is far off", "all the same"],
 )
 def test_other_times_are_replaced_by_a_constant_rate(own: list[int], expected: list[int]) -> None:
     assert frame_times(own, range(len(own)), one_frame=Fraction(2)) == expected
