@@ -87,7 +87,7 @@ def _cleanup(observed: Observed, settings: PodSettings) -> list[Action]:
     if observed.job(kube.CLEANUP, 0) is not None or resource.status.start_time is None:
         return []
     try:
-        spec = JobSpec.model_validate(dict(resource.spec))
+        spec = JobSpec.model_validate(dict(resource.spec), extra="ignore")
     except ValidationError:
         # Of an older version: nobody knows any more where its scratch is.
         return []

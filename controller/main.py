@@ -41,6 +41,8 @@ SILENT_SECONDS = 600.0
 STUCK_SECONDS = 300.0
 """And a look at one FaceSwapJob that takes so long for hung."""
 STOP_SECONDS = 5.0
+NO_LEASE_SECONDS = 15.0
+"""Then what changed while another controller had the lease, or none, is looked at once more."""
 
 
 def main() -> int:
@@ -170,6 +172,9 @@ class Controller:
                 if self._may_write():
                     with log.within(job=self._name(uid)):
                         self._look(uid)
+                elif self._resources.by_index(uid):
+                    # The lease may come back without anybody having had it meanwhile.
+                    self._queue.add_after(uid, NO_LEASE_SECONDS)
             finally:
                 self._looks.pop(uid, None)
                 self._queue.done(uid)
@@ -182,8 +187,8 @@ class Controller:
             if again is not None:
                 self._queue.add_after(uid, again)
         except LeaseLost as error:
-            # Whoever has it now looks at everything.
             result = "lease lost"
+            self._queue.add_after(uid, NO_LEASE_SECONDS)
             log.warning("look ended", detail=str(error))
         except ApiError as error:
             result = "api error"

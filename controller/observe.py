@@ -62,6 +62,9 @@ class Observer:
         refusals: list[str] = []
         namespace_ends = False
         for job in self._in_question(resource, jobs):
+            if job.suspended and not job.active and not job.terminating:
+                # It waits, in a queue say, and has no pods to be asked for.
+                continue
             if job.complete or job.failed_reason:
                 pods += self._pods(resource, job, live=False)
             else:

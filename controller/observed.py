@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from recast import kubenames as names
+from recast.podstatus import own_container
 from recast.stage import StageResult
 from recast.status import JobStatus
 
@@ -210,7 +211,7 @@ def project_pod(item: Object) -> Pod:
     """Take what is needed of a pod."""
     metadata, spec, status = item["metadata"], item["spec"], item.get("status") or {}
     labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
-    container: Object = next(iter(status.get("containerStatuses", ())), {})
+    container = own_container(item)
     state = container.get("state", {})
     waiting, running, terminated = (state.get(key) or {} for key in ("waiting", "running", "terminated"))
     conditions = {each["type"]: each for each in status.get("conditions", ())}

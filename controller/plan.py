@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from controller.actions import (
     Action,
@@ -23,7 +24,7 @@ from controller.actions import (
 from controller.conditions import with_condition, without_condition
 from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished, stop
 from controller.objects import PodSettings, make_job, swap_parallelism
-from controller.observed import Observed, Pod, StageJob
+from controller.observed import Observed, Pod, Resource, StageJob
 from controller.progress import with_swap_progress
 from controller.stuck import HOPELESS_EVICTIONS, find_stuck, hopeless_evictions
 from recast import exitcodes, names
@@ -67,11 +68,20 @@ def plan(observed: Observed, settings: PodSettings, now: datetime) -> Plan:
     if resource.status.completion_time is not None:
         return plan_finished(observed, settings, resource.status.completion_time, now)
     try:
-        spec = JobSpec.model_validate(dict(resource.spec))
+        # A newer CRD than this controller has its new fields' defaults in every object.
+        spec = JobSpec.model_validate(dict(resource.spec), extra="ignore")
         _refuse_files(spec)
     except (ValidationError, ValueError) as error:
         return _Pass(observed, None, settings, now).fail(names.INVALID_SPEC, _first_error(error), exitcodes.BAD_CONFIG)
     return _Pass(observed, spec, settings, now).run()
+
+
+def _unknown_fields(resource: Resource) -> list[str]:
+    try:
+        JobSpec.model_validate(dict(resource.spec))
+    except ValidationError as error:
+        return [_place(each) for each in error.errors() if each["type"] == "extra_forbidden"]
+    return []
 
 
 def _refuse_files(spec: JobSpec) -> None:
@@ -81,6 +91,7 @@ def _refuse_files(spec: JobSpec) -> None:
         spec.storage.scratch,
         *(uri for pair in spec.faces for uri in (*pair.source, pair.target.reference)),
         spec.engine.models,
+        spec.content_check.model if spec.content_check else None,
     ]
     for uri in filter(None, uris):
         if not uri.startswith("s3://"):
@@ -91,8 +102,11 @@ def _first_error(error: ValidationError | ValueError) -> str:
     if not isinstance(error, ValidationError):
         return f"spec: {error}"
     first = error.errors()[0]
-    where = ".".join(str(part) for part in ("spec", *first["loc"]))
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}: correct it and apply the job again"
+    return f"{_place(first)}: {first['msg'].removeprefix('Value error, ')}: correct it and apply the job again"
+
+
+def _place(error: ErrorDetails) -> str:
+    return ".".join(str(part) for part in ("spec", *error["loc"]))
 
 
 class _Pass:
@@ -151,6 +165,9 @@ class _Pass:
 
     def _begin(self) -> None:
         if self._status.start_time is None:
+            if unknown := _unknown_fields(self._resource):
+                what = f"{', '.join(unknown)}: not known to this version of the controller, and ignored: upgrade it"
+                self._events.append(Event("Warning", names.UNKNOWN_FIELDS, what))
             self._update(
                 start_time=self._now.replace(microsecond=0),
                 images=self._settings.images,

@@ -197,7 +197,9 @@ class Cluster:
         """What a pod printed, line by line."""
         metadata = pod["metadata"]
         with _worded():
-            yield from self._api.log_lines(metadata["namespace"], metadata["name"], follow=follow, tail=tail)
+            yield from self._api.log_lines(
+                metadata["namespace"], metadata["name"], container=names.CONTAINER, follow=follow, tail=tail
+            )
 
     def changes(self, namespaces: Sequence[str], stop: threading.Event) -> "queue.Queue[Change]":
         """Watch namespaces, each in its own thread, until `stop` is set; a watch that ends is begun anew."""

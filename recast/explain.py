@@ -9,6 +9,7 @@ from recast import exitcodes, names
 from recast import kubenames as kube
 from recast.cluster import Job, Object, read_time
 from recast.jobtext import failure, progress, span, success
+from recast.podstatus import own_container
 
 SILENT_AFTER = timedelta(seconds=15)
 """A controller that runs has looked at a job by then."""
@@ -200,7 +201,7 @@ def _images(view: _View) -> Iterator[Cause]:
 
 
 def _image_trouble(pod: Object) -> str | None:
-    status, waiting = _container(pod), _waiting(pod)
+    status, waiting = own_container(pod), _waiting(pod)
     if waiting.get("reason") not in IMAGE_REASONS:
         return None
     message = waiting.get("message", "")
@@ -352,17 +353,12 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" + ("" if number == 1 else "s")
 
 
-def _container(pod: Object) -> Object:
-    found: Object = next(iter((pod.get("status") or {}).get("containerStatuses", ())), {})
-    return found
-
-
 def _waiting(pod: Object) -> Object:
-    return _container(pod).get("state", {}).get("waiting") or {}
+    return own_container(pod).get("state", {}).get("waiting") or {}
 
 
 def _terminated(pod: Object) -> Object:
-    return _container(pod).get("state", {}).get("terminated") or {}
+    return own_container(pod).get("state", {}).get("terminated") or {}
 
 
 def _is_running(pod: Object) -> bool:

@@ -218,9 +218,15 @@ class KubeApi:
                     raise error_of(f"watch {path}", status.get("code", 500), json.dumps(status).encode(), None)
                 yield event
 
-    def log_lines(self, namespace: str, pod: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        """What a pod printed, line by line."""
-        query = {"follow": "true" if follow else None, "tailLines": str(tail) if tail is not None else None}
+    def log_lines(
+        self, namespace: str, pod: str, *, container: str, follow: bool = False, tail: int | None = None
+    ) -> Iterator[str]:
+        """What a pod's container printed, line by line."""
+        query = {
+            "container": container,
+            "follow": "true" if follow else None,
+            "tailLines": str(tail) if tail is not None else None,
+        }
         path = item("v1", "pods", namespace, pod) + "/log"
         with self._open("GET", path, query=query, read_seconds=None if follow else READ_SECONDS) as lines:
             for line in lines:

@@ -56,6 +56,7 @@ JOB_RESUMED = "JobResumed"
 QUOTA_PENDING = "QuotaPending"
 QUOTA_ADMITTED = "QuotaAdmitted"
 SCRATCH_KEPT = "ScratchKept"
+UNKNOWN_FIELDS = "UnknownFields"
 
 # What a job on Kubernetes waits for.
 IMAGE_PULL_FAILED = "ImagePullFailed"

@@ -7,6 +7,7 @@ from typing import Any
 
 from recast import kubenames as kube
 from recast.cluster import Object
+from recast.podstatus import own_container
 
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 # Shown by their place on the line, or the same on each.
@@ -52,7 +53,7 @@ def read_pod(item: Object) -> StagePod:
     stage = labels.get(kube.LABEL_STAGE, "")
     index = int(metadata.get("annotations", {}).get(INDEX_ANNOTATION, 0))
     count = _per_pod(item)
-    states = [each.get("state", {}) for each in status.get("containerStatuses", ())]
+    state = own_container(item).get("state", {})
     phase = status.get("phase", "Pending")
     return StagePod(
         item=item,
@@ -60,7 +61,7 @@ def read_pod(item: Object) -> StagePod:
         attempt=int(labels.get(kube.LABEL_ATTEMPT, 0)),
         index=index,
         segments=range(index * count, (index + 1) * count) if stage == kube.SWAP else range(0),
-        started=any("running" in state or "terminated" in state for state in states),
+        started="running" in state or "terminated" in state,
         ended=phase in ("Succeeded", "Failed"),
     )
 

@@ -44,7 +44,11 @@ Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
 
 
 class Model(BaseModel):
-    """Base of all spec models: camelCase on the wire, unknown fields refused, immutable."""
+    """Base of all spec models: camelCase on the wire, unknown fields refused, immutable.
+
+    What a newer version of recast wrote is read with `extra="ignore"`: the API server adds a new field's default to
+    every object as soon as it has the new CRD.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, str_max_length=TEXT_LENGTH

@@ -88,7 +88,8 @@ def read_stage_input() -> StageInput:
     if text is None:
         raise BadConfig("RECAST_STAGE is not set: a stage is started by the controller or by `recast run`")
     try:
-        return StageInput.model_validate_json(text)
+        # The controller may be newer than the image that its job began with.
+        return StageInput.model_validate_json(text, extra="ignore")
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

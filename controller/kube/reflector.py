@@ -116,7 +116,9 @@ class Reflector(Generic[T]):
         for page in self._api.list(self._path, label_selector=self._selector):
             version = page.resource_version
             for each in page.items:
-                found[_key(each)] = self._project(each)
+                value = self._projected(each)
+                if value is not None:
+                    found[_key(each)] = value
         self._heard_at = time.monotonic()
         with self._lock:
             before = self._objects
@@ -135,18 +137,26 @@ class Reflector(Generic[T]):
         if event["type"] == "BOOKMARK":
             return
         key = _key(item)
-        value = self._project(item)
-        told = {self._index(value)}
+        value = self._projected(item)
+        told = set() if value is None else {self._index(value)}
         with self._lock:
             before = self._objects.pop(key, None)
             if before is not None:
                 told.add(self._index(before))
                 self._forget(self._index(before), key)
-            if event["type"] != "DELETED":
+            if value is not None and event["type"] != "DELETED":
                 self._objects[key] = value
                 self._by_index.setdefault(self._index(value), {})[key] = value
         for name in told:
             self._changed(name)
+
+    def _projected(self, item: Mapping[str, Any]) -> T | None:
+        """What is needed of an object; None where it cannot be read: anybody may have made it."""
+        try:
+            return self._project(item)
+        except Exception as error:
+            log.warning("object cannot be read", path=self._path, object=_key(item), detail=repr(error))
+            return None
 
     def _forget(self, index: str, key: str) -> None:
         rest = self._by_index.get(index, {})

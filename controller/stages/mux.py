@@ -209,7 +209,9 @@ class _Mux:
     def _publish(self, output: Path, parts: Sequence[FetchedPart], digest: str) -> OutputRecord:
         with output.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        record = self._record(parts, digest, sha256, output.stat().st_size)
+        record = _record(
+            self._spec.output.uri, self._plan, parts, self._left_out, digest, sha256, output.stat().st_size
+        )
         # Written before: a mux that dies right after publishing must know its own output again.
         self._storage.put(self._layout.output_record, record.model_dump_json(by_alias=True).encode())
         metadata = {"run": self._plan.run, "digest": digest, "sha256": sha256}
@@ -217,39 +219,6 @@ class _Mux:
         if not done and self._published(digest) is None:
             raise output_exists(record.uri)
         return record
-
-    def _record(self, parts: Sequence[FetchedPart], digest: str, sha256: str, size: int) -> OutputRecord:
-        reports = [part.report for part in parts]
-        seconds: dict[str, float] = {}
-        for report in reports:
-            for stage, value in report.seconds.items():
-                seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
-        return OutputRecord(
-            uri=self._spec.output.uri,
-            sha256=sha256,
-            size=size,
-            digest=digest,
-            inputs=self._plan.inputs,
-            frames=sum(report.frames for report in reports),
-            encoder=reports[0].encoder,
-            faces_found=sum(report.faces_found for report in reports),
-            faces_swapped=sum(report.faces_swapped for report in reports),
-            worker_seconds=seconds,
-            worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
-            gpu_busy=_gpu_busy(reports),
-            content_check=self._plan.content_check,
-            bad_frames=joined(run for part in parts for run in part.bad_frames),
-            dropped_tracks=self._dropped_tracks(),
-        )
-
-    def _dropped_tracks(self) -> tuple[str, ...]:
-        reasons = {track.stream_index: track.reason for track in self._plan.tracks if track.action == "Drop"}
-        reasons |= {track.stream_index: "it has no packets" for track in self._left_out}
-        return tuple(
-            f"{track.kind} track {track.stream_index} ({track.codec}): {reasons[track.stream_index]}"
-            for track in self._plan.tracks
-            if track.stream_index in reasons
-        )
 
     def _published(self, digest: str) -> OutputRecord | None:
         """The record of this very output, where it is already in place.
@@ -293,6 +262,49 @@ class _Mux:
     def _segments(self) -> Iterator[PlannedSegment]:
         for number in range(len(self._plan.chunks)):
             yield from read_segments(self._storage, self._layout, self._plan, number)
+
+
+def _record(
+    uri: str,
+    plan: Plan,
+    parts: Sequence[FetchedPart],
+    left_out: Sequence[Track],
+    digest: str,
+    sha256: str,
+    size: int,
+) -> OutputRecord:
+    reports = [part.report for part in parts]
+    seconds: dict[str, float] = {}
+    for report in reports:
+        for stage, value in report.seconds.items():
+            seconds[stage] = round(seconds.get(stage, 0.0) + value, 3)
+    return OutputRecord(
+        uri=uri,
+        sha256=sha256,
+        size=size,
+        digest=digest,
+        inputs=plan.inputs,
+        frames=sum(report.frames for report in reports),
+        encoder=reports[0].encoder,
+        faces_found=sum(report.faces_found for report in reports),
+        faces_swapped=sum(report.faces_swapped for report in reports),
+        worker_seconds=seconds,
+        worker_cpu_seconds=round(sum(report.cpu_seconds for report in reports), 3),
+        gpu_busy=_gpu_busy(reports),
+        content_check=plan.content_check,
+        bad_frames=joined(run for part in parts for run in part.bad_frames),
+        dropped_tracks=_dropped_tracks(plan, left_out),
+    )
+
+
+def _dropped_tracks(plan: Plan, left_out: Sequence[Track]) -> tuple[str, ...]:
+    reasons = {track.stream_index: track.reason for track in plan.tracks if track.action == "Drop"}
+    reasons |= {track.stream_index: "it has no packets" for track in left_out}
+    return tuple(
+        f"{track.kind} track {track.stream_index} ({track.codec}): {reasons[track.stream_index]}"
+        for track in plan.tracks
+        if track.stream_index in reasons
+    )
 
 
 def _bad_of(record: OutputRecord) -> str:

@@ -85,6 +85,7 @@ def uri_cases() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "output", {"output": {"uri": "s3://foreign/out.mp4"}}
     yield "scratch", {"storage": {"scratch": "s3://foreign/scratch"}}
     yield "models", {"engine": of_model, "faces": FACES}
+    yield "content check", {"contentCheck": {"model": "s3://foreign/nsfw.onnx", "threshold": 0.5}}
     yield "face", {"engine": own_model, "faces": [*FACES, {"source": ["s3://studio/a.png", foreign]}]}
     yield "reference", {"engine": own_model, "faces": [*FACES, reference]}
 

@@ -22,7 +22,10 @@ def a_pod(state: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "metadata": {"name": "p", "labels": {}, "creationTimestamp": TIME, **more},
         "spec": {"nodeName": "n", "containers": [{"resources": {"limits": {"nvidia.com/gpu": "2"}}}]},
-        "status": {"phase": "Running", "containerStatuses": [{"state": state}]},
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [{"name": "proxy", "state": {"running": {}}}, {"name": "stage", "state": state}],
+        },
     }
 
 

@@ -305,6 +305,17 @@ def test_it_looks_again_when_the_deadline_comes() -> None:
     assert planned.again_seconds == pytest.approx(3.5)
 
 
+def test_what_a_newer_crd_adds_to_a_spec_ends_no_job_and_is_named_once() -> None:
+    newer = {"video": {"colourRange": "Full"}, "shards": 4}
+    planned = decide(Observed(resource(**newer)))
+    assert created(planned) == ["split-0"] and planned.status.failure is None
+    assert [event.message for event in planned.events if event.reason == "UnknownFields"] == [
+        "spec.video.colourRange, spec.shards: not known to this version of the controller, and ignored: upgrade it"
+    ]
+    running = decide(Observed(resource(begun(), **newer), (job(SPLIT),)))
+    assert running.status.failure is None and not running.events
+
+
 def test_a_spec_that_cannot_be_fails_with_its_field() -> None:
     planned = decide(Observed(resource(video={"quality": 99})))
     assert planned.status.failure is not None and "spec.video.quality" in planned.status.failure.message

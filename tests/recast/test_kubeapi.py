@@ -221,8 +221,11 @@ def test_a_server_that_wants_an_hour_is_asked_sooner(pauses: list[float]) -> Non
 
 def test_log_lines() -> None:
     with FakeApi(Answer("one\ntwo\nrest")) as fake:
-        assert list(fake.client().log_lines("studio", "p", tail=5)) == ["one", "two", "rest"]
-    assert fake.asked[0].path.endswith("/pods/p/log") and fake.asked[0].query == {"tailLines": "5"}
+        assert list(fake.client().log_lines("studio", "p", container="stage", tail=5)) == ["one", "two", "rest"]
+    assert fake.asked[0].path.endswith("/pods/p/log") and fake.asked[0].query == {
+        "container": "stage",
+        "tailLines": "5",
+    }
 
 
 @pytest.mark.parametrize(

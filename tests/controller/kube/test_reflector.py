@@ -116,6 +116,16 @@ def test_an_object_that_cannot_be_read_does_not_end_it(capsys: pytest.CaptureFix
     assert "watch failed" in capsys.readouterr().err
 
 
+def test_an_object_that_is_not_what_it_should_be_hides_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    bad: Item = {"metadata": item("b", 2)["metadata"]}
+    changes = [event("ADDED", item("c", 101)), event("MODIFIED", bad | {"metadata": item("c", 102)["metadata"]})]
+    api = Api([[item("a", 1), bad]], [[*changes, event("ADDED", item("d", 103))]])
+    reflector, told = follow(api)
+    assert sorted(reflector.all()) == ["a=", "d="] and api.listed == 1
+    assert told == ["a", "c", "c", "d"], "what can no longer be read is gone"
+    assert "object cannot be read" in capsys.readouterr().err
+
+
 class Stopping(threading.Event):
     """Notes the pauses, takes none, and stops after so many."""
 

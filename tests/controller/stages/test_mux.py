@@ -227,11 +227,14 @@ def test_the_record_adds_the_parts_up_and_names_what_was_dropped() -> None:
         FetchedPart(Path(), report(segment, seconds={"swap": 0.5, "decode": k}), bad[k - 1 : k])
         for k, segment in enumerate(SEGMENTS)
     ]
-    record = mux._record("file:///b.mp4", PLAN, parts, DIGEST, "ab", 9)
+    record = mux._record("file:///b.mp4", PLAN, parts, PLAN.tracks[:1], DIGEST, "ab", 9)
     assert record.bad_frames == (bad[0].model_copy(update={"frames": 3}),)
     assert (record.frames, record.faces_found, record.faces_swapped, record.size) == (6, 6, 3, 9)
     assert record.worker_seconds == {"swap": 1.5, "decode": 3.0} and record.worker_cpu_seconds == 4.5
-    assert record.dropped_tracks == ("data track 2 (mebx): data that FFmpeg cannot write",)
+    assert record.dropped_tracks == (
+        "audio track 1 (aac): it has no packets",
+        "data track 2 (mebx): data that FFmpeg cannot write",
+    )
 
 
 def test_consent_is_written_into_the_outputs_metadata(place: Place) -> None:

@@ -110,7 +110,10 @@ class FakeApi:
             yield from self._news
             self._news.clear()
 
-    def log_lines(self, namespace: str, pod: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+    def log_lines(
+        self, namespace: str, pod: str, *, container: str, follow: bool = False, tail: int | None = None
+    ) -> Iterator[str]:
+        assert container == "stage"
         self._refuse()
         yield from self.logs[pod][-(tail or 0) :]
 
@@ -143,5 +146,9 @@ def pod(name: str, job: str, stage: str, *, attempt: int = 0, index: int = 0, pe
             }],
             **parts.pop("spec", {}),
         },
-        "status": {"phase": "Running", "containerStatuses": [{"state": {"running": {}}}], **parts.pop("status", {})},
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [{"name": "stage", "state": {"running": {}}}],
+            **parts.pop("status", {}),
+        },
     }  # fmt: skip

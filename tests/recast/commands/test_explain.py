@@ -50,11 +50,17 @@ def worker(name: str = "w-0", **parts: Any) -> Json:
 
 
 def waiting(reason: str, message: str = "") -> Json:
-    return {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": reason, "message": message}}}]}
+    return {
+        "phase": "Pending",
+        "containerStatuses": [{"name": "stage", "state": {"waiting": {"reason": reason, "message": message}}}],
+    }
 
 
 def terminated(code: int, **state: Any) -> Json:
-    return {"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"exitCode": code, **state}}}]}
+    return {
+        "phase": "Failed",
+        "containerStatuses": [{"name": "stage", "state": {"terminated": {"exitCode": code, **state}}}],
+    }
 
 
 def unscheduled(reason: str = "Unschedulable") -> Json:

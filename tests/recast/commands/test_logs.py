@@ -56,7 +56,10 @@ def test_json_lines_stay_what_they_are(run: Run, api: FakeApi) -> None:
 
 
 def test_a_pod_that_has_not_begun_has_no_log(run: Run, api: FakeApi) -> None:
-    waiting = {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}
+    waiting = {
+        "phase": "Pending",
+        "containerStatuses": [{"name": "stage", "state": {"waiting": {"reason": "ContainerCreating"}}}],
+    }
     api.add_pod("a-split", "a", "split", status=waiting)
     out, err = run("logs", "a", "--stage", "split")
     assert not out and err.endswith("recast: it has not begun: see `recast explain a`\n")
