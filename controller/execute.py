@@ -19,12 +19,14 @@ from controller.actions import (
     SetFinalizer,
     SuspendJob,
 )
+from controller.conditions import with_condition
 from controller.observed import Resource, StageJob, project_job, project_resource
 from recast import kubenames as names
 from recast import log
+from recast import names as reasons
 from recast.errors import Bug, Transient
 from recast.kubeapi import KubeApi, collection, item
-from recast.kubeerrors import AlreadyExists, ApiNotFound, Forbidden
+from recast.kubeerrors import AlreadyExists, ApiError, ApiNotFound, Forbidden, Invalid
 from recast.status import JobStatus
 
 JOBS = ("batch/v1", "jobs")
@@ -60,12 +62,19 @@ class Executor:
 
         Returns:
             The FaceSwapJob as it now stands, and the Jobs that were created.
+
+        Raises:
+            ApiError: the API server refuses something, which the status says then, or is in trouble.
         """
         changes = plan.status != resource.status
         if not changes:
             # What they tell may be the last there is: the actions may let the FaceSwapJob go.
             self._send_all(resource, plan.events)
-        created = [job for action in plan.actions if (job := self._do(resource, action))]
+        try:
+            created = [job for action in plan.actions if (job := self._do(resource, action))]
+        except (Forbidden, Invalid) as error:
+            self._say_refused(resource, plan, error)
+            raise
         if changes and write_status:
             resource = self._write_status(resource, plan.status)
             self._send_all(resource, plan.events)
@@ -111,6 +120,29 @@ class Executor:
                 raise
             self._set_finalizer(resource, False)
         return None
+
+    def _say_refused(self, resource: Resource, plan: Plan, error: ApiError) -> None:
+        """Say in the status what the API server does not take: a quota, a policy, a field of its own rules.
+
+        Of the plan's status only what a job begins with is written: the rest is not so yet. Its start is, for the
+        deadline counts from there.
+        """
+        if resource.deleted is not None or resource.status.completion_time is not None:
+            return
+        message = f"the API server refuses what the next stage needs: {error}: lift that, or correct the job"
+        begun = {name: getattr(plan.status, name) for name in ("start_time", "images", "content_check")}
+        status = with_condition(
+            resource.status.model_copy(update=begun),
+            names.STALLED,
+            "True",
+            reasons.PODS_REFUSED,
+            message,
+            generation=resource.generation,
+            now=datetime.now(UTC),
+        )
+        if status != resource.status:
+            self._write_status(resource, status)
+            self._send_all(resource, [Event("Warning", reasons.PODS_REFUSED, message)])
 
     def _set_finalizer(self, resource: Resource, present: bool) -> None:
         others = [each for each in resource.finalizers if each != names.FINALIZER]

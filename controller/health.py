@@ -1,5 +1,6 @@
 """The controller's HTTP side: /healthz, /readyz and /metrics."""
 
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,19 +11,44 @@ Check = Callable[[], str | None]
 """Gives what is wrong, None where nothing is."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        host, port = address
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), handler)
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            # `::` is IPv4's addresses, too.
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
+def _serve_at(address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> _Server:
+    host, port = address
+    if host:
+        return _Server(address, handler)
+    try:
+        return _Server(("::", port), handler)
+    except OSError:
+        # A node whose kernel has no IPv6.
+        return _Server(("0.0.0.0", port), handler)  # noqa: S104  # the kubelet asks from outside
+
+
 class HealthServer:
     """Serves in a thread of its own.
 
     Args:
-        address: host and port; port 0 takes any free one.
+        address: host and port; no host: all addresses, IPv6 and IPv4; port 0 takes any free one.
         healthy: whether the loop makes progress: where it does not, the pod should be restarted.
         ready: whether the controller knows the cluster's state.
         registry: what /metrics shows.
     """
 
     def __init__(self, address: tuple[str, int], healthy: Check, ready: Check, registry: CollectorRegistry) -> None:
-        self._server = ThreadingHTTPServer(address, _handler(healthy, ready, registry))
-        self._server.daemon_threads = True
+        self._server = _serve_at(address, _handler(healthy, ready, registry))
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property

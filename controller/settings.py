@@ -67,7 +67,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("--lease-namespace", default=env("POD_NAMESPACE", "recast-system"), help="where the lease is ($POD_NAMESPACE)")
     add("--no-leader-election", action="store_true", help="work without a lease: only where there is one controller")
     add("--identity", default=env("POD_NAME") or socket.gethostname(), help="name in the lease and in events")
-    add("--health", default=env("RECAST_HEALTH", "0.0.0.0:8080"), metavar="HOST:PORT", help="default: %(default)s")
+    add(
+        "--health",
+        default=env("RECAST_HEALTH", ":8080"),
+        metavar="[HOST]:PORT",
+        help="default: %(default)s, at all addresses",
+    )
     add("--workers", type=int, default=4, metavar="N", help="looks at jobs at once (default: %(default)s)")
     add(
         "--watch-seconds",
@@ -91,7 +96,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
         raise BadConfig("--stage-image and --worker-image are needed: the images that the jobs' pods run")
     host, _, port = options.health.rpartition(":")
     if not port.isdecimal():
-        raise BadConfig(f"--health {options.health}: give HOST:PORT")
+        raise BadConfig(f"--health {options.health}: give HOST:PORT, [IPv6]:PORT or :PORT")
     return Settings(
         pods=PodSettings(
             images=Images(controller=options.stage_image, segment_worker=options.worker_image),
@@ -102,7 +107,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
         identity=options.identity,
         lease_namespace=options.lease_namespace,
         leader_election=not options.no_leader_election,
-        health=(host, int(port)),
+        health=(host.strip("[]"), int(port)),
         workers=options.workers,
         watch_seconds=options.watch_seconds,
         kubeconfig=options.kubeconfig,

@@ -30,7 +30,7 @@ PRINTER_COLUMNS = (
     ("Phase", "string", ".status.phase", "How far the job is.", 0),
     ("Segments", "string", ".status.progress", "Segments done, of all.", 0),
     ("FPS", "integer", ".status.frames.perSecond", "Frames a second.", 0),
-    ("ETA", "date", ".status.estimatedCompletionTime", "When swap will be done.", 1),
+    ("ETA", "string", ".status.estimatedCompletionTime", "When swap will be done.", 1),
     ("Failure", "string", ".status.failure.reason", "Why the job failed.", 0),
     ("Stalled", "string", ".status.conditions[?(@.type=='Stalled')].reason", "Why it does not move.", 0),
     ("Encoder", "string", ".status.encoder", "What the video is encoded with.", 1),

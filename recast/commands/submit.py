@@ -15,7 +15,7 @@ from recast.each import VIDEO_SUFFIXES, Expanded, expand, folder
 from recast.errors import NotFound, RecastError, StorageUnavailable, UsageError
 from recast.follow import Following
 from recast.jobtext import success, table, worst
-from recast.kubeerrors import ApiError, Conflict, Invalid
+from recast.kubeerrors import ApiError, Conflict, Forbidden, Invalid
 from recast.yamllines import MOST_TEXT
 
 EPILOG = f"""examples:
@@ -184,7 +184,7 @@ class _Submission:
             if before is not None and before.deleted:
                 raise Conflict("it is still being deleted: submit it again once it is gone")
             job = self._cluster.apply(document.manifest, namespace, dry_run=self._options.dry_run)
-        except (Conflict, Invalid) as error:
+        except (Conflict, Forbidden, Invalid) as error:
             print(f"recast: {document.place}: {document.name}: {_refusal(error)}", file=sys.stderr)
             self.codes.append(error.exit_code)
             return

@@ -18,8 +18,8 @@ from controller.execute import Executor, LeaseLost
 from controller.observed import Observed
 from recast import kubenames as kube
 from recast.errors import Bug
-from recast.kubeerrors import AlreadyExists, ApiNotFound, ApiUnavailable, Forbidden
-from tests.controller.builders import UID, begun, decide, resource
+from recast.kubeerrors import AlreadyExists, ApiNotFound, ApiUnavailable, Forbidden, Invalid
+from tests.controller.builders import BEGAN, UID, begun, decide, resource
 
 JOB = "/apis/batch/v1/namespaces/studio/jobs/j"
 SELF = "/apis/recast.video/v1alpha1/namespaces/studio/faceswapjobs/interview"
@@ -190,3 +190,23 @@ def test_a_namespace_that_ends_lets_its_deleted_jobs_go() -> None:
     assert api.asked[1][0] == "patch" and api.asked[1][2]["metadata"]["finalizers"] == []
     with pytest.raises(Forbidden):
         run(Api(create_job=ends), CREATE)
+
+
+@pytest.mark.parametrize("refusal", [Forbidden("exceeded quota: jobs"), Invalid("requests: must be at most the limit")])
+def test_what_the_api_refuses_to_make_is_said_in_the_status_and_tried_again(refusal: Exception) -> None:
+    api = Api(create_job=refusal)
+    with pytest.raises(type(refusal)):
+        run(api, CREATE)
+    assert [each[0] for each in api.asked] == ["create job", "status", "create event"]
+    written = api.bodies[1]["status"]
+    (stalled,) = written["conditions"]
+    assert (stalled["type"], stalled["reason"]) == ("Stalled", "PodsRefused") and str(refusal) in stalled["message"]
+    assert written["startTime"] == begun().model_dump(mode="json", by_alias=True)["startTime"], "the deadline counts"
+    assert "phase" not in written or written["phase"] == resource().status.phase, "nothing is said to run"
+
+
+def test_a_job_that_is_being_deleted_gets_no_status_for_it() -> None:
+    api = Api(create_job=Forbidden("exceeded quota: jobs"))
+    with pytest.raises(Forbidden):
+        run(api, CREATE, deleted=BEGAN)
+    assert [each[0] for each in api.asked] == ["create job"]

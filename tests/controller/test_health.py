@@ -1,3 +1,4 @@
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.health import HealthServer
 from controller.metrics import JobsByPhase, Metrics
+from controller.settings import read_settings
 from recast.status import FrameCounts, GpuSeconds, SegmentCounts
 from tests.controller.builders import was_split
 
@@ -23,6 +25,24 @@ def server() -> Iterator[tuple[HealthServer, State, Metrics]]:
     running.start()
     yield running, state, metrics
     running.stop()
+
+
+def test_without_a_host_it_answers_at_the_addresses_of_both_kinds() -> None:
+    running = HealthServer(("", 0), lambda: None, lambda: None, CollectorRegistry())
+    running.start()
+    for host in ("127.0.0.1", *(["[::1]"] if socket.has_dualstack_ipv6() else [])):
+        with urllib.request.urlopen(f"http://{host}:{running.port}/healthz", timeout=5) as answer:
+            assert answer.status == 200
+    running.stop()
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [(":8080", ("", 8080)), ("[::]:81", ("::", 81)), ("0.0.0.0:8080", ("0.0.0.0", 8080))],  # noqa: S104
+)
+def test_an_address_may_be_of_either_kind(given: str, address: tuple[str, int]) -> None:
+    images = ["--stage-image", "a", "--worker-image", "b"]
+    assert read_settings([*images, "--health", given]).health == address
 
 
 def get(server: HealthServer, path: str) -> tuple[int, str]:

@@ -113,6 +113,23 @@ def test_what_the_server_has_against_a_job_is_one_line_and_does_not_hold_up_the_
     assert err == f"recast: {path}:1: interview: spec: Invalid value: video cannot be changed\n"
 
 
+def test_nor_does_what_a_policy_or_a_quota_forbids(
+    api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "jobs.yaml"
+    path.write_text(yaml.safe_dump_all([JOB, {**JOB, "metadata": {"name": "trailer"}}]))
+    apply = api.apply
+
+    def refusing(path: str, body: Any, **options: Any) -> Any:
+        if path.endswith("interview"):
+            raise Forbidden("bucket foreign is not allowed", status=403)
+        return apply(path, body, **options)
+
+    monkeypatch.setattr(api, "apply", refusing)
+    out, err = run("submit", str(path), code=78)
+    assert out == "trailer: submitted\n" and "interview: bucket foreign is not allowed" in err
+
+
 def test_a_job_that_is_on_its_way_out_is_not_touched(file: str, api: FakeApi, run: Run) -> None:
     api.add_job("interview", deletionTimestamp="2026-11-24T00:00:00Z")
     assert "still being deleted: submit it again once it is gone" in run("submit", file, code=75)[1]
