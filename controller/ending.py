@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from controller.actions import Action, CreateJob, DeleteJob, DeleteResource, Event, Plan, SetFinalizer
 from controller.objects import PodSettings, make_job
 from controller.observed import Observed, StageJob
-from controller.stuck import find_stuck
+from controller.stuck import PASSING, find_stuck
 from recast import kubenames as kube
 from recast import names
 from recast.layout import job_folder
@@ -28,7 +28,7 @@ def plan_finished(observed: Observed, settings: PodSettings, since: datetime, no
     if resource.status.is_true(kube.FAILED) and _removes_scratch(resource.spec):
         if actions or observed.pods_but(kube.CLEANUP):
             again = LOOK_AGAIN_SECONDS
-        else:
+        elif _last_cleanup(observed) is None:
             actions += _cleanup(observed, settings)
     lifetime = resource.spec.get("ttlSecondsAfterFinished")
     if lifetime is None or lifetime == "Never":
@@ -45,7 +45,10 @@ def plan_deletion(observed: Observed, settings: PodSettings, since: datetime, no
     if kube.FINALIZER not in resource.finalizers:
         return Plan(resource.status)
     stages = [job for job in observed.jobs if job.stage != kube.CLEANUP]
-    cleanup = observed.job(kube.CLEANUP, 0)
+    cleanup = _last_cleanup(observed)
+    if cleanup is not None and cleanup.failed_reason and cleanup.created < since:
+        # It failed when the job did, of the same cause as like as not: that may be over.
+        cleanup = None
     if resource.status.start_time is None:
         if not stages:
             return Plan(resource.status, (SetFinalizer(False),))
@@ -62,18 +65,23 @@ def plan_deletion(observed: Observed, settings: PodSettings, since: datetime, no
         kept = Event("Warning", names.SCRATCH_KEPT, f"scratch was not removed: {why}: remove {scratch} by hand")
         return Plan(resource.status, (SetFinalizer(False),), (kept,))
     actions: list[Action] = [*stop(observed)]
-    if not any(job.live for job in stages) and not observed.pods_but(kube.CLEANUP):
+    if cleanup is None and not any(job.live for job in stages) and not observed.pods_but(kube.CLEANUP):
         actions += _cleanup(observed, settings)
     return Plan(resource.status, tuple(actions), again_seconds=LOOK_AGAIN_SECONDS)
 
 
+def _last_cleanup(observed: Observed) -> StageJob | None:
+    jobs = [job for job in observed.jobs if job.stage == kube.CLEANUP]
+    return max(jobs, key=lambda job: job.attempt, default=None)
+
+
 def _hopeless_cleanup(observed: Observed, cleanup: StageJob | None, since: datetime, now: datetime) -> str | None:
-    """Why scratch will not be removed: a job that cannot even start may be deleted at once all the same."""
+    """Why scratch will not be removed: what lacks its Secret, say, does not hold up a deletion."""
     if cleanup is not None:
         if cleanup.failed_reason:
             return cleanup.failed_message or cleanup.failed_reason
         stuck = find_stuck(cleanup, observed.pods_of(cleanup), observed.refusals, now)
-        if stuck is not None:
+        if stuck is not None and (stuck.reason not in PASSING or now - since > CLEANUP_GIVES_UP):
             return stuck.message
     return "it took too long" if now - since > CLEANUP_GIVES_UP else None
 
@@ -84,7 +92,7 @@ def _removes_scratch(spec: Any) -> bool:
 
 def _cleanup(observed: Observed, settings: PodSettings) -> list[Action]:
     resource = observed.resource
-    if observed.job(kube.CLEANUP, 0) is not None or resource.status.start_time is None:
+    if resource.status.start_time is None:
         return []
     try:
         spec = JobSpec.model_validate(dict(resource.spec), extra="ignore")
@@ -92,7 +100,16 @@ def _cleanup(observed: Observed, settings: PodSettings) -> list[Action]:
         # Of an older version: nobody knows any more where its scratch is.
         return []
     images = pinned(settings, resource.status)
-    manifest = make_job(resource, spec, kube.CLEANUP, attempt=0, run=resource.status.run, segments=1, settings=images)
+    last = _last_cleanup(observed)
+    manifest = make_job(
+        resource,
+        spec,
+        kube.CLEANUP,
+        attempt=0 if last is None else last.attempt + 1,
+        run=resource.status.run,
+        segments=1,
+        settings=images,
+    )
     return [CreateJob(manifest)]
 
 

@@ -77,6 +77,12 @@ def worker_gpus(spec: JobSpec) -> int:
     return int(runs_on_gpu or spec.video.encoder == "Nvenc")
 
 
+def _has_gpus(spec: JobSpec) -> bool:
+    """Whether a worker gets GPUs, or parts of some, by whatever name."""
+    limits = spec.worker.resources.limits if spec.worker.resources else {}
+    return bool(worker_gpus(spec)) or any(name.startswith("nvidia.com/") for name in limits)
+
+
 def swap_parallelism(spec: JobSpec, completions: int) -> int:
     """Workers at once."""
     return min(spec.segments.max_parallelism, completions)
@@ -301,6 +307,9 @@ def _environment(spec: JobSpec, stage: str, stage_input: StageInput) -> list[Man
         {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "HOME", "value": WORK_FOLDER},
     ]
+    if stage == names.SWAP and not _has_gpus(spec):
+        # Where NVIDIA's runtime is the node's default one, the image would have all GPUs of the node.
+        env.append({"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"})
     if _caches_models(spec, stage):
         env.append({"name": CACHE_VARIABLE, "value": MODELS_FOLDER})
     if spec.storage.ca_bundle:

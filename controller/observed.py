@@ -93,6 +93,7 @@ class Pod:
         unschedulable: why no node takes it.
         gone_at: when its grace period is or was over, where it is being deleted.
         ignored_failures: evictions of this index so far.
+        ended_by: who or what ended it, where that was not the stage itself: OOMKilled, or the kubelet's words.
         result: what the stage said when it ended.
     """
 
@@ -113,6 +114,7 @@ class Pod:
     gone_at: datetime | None = None
     ignored_failures: int = 0
     exit_code: int | None = None
+    ended_by: str = ""
     result: StageResult | None = None
 
     @property
@@ -234,8 +236,15 @@ def project_pod(item: Object) -> Pod:
         gone_at=parse_time(metadata.get("deletionTimestamp")),
         ignored_failures=int(annotations.get(IGNORED_ANNOTATION, 0)),
         exit_code=terminated.get("exitCode"),
+        ended_by=_ended_by(terminated, status),
         result=read_result(terminated.get("message")),
     )
+
+
+def _ended_by(terminated: Object, status: Object) -> str:
+    if terminated.get("reason", "Completed") not in ("Completed", "Error"):
+        return str(terminated["reason"])
+    return ": ".join(str(status[key]) for key in ("reason", "message") if status.get(key))
 
 
 def read_result(message: str | None) -> StageResult | None:

@@ -144,7 +144,7 @@ class _Pass:
     def fail(self, reason: str, message: str, code: int, *, segment: int | None = None, pod: str | None = None) -> Plan:
         """End the job; what is done stays in scratch for another try."""
         self._actions = [*stop(self._observed)]
-        self._status = without_condition(self._status, kube.STALLED)
+        self._forget(kube.STALLED, kube.QUOTA_RESERVED)
         self._condition(kube.FAILED, "True", reason, message)
         self._update(
             phase="Failed",
@@ -197,7 +197,7 @@ class _Pass:
         if not self._status.is_true(kube.SUSPENDED):
             self._events.append(Event("Normal", names.JOB_SUSPENDED, "stopped; what is done is kept"))
         self._condition(kube.SUSPENDED, "True", names.JOB_SUSPENDED, "spec.suspend is true: set it to false to go on")
-        self._status = without_condition(self._status, kube.STALLED)
+        self._forget(kube.STALLED, kube.QUOTA_RESERVED)
         self._update(
             phase="Suspended",
             estimated_completion_time=None,
@@ -373,7 +373,7 @@ class _Pass:
             return self._again(kube.MUX, job, result.message)
         if pod is None or result is None:
             reason = names.SEGMENTS_FAILED if stage == kube.SWAP else names.STAGE_FAILED
-            last = f" (pod {pod.name} ended with status {pod.exit_code})" if pod else ""
+            last = f" ({_last_words(stage, pod)})" if pod else ""
             message = (
                 f"{stage}: {job.failed_message or job.failed_reason}{last}: see `recast logs {self._resource.name}`"
             )
@@ -393,6 +393,11 @@ class _Pass:
         return self._stage()
 
     # Small things
+
+    def _forget(self, *conditions: str) -> None:
+        """Leave out conditions of what runs no more."""
+        for condition in conditions:
+            self._status = without_condition(self._status, condition)
 
     def _attempt(self, stage: str) -> int:
         return int(getattr(self._status.attempts, stage))
@@ -425,10 +430,18 @@ class _Pass:
         return Plan(self._status, tuple(self._actions), tuple(self._events), again)
 
 
+def _last_words(stage: str, pod: Pod) -> str:
+    if pod.ended_by == "OOMKilled":
+        where = {kube.SWAP: "worker.resources", kube.MUX: "stages.mux.resources"}.get(stage, "stages.split.resources")
+        return f"pod {pod.name} was killed for want of memory: raise {where}"
+    how = "ended" if pod.exit_code is None else f"ended with status {pod.exit_code}"
+    return f"pod {pod.name} {how}" + (f": {pod.ended_by}" if pod.ended_by else "")
+
+
 def _culprit(pods: tuple[Pod, ...]) -> Pod | None:
     """The pod that says why its Job failed: the last that ended badly by itself, with words if any has them."""
     harmless = {None, exitcodes.OK, exitcodes.TERMINATED}
-    bad = [pod for pod in pods if pod.exit_code not in harmless]
+    bad = [pod for pod in pods if pod.exit_code not in harmless or (pod.exit_code is None and pod.ended_by)]
     # Of a hopeless end and one that was tried again, the hopeless one failed the Job.
     bad.sort(key=lambda pod: (pod.exit_code in exitcodes.NEVER_RETRIED, pod.result is not None, str(pod.finished)))
     return bad[-1] if bad else None

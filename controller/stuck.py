@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.observed import Pod, StageJob
+from recast import kubenames as kube
 from recast import names
 
 UNSCHEDULABLE_AFTER = timedelta(seconds=10)
@@ -16,6 +17,13 @@ LOST_AFTER = timedelta(seconds=5)
 SLOW_AFTER = timedelta(minutes=5)
 MANY_EVICTIONS = 10
 HOPELESS_EVICTIONS = 30
+
+ASKED_IN = {
+    kube.SWAP: "worker.gpus, worker.resources, worker.nodeSelector and worker.tolerations",
+    kube.MUX: "stages.mux.resources",
+}
+PASSING = frozenset({names.UNSCHEDULABLE, names.IMAGE_PULL_FAILED, names.STARTING_SLOWLY, names.NODE_LOST})
+"""What may pass by itself within minutes: a node comes up, a registry answers again."""
 
 IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
@@ -39,14 +47,16 @@ def find_stuck(job: StageJob, pods: Sequence[Pod], refusals: Sequence[str], now:
         now: the time.
     """
     waiting = [pod for pod in pods if not pod.ended]
+    # A job moves while some of its pods run: the others may wait for them, or for an autoscaler.
+    idle = [] if any(pod.phase == "Running" and pod.gone_at is None for pod in pods) else waiting
     found = (
         _first(waiting, _image)
         or _first(waiting, _configuration)
         or _first(waiting, lambda pod: _lost(pod, now))
-        or _first(waiting, lambda pod: _unschedulable(pod, now))
+        or _first(idle, lambda pod: _unschedulable(job, pod, now))
         or _first(pods, _evicted)
         or _refused(job, pods, refusals, now)
-        or _first(waiting, lambda pod: _slow(pod, now))
+        or _first(idle, lambda pod: _slow(pod, now))
     )
     return found
 
@@ -80,13 +90,13 @@ def _configuration(pod: Pod) -> Stuck | None:
     )
 
 
-def _unschedulable(pod: Pod, now: datetime) -> Stuck | None:
+def _unschedulable(job: StageJob, pod: Pod, now: datetime) -> Stuck | None:
     if pod.unschedulable is None or pod.created is None or now - pod.created < UNSCHEDULABLE_AFTER:
         return None
     return Stuck(
         names.UNSCHEDULABLE,
         f"pod {pod.name}: no node takes it: {pod.unschedulable or 'no reason given'}: add nodes, "
-        "or ask for less in worker.gpus, worker.resources, worker.nodeSelector and worker.tolerations",
+        f"or ask for less in {ASKED_IN.get(job.stage, 'stages.split.resources')}",
     )
 
 

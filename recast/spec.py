@@ -379,7 +379,8 @@ class ModelCache(Model):
         None,
         pattern=r"^/[^\x00:]*$",
         max_length=1024,
-        description="Folder of the node, that its pods share; not allowed where Pod Security is restricted.",
+        description="Folder of the node, that its pods share and user 10001 may write to; not allowed where Pod "
+        "Security is restricted.",
     )
 
     @model_validator(mode="after")

@@ -50,6 +50,22 @@ def test_a_pod_that_ended_with_its_words() -> None:
     assert pod.result is not None and pod.result.code == 65
 
 
+@pytest.mark.parametrize(
+    ("terminated", "status", "ended_by"),
+    [
+        ({"reason": "OOMKilled", "exitCode": 137}, {}, "OOMKilled"),
+        ({"reason": "Error", "exitCode": 75}, {}, ""),
+        ({"reason": "Completed", "exitCode": 0}, {}, ""),
+        ({}, {"reason": "UnexpectedAdmissionError", "message": "no GPU"}, "UnexpectedAdmissionError: no GPU"),
+        ({"reason": "Error", "exitCode": 143}, {"reason": "Evicted", "message": "disk"}, "Evicted: disk"),
+    ],
+)
+def test_who_ended_a_pod(terminated: dict[str, Any], status: dict[str, Any], ended_by: str) -> None:
+    item = a_pod({"terminated": terminated} if terminated else {})
+    item["status"] |= status
+    assert project_pod(item).ended_by == ended_by
+
+
 def test_a_pod_that_waits() -> None:
     pod = project_pod(a_pod({"waiting": {"reason": "ImagePullBackOff", "message": "m"}}))
     assert (pod.waiting_reason, pod.waiting_message, pod.exit_code) == ("ImagePullBackOff", "m", None)

@@ -316,6 +316,18 @@ def test_what_a_newer_crd_adds_to_a_spec_ends_no_job_and_is_named_once() -> None
     assert running.status.failure is None and not running.events
 
 
+def test_a_failure_without_a_report_says_who_ended_the_pod() -> None:
+    failed = job(SWAP, failed_reason="FailedIndexes", failed_message="Job has failed indexes")
+    killed = pod(failed, phase="Failed", exit_code=137, ended_by="OOMKilled")
+    refused = pod(failed, phase="Failed", started=None, ended_by="UnexpectedAdmissionError: no GPU is left")
+    for culprit, words in (
+        (killed, "was killed for want of memory: raise worker.resources"),
+        (refused, "ended: UnexpectedAdmissionError: no GPU is left"),
+    ):
+        failure = decide(Observed(resource(was_split()), (failed,), (culprit,))).status.failure
+        assert failure is not None and words in failure.message
+
+
 def test_a_spec_that_cannot_be_fails_with_its_field() -> None:
     planned = decide(Observed(resource(video={"quality": 99})))
     assert planned.status.failure is not None and "spec.video.quality" in planned.status.failure.message
@@ -427,7 +439,7 @@ NO_SECRET = pod(CLEANING, phase="Pending", waiting_reason="CreateContainerConfig
 @pytest.mark.parametrize(
     ("cleaning", "pods", "minutes"),
     [
-        (replace(CLEANING, failed_reason="BackoffLimitExceeded"), (), 0),
+        (replace(CLEANING, failed_reason="BackoffLimitExceeded", created=NOW), (), 0),
         (CLEANING, (NO_SECRET,), 0),
         (CLEANING, (pod(CLEANING),), 11),
     ],
@@ -799,6 +811,27 @@ def test_scratch_of_a_failed_job_goes_where_that_was_asked_for(retain: str, stat
 def test_a_failed_job_whose_scratch_went_needs_no_second_cleanup() -> None:
     failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
     assert asked(decide(deleted(failed, (job(kube.CLEANUP, complete=True),)))) == ["let go"]
+
+
+def test_a_cleanup_that_failed_with_the_job_is_tried_again_when_the_job_is_deleted() -> None:
+    failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
+    first = job(kube.CLEANUP, failed_reason="BackoffLimitExceeded")
+    assert asked(decide(deleted(failed, (first,)))) == ["create cleanup-1"]
+    second = job(kube.CLEANUP, 1, created=NOW)
+    assert not decide(deleted(failed, (first, second))).actions
+    assert asked(decide(deleted(failed, (first, replace(second, complete=True))))) == ["let go"]
+    given_up = decide(deleted(failed, (first, replace(second, failed_reason="BackoffLimitExceeded"))))
+    assert asked(given_up) == ["let go"] and [event.reason for event in given_up.events] == ["ScratchKept"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"unschedulable": "0/3 nodes"}, {"waiting_reason": "ErrImagePull"}], ids=["no room", "no image"]
+)
+def test_a_cleanup_that_may_still_start_is_waited_for(changes: dict[str, Any]) -> None:
+    waits = pod(CLEANING, phase="Pending", started=None, node=None, **changes)
+    observed = deleted(was_split(), (CLEANING,), (waits,))
+    assert not decide(observed, NOW + timedelta(minutes=9)).actions
+    assert SetFinalizer(False) in decide(observed, NOW + timedelta(minutes=11)).actions
 
 
 def test_cleanup_runs_the_image_that_the_job_began_with() -> None:

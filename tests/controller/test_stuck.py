@@ -23,9 +23,7 @@ PENDING: dict[str, Any] = {"phase": "Pending", "started": None, "node": None}
             names.CONTAINER_CONFIG,
             "storage.credentialsSecret",
         ),
-        ({"unschedulable": "0/3 nodes: nvidia.com/gpu"}, names.UNSCHEDULABLE, "worker.gpus"),
         ({"gone_at": NOW - timedelta(seconds=6), "node": "node-7"}, names.NODE_LOST, "kubectl delete node node-7"),
-        ({"node": "node-1"}, names.STARTING_SLOWLY, "5 minutes"),
         ({"phase": "Running", "ignored_failures": 10}, names.EVICTED_REPEATEDLY, "evicted 10 times"),
     ],
 )
@@ -33,6 +31,30 @@ def test_each_has_its_name_and_what_to_do(changes: dict[str, Any], reason: str, 
     found = find_stuck(SWAP, [pod(SWAP), pod(SWAP, 1, **{**PENDING, **changes})], (), NOW)
     assert found is not None and found.reason == reason
     assert tells in found.message and f"{SWAP.name}-1" in found.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "tells"),
+    [
+        ({"unschedulable": "0/3 nodes: nvidia.com/gpu"}, names.UNSCHEDULABLE, "worker.gpus"),
+        ({"node": "node-1"}, names.STARTING_SLOWLY, "5 minutes"),
+    ],
+)
+def test_a_pod_that_waits_is_a_stalled_job_only_where_none_runs(
+    changes: dict[str, Any], reason: str, tells: str
+) -> None:
+    waits = pod(SWAP, 1, **{**PENDING, **changes})
+    found = find_stuck(SWAP, [waits], (), NOW)
+    assert found is not None and found.reason == reason and tells in found.message
+    assert find_stuck(SWAP, [pod(SWAP), waits], (), NOW) is None
+    going = pod(SWAP, gone_at=NOW + timedelta(seconds=20))
+    assert find_stuck(SWAP, [going, waits], (), NOW) == found
+
+
+def test_no_room_for_a_stage_is_about_its_own_resources() -> None:
+    for stage, where in ((kube.SPLIT, "stages.split.resources"), (kube.MUX, "stages.mux.resources")):
+        found = find_stuck(job(stage), [pod(job(stage), **PENDING, unschedulable="no room")], (), NOW)
+        assert found is not None and found.message.endswith(where)
 
 
 @pytest.mark.parametrize(
