@@ -1,12 +1,13 @@
 """Suspending, Kueue, deadlines, time to live, deleting: a FaceSwapJob's life beside its stages."""
 
+import copy
 import json
 
 import pytest
 
 from recast import names
 from recast.embedded import EmbeddedStore
-from recast.kubenames import FINALIZER, LABEL_QUEUE, SWAP
+from recast.kubenames import FINALIZER, GROUP, LABEL_QUEUE, PLURAL, SWAP
 from recast.storage import Storage
 from tests import clips
 from tests.cluster import played
@@ -184,3 +185,26 @@ def test_a_namespace_that_is_deleted_is_not_held_up(control_plane: ControlPlane,
     apply(control_plane, namespace, sample("job", storage=storage))
     wait_for_job_phase(control_plane, namespace, "job", "Swapping")
     control_plane.delete_namespace(namespace)
+
+
+def test_a_newer_crd_under_this_controller_ends_no_job(
+    control_plane: ControlPlane, fake: str, start_kwok: StartKwok
+) -> None:
+    """Helm applies it before the new controller is up, and other releases' controllers stay as old as they are."""
+    start_kwok(*played.stages(2))
+    api, path = control_plane.api, f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PLURAL}.{GROUP}"
+    versions = api.get(path)["spec"]["versions"]
+    newer = copy.deepcopy(versions)
+    spec = newer[0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    spec["video"]["properties"]["colourRange"] = {"type": "string", "default": "Source"}
+    api.merge(path, {"spec": {"versions": newer}})
+    try:
+
+        def has_the_default() -> bool:
+            apply(control_plane, fake, sample("job", video={"quality": 20}))
+            return "colourRange" in api.get(path_of(fake, "job"))["spec"]["video"]
+
+        wait_for(has_the_default, "the API server has the new CRD", seconds=30)
+        wait_for_job_phase(control_plane, fake, "job", "Succeeded", seconds=60)
+    finally:
+        api.merge(path, {"spec": {"versions": versions}})

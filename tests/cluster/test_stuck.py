@@ -3,7 +3,7 @@
 import pytest
 
 from recast import names
-from recast.kubenames import LABEL_QUEUE, SWAP
+from recast.kubenames import FIELD_MANAGER, LABEL_ATTEMPT, LABEL_MANAGED_BY, LABEL_QUEUE, SWAP
 from tests.cluster import played
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.fixtures import StartKwok
@@ -160,3 +160,30 @@ def running(control_plane: ControlPlane, namespace: str, stage: str = "") -> lis
         for pod in pods_of(control_plane, namespace)
         if pod["status"]["phase"] == "Running" and f"-{stage}" in pod["metadata"]["name"]
     ]
+
+
+def test_a_quota_that_takes_no_job_is_said_and_gone_on_from_once_it_is_lifted(
+    control_plane: ControlPlane, fake: str, start_kwok: StartKwok
+) -> None:
+    start_kwok(*played.stages(2))
+    quotas = f"/api/v1/namespaces/{fake}/resourcequotas"
+    control_plane.api.create(quotas, {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}})
+    apply(control_plane, fake, sample("job"))
+    said = wait_for_stalled(control_plane, fake, "job", names.PODS_REFUSED)
+    assert "count/jobs.batch" in said and status_of(control_plane, fake, "job")["startTime"]
+    control_plane.api.delete(f"{quotas}/none")
+    wait_for_job_phase(control_plane, fake, "job", "Succeeded", seconds=60)
+
+
+def test_a_job_that_somebody_labels_as_ours_stops_nobody(
+    control_plane: ControlPlane, fake: str, start_kwok: StartKwok
+) -> None:
+    start_kwok(*played.stages(2))
+    labels = {LABEL_MANAGED_BY: FIELD_MANAGER, LABEL_ATTEMPT: "v1"}
+    container = {"name": "c", "image": "i"}
+    pod = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    control_plane.api.create(f"/apis/batch/v1/namespaces/{fake}/jobs", {
+        "metadata": {"name": "odd", "labels": labels}, "spec": {"suspend": True, "template": pod},
+    })  # fmt: skip
+    apply(control_plane, fake, sample("job"))
+    wait_for_job_phase(control_plane, fake, "job", "Succeeded", seconds=60)
