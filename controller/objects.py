@@ -188,25 +188,20 @@ def _restarts(spec: JobSpec, stage: str, completions: int) -> Manifest:
     ignore_deletes = _on_exit("Ignore", exitcodes.TERMINATED)
     hopeless = (exitcodes.BAD_INPUT, exitcodes.NOT_FOUND)
     setup = (exitcodes.USAGE, exitcodes.BAD_CONFIG)
-    if stage != names.SWAP:
-        rules = [ignore_evictions, ignore_deletes, _on_exit("FailJob", *sorted({*hopeless, *setup}))]
-        return {
-            "backoffLimit": spec.segments.retries,
-            "completions": 1,
-            "parallelism": 1,
-            "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": rules},
-        }
-    rules = [ignore_evictions, ignore_deletes, _on_exit("FailIndex", *hopeless), _on_exit("FailJob", *setup)]
+    if stage == names.SWAP:
+        ends = [_on_exit("FailIndex", *hopeless), _on_exit("FailJob", *setup)]
+    else:
+        ends = [_on_exit("FailJob", *sorted({*hopeless, *setup}))]
     return {
+        # Of an index alone Kubernetes counts what is ignored, and waits longer each time: evictions have an end, too.
         "completionMode": "Indexed",
-        "completions": completions,
-        "parallelism": swap_parallelism(spec, completions),
+        "completions": completions if stage == names.SWAP else 1,
+        "parallelism": swap_parallelism(spec, completions) if stage == names.SWAP else 1,
         "backoffLimitPerIndex": spec.segments.retries,
         # With a hole, the output is unusable.
         "maxFailedIndexes": 0,
         "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {"rules": rules},
+        "podFailurePolicy": {"rules": [ignore_evictions, ignore_deletes, *ends]},
     }
 
 

@@ -26,7 +26,7 @@ from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_fi
 from controller.objects import PodSettings, make_job, swap_parallelism
 from controller.observed import Observed, Pod, Resource, StageJob
 from controller.progress import with_swap_progress
-from controller.stuck import HOPELESS_EVICTIONS, find_stuck, hopeless_evictions
+from controller.stuck import EVICTED_CURE, HOPELESS_EVICTIONS, find_stuck, hopeless_evictions
 from recast import exitcodes, names
 from recast import kubenames as kube
 from recast.spec import JobSpec
@@ -276,8 +276,7 @@ class _Pass:
         if hopeless:
             return self.fail(
                 names.EVICTED_REPEATEDLY,
-                f"pod {hopeless.name}: its segments were evicted {HOPELESS_EVICTIONS} times: choose nodes that stay, "
-                "or smaller segments",
+                f"pod {hopeless.name}: its work was evicted {HOPELESS_EVICTIONS} times: {EVICTED_CURE}",
                 exitcodes.TRY_AGAIN,
                 pod=hopeless.name,
             )

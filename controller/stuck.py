@@ -17,6 +17,7 @@ LOST_AFTER = timedelta(seconds=5)
 SLOW_AFTER = timedelta(minutes=5)
 MANY_EVICTIONS = 10
 HOPELESS_EVICTIONS = 30
+EVICTED_CURE = "choose nodes that stay, or smaller segments, or give it more disk (worker.scratchSize, stages.*.volume)"
 
 ASKED_IN = {
     kube.SWAP: "worker.gpus, worker.resources, worker.nodeSelector and worker.tolerations",
@@ -115,8 +116,8 @@ def _evicted(pod: Pod) -> Stuck | None:
         return None
     return Stuck(
         names.EVICTED_REPEATEDLY,
-        f"pod {pod.name}: its segments were evicted {pod.ignored_failures} times: choose nodes that stay, "
-        f"or smaller segments; after {HOPELESS_EVICTIONS} times the job fails",
+        f"pod {pod.name}: its work was evicted {pod.ignored_failures} times: {EVICTED_CURE}; after "
+        f"{HOPELESS_EVICTIONS} times the job fails",
     )
 
 

@@ -62,8 +62,8 @@ def test_permanent_errors_end_at_their_first_try_and_transient_ones_have_as_many
     }
     assert {actions[code] for code in exitcodes.NEVER_RETRIED} <= {"FailIndex", "FailJob"}
     assert not exitcodes.RETRIED & set(actions), "left to the Job controller's own back-off"
-    limit = "backoffLimitPerIndex" if stage == kube.SWAP else "backoffLimit"
-    assert made[limit] == JobSpec.model_validate(spec()).segments.retries
+    assert made["backoffLimitPerIndex"] == JobSpec.model_validate(spec()).segments.retries
+    assert made["completionMode"] == "Indexed", "else nobody counts evictions"
 
 
 def test_what_the_administrator_adds_is_on_the_pods() -> None:
