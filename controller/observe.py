@@ -47,8 +47,9 @@ class Observer:
 
         Args:
             resource: as it was last heard of.
-            jobs: its Jobs, as they were last heard of.
+            jobs: those that name it their owner, as they were last heard of: anybody may say that.
         """
+        jobs = tuple(job for job in jobs if job.namespace == resource.namespace)
         if resource.deleted is not None:
             needed = names.FINALIZER in resource.finalizers
             return Observed(resource, jobs, self._pods_of_resource(resource) if needed else ())

@@ -48,6 +48,7 @@ class StageJob:
     """A Job that runs a stage.
 
     Attributes:
+        namespace: where it is; in another than its owner's it is nobody's of ours, whatever it says.
         owner: UID of the FaceSwapJob that controls it.
         suspended: what its spec says.
         active, terminating: pods that run or are about to, and that are being deleted.
@@ -55,6 +56,7 @@ class StageJob:
         failed_reason, failed_message: of its condition Failed or FailureTarget, None where it has not failed.
     """
 
+    namespace: str
     name: str
     uid: str
     owner: str
@@ -186,6 +188,7 @@ def project_job(item: Object) -> StageJob:
     conditions = {each["type"]: each for each in status.get("conditions", ()) if each["status"] == "True"}
     failed = conditions.get("Failed")
     return StageJob(
+        namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         owner=_controller_uid(metadata),

@@ -111,6 +111,7 @@ BEFORE = {kube.SPLIT: begun, kube.NORMALISE: is_normalised, kube.SWAP: was_split
 def job(stage: str, attempt: int = 0, **changes: Any) -> StageJob:
     """A stage's Job."""
     made = StageJob(
+        namespace="studio",
         name=stage_name(resource(), stage, attempt),
         uid=f"{stage}-{attempt}",
         owner=UID,

@@ -62,6 +62,11 @@ def observer(api: Api, clock: Clock) -> Observer:
     return Observer(api, clock)  # type: ignore[arg-type]
 
 
+def test_a_job_of_another_namespace_is_not_ours_whoever_it_calls_its_owner(observer: Observer, api: Api) -> None:
+    foreign = replace(SWAP, namespace="elsewhere")
+    assert observer.observe(resource(was_split()), (foreign,)).jobs == () and not api.asked
+
+
 def test_live_pods_are_listed_now_and_then(observer: Observer, api: Api, clock: Clock) -> None:
     seen = resource(was_split())
     assert len(observer.observe(seen, (SWAP,)).pods) == 1

@@ -14,7 +14,8 @@ OWNER = [{"uid": "other"}, {"uid": UID, "controller": True}]
 
 def a_job(**status: Any) -> dict[str, Any]:
     labels = {kube.LABEL_STAGE: "swap", kube.LABEL_ATTEMPT: "2", kube.LABEL_QUEUE: "renders"}
-    metadata = {"name": "j", "uid": "1", "creationTimestamp": TIME, "labels": labels, "ownerReferences": OWNER}
+    metadata: dict[str, Any] = {"namespace": "studio", "name": "j", "uid": "1", "creationTimestamp": TIME}
+    metadata |= {"labels": labels, "ownerReferences": OWNER}
     return {"metadata": metadata, "spec": {"parallelism": 3, "completions": 9, "suspend": True}, "status": status}
 
 
@@ -109,7 +110,7 @@ def test_a_job_says_why_it_failed() -> None:
 
 
 def test_a_job_of_which_nothing_is_known_yet() -> None:
-    bare = {"metadata": {"name": "j", "uid": "1", "creationTimestamp": TIME}, "spec": {}}
+    bare = {"metadata": {"namespace": "studio", "name": "j", "uid": "1", "creationTimestamp": TIME}, "spec": {}}
     job = project_job(bare)
     assert (job.owner, job.stage, job.attempt, job.queue) == ("", "", 0, None)
     assert job.live and not job.suspended and (job.parallelism, job.completions, job.started) == (1, 1, None)
