@@ -545,6 +545,12 @@ def rotated(out: Path) -> None:
     ffmpeg("-display_rotation:v:0", "90", "-i", upright, "-c", "copy", out)
 
 
+@clip(MP4, frames=25, traits="")
+def fine_sar(out: Path) -> None:
+    """Pixels of 5764/5265, as scaling leaves them: larger terms than x264 writes, so that its stream says 3165/2891."""
+    ffmpeg(*picture(1, size="320x262"), "-vf", "setsar=5764/5265:max=9999", *x264(), out)
+
+
 @clip(MP4, frames=50, traits="")
 def odd_sar(out: Path) -> None:
     """Pixels that are not square: 16/11."""

@@ -168,6 +168,7 @@ class _Mux:
             time_base=self._plan.video.time_base,
             fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
             frame_ticks=self._plan.video.frame_ticks,
+            sar=self._plan.video.sar,
             folder=folder,
             bring=bring,
             moved=self._dog.moved,

@@ -140,7 +140,8 @@ def run(options: argparse.Namespace) -> int:
     embedded = options.scratch is None
     try:
         with terminated_by_signals(STOP_SECONDS + 5):
-            _check_report(options.report)
+            if options.report is not None:
+                _check_report(options.report, spec)
             if embedded:
                 _check_output(spec, folder)
                 with embedded_job(spec, folder) as embedded_spec:
@@ -237,9 +238,19 @@ def _check_output(spec: JobSpec, folder: Path) -> None:
         raise UsageError(f"{path}: exists already: choose another OUTPUT or give --overwrite")
 
 
-def _check_report(path: Path | None) -> None:
-    if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
+def _check_report(path: Path, spec: JobSpec) -> None:
+    """See to it that a report takes the place of nothing but an earlier report."""
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise BadConfig(f"{path}: the report cannot be written there: choose another file")
+    if f"file://{path.resolve()}" == spec.output.uri:
+        raise UsageError(f"{path}: is OUTPUT: choose another file for the report")
+    if path.exists() and _first_byte(path) not in (b"", b"{"):
+        raise UsageError(f"{path}: exists already and is no report: choose another file for it")
+
+
+def _first_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)
 
 
 def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:

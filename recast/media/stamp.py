@@ -75,6 +75,7 @@ def stamp_parts(
     time_base: Fraction,
     fine: int,
     frame_ticks: int,
+    sar: Fraction,
     folder: Path,
     bring: Callable[[int], PartSource],
     moved: Callable[[], None],
@@ -89,6 +90,7 @@ def stamp_parts(
         time_base: of all times.
         fine: steps that a tick is divided in, where frames of the same time need decode times that rise.
         frame_ticks: a frame's nominal duration: the last one's only measure.
+        sar: the pixels' aspect ratio.
         folder: where the file is written.
         bring: gives the part of a number; those before it are not read any more.
         moved: called now and then.
@@ -106,6 +108,8 @@ def stamp_parts(
         with av.open(str(path), "w", format=container, container_options=_mov_options(tick)) as output:
             with formats.open_media(bring(0).path, demuxers=formats.SEGMENT_DEMUXERS) as first:
                 track = output.add_stream_from_template(first.streams.video[0], opaque=True)
+                # Matroska has it as a width in whole pixels, where the stream itself does not say it (AV1).
+                track.codec_context.sample_aspect_ratio = sar
             for part in map(bring, range(count)):
                 if part.reorder > reorder:
                     raise DeeperReorder(part.reorder)

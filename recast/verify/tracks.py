@@ -397,7 +397,6 @@ def looks(ours: Look, theirs: Look, allowed: Allowed) -> list[Check]:
         format_check = passed("pixel format", f"{theirs.pixel_format}, changed as asked")
     facts: list[tuple[str, Callable[[Look], object]]] = [
         ("size", lambda look: look.size),
-        ("sample aspect ratio", lambda look: look.sar),
         ("rotation", lambda look: look.rotation),
         ("field order", lambda look: look.field_order),
         (
@@ -405,7 +404,17 @@ def looks(ours: Look, theirs: Look, allowed: Allowed) -> list[Check]:
             lambda look: " ".join(look.colour.get(key, "unknown") for key in ("range", "primaries", "trc", "space")),
         ),
     ]
-    return [*(equal(name, get(ours), get(theirs)) for name, get in facts), format_check, *_hdr(ours, theirs)]
+    checks = [equal(name, get(ours), get(theirs)) for name, get in facts]
+    return [*checks, _aspect(ours, theirs), format_check, *_hdr(ours, theirs)]
+
+
+def _aspect(ours: Look, theirs: Look) -> Check:
+    """The shape of a pixel, to half a pixel of the picture's width: Matroska has it as a width."""
+    check = equal("sample aspect ratio", ours.sar, theirs.sar)
+    width = int(ours.size.partition("x")[0])
+    if not check.ok and ours.sar and abs(theirs.sar / ours.sar - 1) <= Fraction(1, width):
+        return passed(check.name, f"{theirs.sar}, within half a pixel of {ours.sar}")
+    return check
 
 
 def _hdr(ours: Look, theirs: Look) -> Iterator[Check]:

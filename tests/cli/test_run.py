@@ -148,6 +148,15 @@ def test_an_output_that_exists_is_kept_unless_overwrite_is_given(place: Place) -
     assert output.stat().st_size > 1000
 
 
+def test_a_report_takes_the_place_of_nothing_but_a_report(place: Place) -> None:
+    source, output = place.out / "in.mp4", place.out / "out.mp4"
+    source.write_bytes(clips.build("cfr").read_bytes())
+    for report, words in ((source, "is no report"), (output, "is OUTPUT")):
+        refused = place.run("run", source, output, *PASSTHROUGH, "--report", report)
+        assert refused.returncode == 64 and words in refused.stderr
+    assert source.read_bytes() == clips.build("cfr").read_bytes() and not output.exists()
+
+
 def test_a_face_is_swapped_and_the_consent_is_kept(place: Place) -> None:
     source = faces.talking_head(place.folder, frames=30)
     output, report = place.out / "out.mp4", place.out / "report.json"

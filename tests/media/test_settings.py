@@ -23,6 +23,8 @@ from tests.jobs import job, run_job
         ("Hevc", "bframes", ".mp4", "hevc"),
         ("Av1", "bframes", ".mp4", "av1"),
         ("Av1", "hevc_10bit", ".mkv", "av1"),
+        ("Av1", "odd_sar", ".mp4", "av1"),
+        ("Av1", "odd_sar", ".mkv", "av1"),
         ("ProRes", "h264_422_10bit", ".mov", "prores"),
         ("ProRes", "h264_422_10bit", ".mkv", "prores"),
         ("Auto", "vp9_webm", ".mkv", "h264"),
