@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from recast.children import spawn
@@ -18,7 +19,7 @@ from recast.commands.arguments import (
     limits_of,
     to_uri,
 )
-from recast.errors import UsageError
+from recast.errors import BadConfig, UsageError
 
 EPILOG = """examples:
   recast preview interview.mp4 preview.png --face ada.png
@@ -54,9 +55,11 @@ def preview(options: argparse.Namespace) -> int:
         raise UsageError("--face is needed, unless --engine is passthrough")
     if not options.output.lower().endswith(".png"):
         raise UsageError(f"{options.output}: give a name that ends in .png")
+    source, output = to_uri(options.source), Path(options.output).absolute()
+    _check_output(output, [source, *(uri for pair in faces for uri in (*pair.source, pair.target.reference) if uri)])
     request = {
-        "source": to_uri(options.source),
-        "output": str(Path(options.output).absolute()),
+        "source": source,
+        "output": str(output),
         "engine": engine.model_dump(mode="json", by_alias=True),
         "faces": [pair.model_dump(mode="json", by_alias=True) for pair in faces],
         "at": [seconds_of(text) for text in options.at],
@@ -66,6 +69,15 @@ def preview(options: argparse.Namespace) -> int:
     environment = os.environ | {"RECAST_PREVIEW": json.dumps(request)}
     process = spawn([sys.executable, "-m", "segment_worker.preview"], env=environment, stdin=subprocess.DEVNULL)
     return process.wait()
+
+
+def _check_output(path: Path, inputs: Sequence[str]) -> None:
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise BadConfig(f"{path}: the picture cannot be written there: choose another file")
+    for uri in inputs:
+        given = Path(uri.removeprefix("file://"))
+        if path.exists() and given.exists() and path.samefile(given):
+            raise UsageError(f"{path}: is what the preview is made from: choose another name")
 
 
 def seconds_of(text: str) -> float:
