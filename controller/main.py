@@ -41,8 +41,6 @@ SILENT_SECONDS = 600.0
 STUCK_SECONDS = 300.0
 """And a look at one FaceSwapJob that takes so long for hung."""
 STOP_SECONDS = 5.0
-NO_LEASE_SECONDS = 15.0
-"""Then what changed while another controller had the lease, or none, is looked at once more."""
 
 
 def main() -> int:
@@ -172,9 +170,6 @@ class Controller:
                 if self._may_write():
                     with log.within(job=self._name(uid)):
                         self._look(uid)
-                elif self._resources.by_index(uid):
-                    # The lease may come back without anybody having had it meanwhile.
-                    self._queue.add_after(uid, NO_LEASE_SECONDS)
             finally:
                 self._looks.pop(uid, None)
                 self._queue.done(uid)
@@ -188,7 +183,6 @@ class Controller:
                 self._queue.add_after(uid, again)
         except LeaseLost as error:
             result = "lease lost"
-            self._queue.add_after(uid, NO_LEASE_SECONDS)
             log.warning("look ended", detail=str(error))
         except ApiError as error:
             result = "api error"

@@ -42,7 +42,7 @@ class Elector:
         identity: this process' name.
         times: how long things take.
         clock: monotonic seconds.
-        elected: told when the lease was taken.
+        elected: told when the lease was taken, or taken up again after a pause.
     """
 
     def __init__(
@@ -72,7 +72,9 @@ class Elector:
 
     def is_leader(self) -> bool:
         """Whether this process may work; turns False by itself where it could not renew, even if it was stopped."""
-        renewed = self._renewed_at
+        return self._holds(self._renewed_at)
+
+    def _holds(self, renewed: float | None) -> bool:
         return renewed is not None and self._clock() - renewed < self._times.deadline
 
     def stop(self) -> None:
@@ -94,15 +96,15 @@ class Elector:
         """Take the lease where it is free, renew it where it is ours; says whether it is ours now."""
         # The time before the request: the lease may be as old as that.
         now = self._clock()
-        was = self.is_leader()
         try:
             held = self._acquire(now)
         except (Conflict, ApiError) as error:
             if not isinstance(error, Conflict):
                 log.warning("lease cannot be renewed", detail=str(error))
             return self.is_leader()
-        self._renewed_at = now if held else None
-        if held and not was:
+        before, self._renewed_at = self._renewed_at, now if held else None
+        # An answer that came late: the term ended meanwhile, and what was left undone since is to be looked at.
+        if held and not self._holds(before):
             log.info("took the lease", identity=self._identity)
             self._elected()
         return held

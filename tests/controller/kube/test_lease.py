@@ -117,6 +117,25 @@ def test_one_that_cannot_renew_stops_before_another_may_begin(leases: Leases, cl
     assert not first.is_leader()
 
 
+def test_a_term_that_ended_while_the_answer_was_awaited_is_told_as_a_new_one(
+    leases: Leases, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    first = elector(leases, clock, "a", told)
+    first.try_once()
+    clock.now += 9
+    read = leases.get
+
+    def get_slowly(path: str) -> dict[str, Any]:
+        clock.now += 2
+        assert not first.is_leader(), "what is asked now is left undone"
+        return read(path)
+
+    monkeypatch.setattr(leases, "get", get_slowly)
+    assert first.try_once() and first.is_leader()
+    assert told == ["a", "a"]
+
+
 def test_of_two_that_find_it_free_one_gets_it(leases: Leases, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = elector(leases, clock, "a"), elector(leases, clock, "b")
     read = leases.get
