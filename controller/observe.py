@@ -63,12 +63,10 @@ class Observer:
         refusals: list[str] = []
         namespace_ends = False
         for job in self._in_question(resource, jobs):
-            if job.suspended and not job.active and not job.terminating:
-                # It waits, in a queue say, and has no pods to be asked for.
-                continue
             if job.complete or job.failed_reason:
                 pods += self._pods(resource, job, live=False)
-            else:
+            elif not job.suspended or job.active or job.terminating:
+                # One that is suspended waits, in a queue say, and has no pods to be asked for.
                 look = self._look(resource, job)
                 pods += look.pods
                 refusals += look.refusals
