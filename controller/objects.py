@@ -79,8 +79,7 @@ def worker_gpus(spec: JobSpec) -> int:
 
 def _has_gpus(spec: JobSpec) -> bool:
     """Whether a worker gets GPUs, or parts of some, by whatever name."""
-    limits = spec.worker.resources.limits if spec.worker.resources else {}
-    return bool(worker_gpus(spec)) or any(name.startswith("nvidia.com/") for name in limits)
+    return bool(worker_gpus(spec)) or any(name.startswith("nvidia.com/") for name in spec.worker.resources.limits)
 
 
 def swap_parallelism(spec: JobSpec, completions: int) -> int:
@@ -110,6 +109,7 @@ def make_job(
         settings: the images that the job was begun with, and what the administrator adds.
     """
     per_pod = segments_per_pod(spec, segments) if stage == names.SWAP else 1
+    completions = math.ceil(segments / per_pod) if stage == names.SWAP else 1
     labels = _labels(resource, stage, attempt)
     stage_input = StageInput(
         namespace=resource.namespace,
@@ -134,7 +134,7 @@ def make_job(
         "kind": "Job",
         "metadata": metadata,
         "spec": {
-            **_restarts(spec, stage, math.ceil(segments / per_pod)),
+            **_restarts(spec, stage, completions),
             "template": {
                 "metadata": {
                     "labels": {**settings.defaults.labels, **labels},
@@ -195,8 +195,8 @@ def _restarts(spec: JobSpec, stage: str, completions: int) -> Manifest:
     return {
         # Of an index alone Kubernetes counts what is ignored, and waits longer each time: evictions have an end, too.
         "completionMode": "Indexed",
-        "completions": completions if stage == names.SWAP else 1,
-        "parallelism": swap_parallelism(spec, completions) if stage == names.SWAP else 1,
+        "completions": completions,
+        "parallelism": swap_parallelism(spec, completions),
         "backoffLimitPerIndex": spec.segments.retries,
         # With a hole, the output is unusable.
         "maxFailedIndexes": 0,

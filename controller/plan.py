@@ -26,7 +26,7 @@ from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_fi
 from controller.objects import PodSettings, make_job, swap_parallelism
 from controller.observed import Observed, Pod, Resource, StageJob
 from controller.progress import with_swap_progress
-from controller.stuck import EVICTED_CURE, HOPELESS_EVICTIONS, find_stuck, hopeless_evictions
+from controller.stuck import EVICTED_CURE, HOPELESS_EVICTIONS, find_stuck, hopeless_evictions, resources_field
 from recast import exitcodes, names
 from recast import kubenames as kube
 from recast.spec import JobSpec
@@ -431,8 +431,7 @@ class _Pass:
 
 def _last_words(stage: str, pod: Pod) -> str:
     if pod.ended_by == "OOMKilled":
-        where = {kube.SWAP: "worker.resources", kube.MUX: "stages.mux.resources"}.get(stage, "stages.split.resources")
-        return f"pod {pod.name} was killed for want of memory: raise {where}"
+        return f"pod {pod.name} was killed for want of memory: raise {resources_field(stage)}"
     how = "ended" if pod.exit_code is None else f"ended with status {pod.exit_code}"
     return f"pod {pod.name} {how}" + (f": {pod.ended_by}" if pod.ended_by else "")
 

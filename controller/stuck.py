@@ -19,10 +19,6 @@ MANY_EVICTIONS = 10
 HOPELESS_EVICTIONS = 30
 EVICTED_CURE = "choose nodes that stay, or smaller segments, or give it more disk (worker.scratchSize, stages.*.volume)"
 
-ASKED_IN = {
-    kube.SWAP: "worker.gpus, worker.resources, worker.nodeSelector and worker.tolerations",
-    kube.MUX: "stages.mux.resources",
-}
 PASSING = frozenset({names.UNSCHEDULABLE, names.IMAGE_PULL_FAILED, names.STARTING_SLOWLY, names.NODE_LOST})
 """What may pass by itself within minutes: a node comes up, a registry answers again."""
 
@@ -36,6 +32,11 @@ class Stuck:
 
     reason: str
     message: str
+
+
+def resources_field(stage: str) -> str:
+    """Where the spec says what a stage's pods ask for."""
+    return {kube.SWAP: "worker.resources", kube.MUX: "stages.mux.resources"}.get(stage, "stages.split.resources")
 
 
 def find_stuck(job: StageJob, pods: Sequence[Pod], refusals: Sequence[str], now: datetime) -> Stuck | None:
@@ -94,10 +95,13 @@ def _configuration(pod: Pod) -> Stuck | None:
 def _unschedulable(job: StageJob, pod: Pod, now: datetime) -> Stuck | None:
     if pod.unschedulable is None or pod.created is None or now - pod.created < UNSCHEDULABLE_AFTER:
         return None
+    less = resources_field(job.stage)
+    if job.stage == kube.SWAP:
+        less = f"worker.gpus, {less}, worker.nodeSelector and worker.tolerations"
     return Stuck(
         names.UNSCHEDULABLE,
         f"pod {pod.name}: no node takes it: {pod.unschedulable or 'no reason given'}: add nodes, "
-        f"or ask for less in {ASKED_IN.get(job.stage, 'stages.split.resources')}",
+        f"or ask for less in {less}",
     )
 
 

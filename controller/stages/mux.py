@@ -23,7 +23,7 @@ from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
 from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, Track, joined
-from recast.media.mux import MuxFiles, empty_tracks, hash_output_tracks, hashed_tracks
+from recast.media.mux import MuxFiles, empty_tracks, hash_output_tracks, hashed_tracks, track_numbers
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import DeeperReorder, PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
@@ -139,8 +139,9 @@ class _Mux:
         self._dog.stop()
         log.info("verifying", bytes=output.stat().st_size)
         source_tracks = read_track_packets(hashes, hashed_tracks(plan))
-        there = hash_output_tracks(plan, output, hashes)
-        self._left_out = empty_tracks(plan, output)
+        numbers = track_numbers(plan, output)
+        there = hash_output_tracks(plan, output, numbers, hashes)
+        self._left_out = empty_tracks(plan, numbers)
         verify_output(
             output,
             plan,

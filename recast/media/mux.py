@@ -15,6 +15,7 @@ from recast import names
 from recast.errors import BadInput, Transient
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import Plan, Track
+from recast.media import nal
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
 from recast.media.formats import SEGMENT_DEMUXERS, ffmpeg_input, open_media
 from recast.media.stamp import StampedVideo
@@ -24,8 +25,6 @@ FORMATS: dict[Container, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_TAGS")
 """What the source says of its own encode of the video."""
 LAST = {"attachment": 1, "cover": 2}
-PARAMETERS = {"h264": "7-9", "hevc": "32-35"}
-"""Units that go into a container's header: parameter sets, and delimiters of access units."""
 UNWRITABLE = ("unsupported", "not supported", "could not write header", "not yet implemented")
 """How FFmpeg says that a container does not take a track."""
 IMAGE_TYPES = {
@@ -209,8 +208,14 @@ def _hash_output(plan: Plan, hashes: Path) -> list[str]:
     return _framehash([f"1:{track.stream_index}" for track in tracks], filters, hashes)
 
 
-def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> list[Track]:
+def hash_output_tracks(plan: Plan, output: Path, numbers: Mapping[int, int], hashes: Path) -> list[Track]:
     """Write the copied tracks' packets of the finished file as text, like `mux` does for the source's.
+
+    Args:
+        plan: what was kept.
+        output: the file.
+        numbers: where the tracks are in it; see `track_numbers`.
+        hashes: where the text goes.
 
     Returns:
         the tracks that are in it.
@@ -218,13 +223,12 @@ def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> list[Track]:
     Raises:
         Transient: FFmpeg cannot read it back.
     """
-    numbers = track_numbers(plan, output)
     tracks = [track for track in hashed_tracks(plan) if track.stream_index in numbers]
     maps = [f"0:{numbers[track.stream_index]}" for track in tracks]
     if not tracks:
         hashes.write_text("")
         return []
-    # What a container adds to a frame: the parameters that came in its header.
+    # Back to start codes, as in the source.
     filters = [_chain(f"{track.codec}_mp4toannexb" if track.start_codes else None, _alike(track)) for track in tracks]
     try:
         run_ffmpeg(["-y", "-copyts", *ffmpeg_input(output), *_framehash(maps, filters, hashes)], moved=lambda: None)
@@ -234,9 +238,8 @@ def hash_output_tracks(plan: Plan, output: Path, hashes: Path) -> list[Track]:
     return tracks
 
 
-def empty_tracks(plan: Plan, output: Path) -> list[Track]:
-    """The tracks that the finished file leaves out, since they have no packets."""
-    numbers = track_numbers(plan, output)
+def empty_tracks(plan: Plan, numbers: Mapping[int, int]) -> list[Track]:
+    """The tracks that the finished file leaves out, since they have no packets; see `track_numbers`."""
     return [track for track in kept_tracks(plan) if track.stream_index not in numbers]
 
 
@@ -262,7 +265,7 @@ def _alike(track: Track) -> str | None:
     if track.codec.startswith("pcm_"):
         # Every container cuts PCM into packets of its own.
         return "pcm_rechunk=n=4800:pad=0"
-    return f"filter_units=remove_types={PARAMETERS[track.codec]}" if track.start_codes else None
+    return f"filter_units=remove_types={nal.PARAMETERS[track.codec]}" if track.start_codes else None
 
 
 def _chain(*filters: str | None) -> str:

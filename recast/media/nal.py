@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 PICTURES = {"h264": (0x1F, 0, range(1, 6)), "hevc": (0x3F, 1, range(32))}
 """Mask and shift of a NAL unit's type in its first byte, and the types that hold pictures."""
+PARAMETERS = {"h264": "7-9", "hevc": "32-35"}
+"""The types that go into a container's header: parameter sets, and delimiters of access units."""
 MOST_TRAILING = 16
 """Zero bytes at a unit's end; a picture itself ends with a bit that is set."""
 _IN_UNIT = re.compile(b"\0\0[\0\1\2]")

@@ -370,17 +370,19 @@ def frame_times(own: Sequence[int], shown: Sequence[int], *, one_frame: Fraction
         one_frame: a frame's duration in ticks.
     """
     times = [own[index] for index in shown]
-    known = NO_FRAME not in times
-    in_order, far = sorted(times), int(MOST_REORDERED * one_frame)
-    nearly = all(abs(a - b) <= far for a, b in zip(times, in_order, strict=True))
-    if known and (nearly or all(own[a] < own[b] for a, b in pairwise(sorted(shown)))):
-        times = in_order
-    too_many = min(MOST_AT_ONE_TIME, max(1, len(times) - 1))
-    passes = all(a < b for a, b in zip(times, times[too_many:], strict=False))
-    if known and passes and all(a <= b for a, b in pairwise(times)):
-        return times
+    if NO_FRAME not in times:
+        in_order = sorted(times)
+        rises = all(own[a] < own[b] for a, b in pairwise(sorted(shown)))
+        if times == in_order or rises or _are_near(times, in_order, int(MOST_REORDERED * one_frame)):
+            too_many = min(MOST_AT_ONE_TIME, max(1, len(times) - 1))
+            if all(a < b for a, b in zip(in_order, in_order[too_many:], strict=False)):
+                return in_order
     start = min((pts for pts in times if pts != NO_FRAME), default=0)
     return [start + round(k * one_frame) for k in range(len(times))]
+
+
+def _are_near(times: Sequence[int], others: Sequence[int], most: int) -> bool:
+    return all(abs(a - b) <= most for a, b in zip(times, others, strict=True))
 
 
 def numbered_packets(container: InputContainer, name: str) -> Iterator[tuple[int, Packet[VideoStream]]]:

@@ -10,6 +10,7 @@ from av.stream import Disposition
 from recast import names
 from recast.errors import BadInput
 from recast.manifest import Track
+from recast.media import nal
 from recast.spec import Audio, Container, Output, TrackKind
 
 
@@ -44,8 +45,6 @@ SUBTITLES: dict[Container, frozenset[str]] = {
 }
 VIDEOS = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "mpeg2video"})
 """A second video track is copied, not worked on."""
-WITH_UNITS = frozenset({"h264", "hevc"})
-"""Video whose packets are units, behind start codes or their lengths."""
 COVERS: dict[Container, frozenset[str]] = {
     "mp4": frozenset({"mjpeg", "png", "bmp"}),
     "mov": frozenset(),
@@ -90,7 +89,7 @@ def _plan(stream: Any, output: Output, audio: Audio, has_chapters: bool) -> Trac
         language=stream.metadata.get("language"),
         title=title_of(stream.metadata),
         bitstream_filter=_bitstream_filter(stream, codec),
-        start_codes=kind == "video" and codec in WITH_UNITS and not _has_configuration(stream),
+        start_codes=kind == "video" and codec in nal.PICTURES and not _has_configuration(stream),
     )
     if kind == "data":
         if "timecode" in stream.metadata:

@@ -20,7 +20,7 @@ from recast.media.formats import open_media
 from recast.media.mux import hashed_tracks, video_start
 
 SAR_OFF = Fraction(1, 100_000)
-"""x264's terms are at most 4,096, so that a ratio of larger ones is a little off; Matroska's are a width in pixels."""
+"""x264's terms are at most 4,096, so that a ratio of larger ones is a little off."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,7 @@ def _check_header(video: av.VideoStream, plan: Plan) -> None:
     if (context.width, context.height) != (facts.width, facts.height):
         raise _differs(f"picture is {context.width}x{context.height}")
     sar = video.sample_aspect_ratio
-    off = Fraction(1, facts.width) if plan.container == "mkv" else SAR_OFF
-    if sar and facts.sar and abs(Fraction(sar.numerator, sar.denominator) / facts.sar - 1) > off:
+    if sar and facts.sar and abs(Fraction(sar.numerator, sar.denominator) / facts.sar - 1) > SAR_OFF:
         raise _differs(f"sample aspect ratio is {sar}, not {facts.sar}")
 
 

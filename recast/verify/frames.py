@@ -7,6 +7,7 @@ pictures paired by their times.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -260,21 +261,28 @@ def _due(ours: Frames, video: Track) -> list[Fraction] | None:
     Packets may carry their decode times alone (H.264 in MXF without temporal offsets), or some times out of order
     (files that were joined): what FFmpeg shows then are its guesses, and the frames' times are the packets', in order.
     """
-    stated = [packet.pts * video.time_base for packet in video.packets if packet.pts is not None]
+    stated = [packet.pts for packet in video.packets if packet.pts is not None]
     if len(stated) == len(video.packets) == len(ours.times):
         in_order = sorted(stated)
-        if all(a < b for a, b in pairwise(stated)) or _is_near(in_order, ours, video):
-            return [time - in_order[0] for time in in_order]
+        times = [pts * video.time_base for pts in in_order]
+        if all(a < b for a, b in pairwise(stated)) or _is_near(times, ours, video):
+            return [time - times[0] for time in times]
     return relative(ours) if ours.rises else None
 
 
 def _is_near(times: list[Fraction], ours: Frames, video: Track) -> bool:
     """Whether times are within a few frames of what FFmpeg shows."""
-    lengths = [packet.duration * video.time_base for packet in video.packets if packet.duration]
-    if not lengths or not ours.rises:
+    length = _frame_length(video)
+    if length is None or not ours.rises:
         return False
-    most = FEW_FRAMES * max(set(lengths), key=lengths.count)
+    most = FEW_FRAMES * length
     return all(shown is not None and abs(time - shown) <= most for time, shown in zip(times, ours.times, strict=True))
+
+
+def _frame_length(video: Track) -> Fraction | None:
+    """The duration that most packets have, in seconds."""
+    lengths = Counter(packet.duration for packet in video.packets if packet.duration)
+    return lengths.most_common(1)[0][0] * video.time_base if lengths else None
 
 
 def _allowed(time: Fraction, tick: Fraction, output: File) -> Fraction:
@@ -286,12 +294,10 @@ def _allowed(time: Fraction, tick: Fraction, output: File) -> Fraction:
 
 def _constant(theirs: Frames, video: Track, output: File) -> Check:
     """The source says no times: the output's must be evenly spaced, as its rate wants."""
-    lengths = [packet.duration for packet in video.packets if packet.duration]
-    step = max(set(lengths), key=lengths.count) * video.time_base if lengths else None
     times = relative(theirs)
     if len(times) < 2:
         return passed("timestamps", "one frame")
-    step = step or (times[-1] / (len(times) - 1))
+    step = _frame_length(video) or (times[-1] / (len(times) - 1))
     slack = MILLISECOND if output.is_matroska else theirs.tick / 2
     wrong = [f"frame {i}: at {float(t):.6f} s" for i, t in enumerate(times) if abs(t - i * step) > slack]
     if wrong:

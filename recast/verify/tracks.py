@@ -409,11 +409,11 @@ def looks(ours: Look, theirs: Look, allowed: Allowed) -> list[Check]:
 
 
 def _aspect(ours: Look, theirs: Look) -> Check:
-    """The shape of a pixel, to half a pixel of the picture's width: Matroska has it as a width."""
+    """The shape of a pixel, to a pixel of the picture's width: Matroska may have it as a width."""
     check = equal("sample aspect ratio", ours.sar, theirs.sar)
     width = int(ours.size.partition("x")[0])
     if not check.ok and ours.sar and abs(theirs.sar / ours.sar - 1) <= Fraction(1, width):
-        return passed(check.name, f"{theirs.sar}, within half a pixel of {ours.sar}")
+        return passed(check.name, f"{theirs.sar}, within a pixel of the width of {ours.sar}")
     return check
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from recast.errors import Corrupt
 from recast.manifest import EncodeSettings, Plan, SourceObject, Track, VideoFacts
-from recast.media.mux import hash_output_tracks
+from recast.media.mux import hash_output_tracks, track_numbers
 from recast.media.verify import TrackPackets, read_track_packets, verify_output
 from tests.clips import build
 
@@ -63,7 +63,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         encode=EncodeSettings(codec="h264", pix_fmt="yuv420p", quality=1, preset="Auto", threads=1, gop=1),
     )  # fmt: skip
     hashes = path.with_suffix(".hashes")
-    tracks = hash_output_tracks(plan, path, hashes)
+    tracks = hash_output_tracks(plan, path, track_numbers(plan, path), hashes)
     return Finished(path, plan, pts, digest.hexdigest(), read_track_packets(hashes, tracks)[SOUND.stream_index])
 
 
