@@ -5,6 +5,7 @@ Killed between any two of these, the next look finds what was done and goes on: 
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,14 +65,18 @@ class Executor:
             The FaceSwapJob as it now stands, and the Jobs that were created.
 
         Raises:
+            Conflict: somebody else has written to it since it was seen.
             ApiError: the API server refuses something, which the status says then, or is in trouble.
         """
         changes = plan.status != resource.status
         if not changes:
             # What they tell may be the last there is: the actions may let the FaceSwapJob go.
             self._send_all(resource, plan.events)
+        created = []
         try:
-            created = [job for action in plan.actions if (job := self._do(resource, action))]
+            for action in plan.actions:
+                resource, job = self._do(resource, action)
+                created += [job] if job else []
         except (Forbidden, Invalid) as error:
             self._say_refused(resource, plan, error)
             raise
@@ -84,13 +89,13 @@ class Executor:
         if not self._may_write():
             raise LeaseLost("the lease was lost: another controller goes on")
 
-    def _do(self, resource: Resource, action: Action) -> StageJob | None:
+    def _do(self, resource: Resource, action: Action) -> tuple[Resource, StageJob | None]:
         self._check()
         log.info("action", kind=type(action).__name__, detail=_describe(action))
         try:
             match action:
                 case CreateJob(manifest):
-                    return self._create(resource, manifest)
+                    return resource, self._create(resource, manifest)
                 case DeleteJob(name, uid):
                     self._api.delete(self._job(resource, name), uid=uid, propagation="Background")
                 case SuspendJob(name, suspend):
@@ -98,13 +103,13 @@ class Executor:
                 case ScaleJob(name, parallelism):
                     self._api.patch(self._job(resource, name), {"spec": {"parallelism": parallelism}})
                 case SetFinalizer(present):
-                    self._set_finalizer(resource, present)
+                    return self._set_finalizer(resource, present), None
                 case DeleteResource():
                     self._api.delete(self._path(resource), uid=resource.uid, propagation="Background")
         except ApiNotFound as error:
             # What is seen is older than what is: the next look sees it.
             log.info("action is out of date", kind=type(action).__name__, detail=str(error))
-        return None
+        return resource, None
 
     def _create(self, resource: Resource, manifest: dict[str, Any]) -> StageJob | None:
         try:
@@ -144,23 +149,29 @@ class Executor:
             self._write_status(resource, status)
             self._send_all(resource, [Event("Warning", reasons.PODS_REFUSED, message)])
 
-    def _set_finalizer(self, resource: Resource, present: bool) -> None:
+    def _set_finalizer(self, resource: Resource, present: bool) -> Resource:
         others = [each for each in resource.finalizers if each != names.FINALIZER]
         wanted = [*others, names.FINALIZER] if present else others
         # The resourceVersion refuses the write where somebody else changed the list meanwhile.
         metadata = {"finalizers": wanted, "resourceVersion": resource.resource_version}
-        self._api.patch(self._path(resource), {"metadata": metadata})
+        written = self._api.patch(self._path(resource), {"metadata": metadata})
+        return replace(resource, resource_version=written["metadata"].get("resourceVersion", ""))
 
     def _write_status(self, resource: Resource, status: JobStatus) -> Resource:
         self._check()
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
-            "metadata": {"name": resource.name, "namespace": resource.namespace, "uid": resource.uid},
+            "metadata": {
+                "name": resource.name,
+                "namespace": resource.namespace,
+                "uid": resource.uid,
+                # Another controller may have had the lease since: what it has written stands.
+                "resourceVersion": resource.resource_version,
+            },
             "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
         }
-        written = self._api.apply(self._path(resource) + "/status", body, manager=names.FIELD_MANAGER, force=True)
-        return project_resource(written)
+        return project_resource(self._api.replace(self._path(resource) + "/status", body))
 
     def _send_all(self, resource: Resource, events: Iterable[Event]) -> None:
         for event in events:

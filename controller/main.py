@@ -30,7 +30,7 @@ from recast import exitcodes, log
 from recast import kubenames as names
 from recast.errors import RecastError
 from recast.kubeapi import Counted, KubeApi, Patience, collection
-from recast.kubeerrors import ApiError
+from recast.kubeerrors import ApiError, Conflict
 
 T = TypeVar("T")
 
@@ -184,6 +184,9 @@ class Controller:
         except LeaseLost as error:
             result = "lease lost"
             log.warning("look ended", detail=str(error))
+        except Conflict as error:
+            result = "conflict"
+            log.info("look is out of date", detail=str(error), again_seconds=self._queue.retry(uid))
         except ApiError as error:
             result = "api error"
             log.warning("look failed", detail=str(error), again_seconds=self._queue.retry(uid))

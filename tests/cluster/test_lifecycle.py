@@ -2,6 +2,9 @@
 
 import copy
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -187,24 +190,57 @@ def test_a_namespace_that_is_deleted_is_not_held_up(control_plane: ControlPlane,
     control_plane.delete_namespace(namespace)
 
 
+@contextmanager
+def other_crd(control_plane: ControlPlane, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """While it lasts the API server has another version of the schema."""
+    api, path = control_plane.api, f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PLURAL}.{GROUP}"
+    versions = api.get(path)["spec"]["versions"]
+    other = copy.deepcopy(versions)
+    change(other[0]["schema"]["openAPIV3Schema"]["properties"])
+    api.merge(path, {"spec": {"versions": other}})
+    try:
+        yield
+    finally:
+        api.merge(path, {"spec": {"versions": versions}})
+
+
 def test_a_newer_crd_under_this_controller_ends_no_job(
     control_plane: ControlPlane, fake: str, start_kwok: StartKwok
 ) -> None:
     """Helm applies it before the new controller is up, and other releases' controllers stay as old as they are."""
     start_kwok(*played.stages(2))
-    api, path = control_plane.api, f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PLURAL}.{GROUP}"
-    versions = api.get(path)["spec"]["versions"]
-    newer = copy.deepcopy(versions)
-    spec = newer[0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    spec["video"]["properties"]["colourRange"] = {"type": "string", "default": "Source"}
-    api.merge(path, {"spec": {"versions": newer}})
-    try:
 
-        def has_the_default() -> bool:
-            apply(control_plane, fake, sample("job", video={"quality": 20}))
-            return "colourRange" in api.get(path_of(fake, "job"))["spec"]["video"]
+    def add_a_field(schema: dict[str, Any]) -> None:
+        video = schema["spec"]["properties"]["video"]["properties"]
+        video["colourRange"] = {"type": "string", "default": "Source"}
 
+    def has_the_default() -> bool:
+        apply(control_plane, fake, sample("job", video={"quality": 20}))
+        return "colourRange" in control_plane.api.get(path_of(fake, "job"))["spec"]["video"]
+
+    with other_crd(control_plane, add_a_field):
         wait_for(has_the_default, "the API server has the new CRD", seconds=30)
         wait_for_job_phase(control_plane, fake, "job", "Succeeded", seconds=60)
-    finally:
-        api.merge(path, {"spec": {"versions": versions}})
+
+
+def test_under_an_older_crd_a_job_succeeds_without_what_that_does_not_know(
+    control_plane: ControlPlane, fake: str, start_kwok: StartKwok
+) -> None:
+    """Where a chart brings no CRD, that of another release may be older than the controller."""
+    start_kwok(*played.stages(2))
+    api = control_plane.api
+
+    def drop_fields(schema: dict[str, Any]) -> None:
+        for field in ("images", "progress"):
+            del schema["status"]["properties"][field]
+
+    def is_older() -> bool:
+        schemas = api.get(f"/openapi/v3/apis/{GROUP}/v1alpha1")["components"]["schemas"]
+        return "images" not in json.dumps([schema for name, schema in schemas.items() if name.endswith("FaceSwapJob")])
+
+    with other_crd(control_plane, drop_fields):
+        wait_for(is_older, "the API server has the old CRD", seconds=30)
+        apply(control_plane, fake, sample("job"))
+        wait_for_job_phase(control_plane, fake, "job", "Succeeded", seconds=60)
+        status = api.get(path_of(fake, "job"))["status"]
+        assert status["startTime"] and not {"images", "progress"} & status.keys()

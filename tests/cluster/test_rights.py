@@ -66,16 +66,19 @@ def test_a_whole_life_stays_inside_the_role(
         ("get", "configmaps", False),
         ("delete", "pods", False),
         ("create", "faceswapjobs.recast.video", False),
-        ("update", "faceswapjobs.recast.video/status", False),
+        ("update", "faceswapjobs.recast.video", False),
         ("escalate", "roles.rbac.authorization.k8s.io", False),
         ("create", "jobs.batch", True),
-        ("patch", "faceswapjobs.recast.video/status", True),
+        ("update", "faceswapjobs.recast.video/status", True),
+        ("patch", "faceswapjobs.recast.video/status", False),
     ],
 )
 def test_the_role_allows_what_is_needed_and_no_more(
     verb: str, what: str, may: bool, control_plane: ControlPlane, fake: str
 ) -> None:
-    done = control_plane.kubectl("auth", "can-i", verb, what, "--namespace", fake, f"--as={ACCOUNT}", check=False)
+    resource, _, subresource = what.partition("/")
+    asked = ["auth", "can-i", verb, resource, f"--subresource={subresource}", "--namespace", fake, f"--as={ACCOUNT}"]
+    done = control_plane.kubectl(*asked, check=False)
     assert done.stdout.strip() == ("yes" if may else "no")
 
 

@@ -18,7 +18,7 @@ from controller.execute import Executor, LeaseLost
 from controller.observed import Observed
 from recast import kubenames as kube
 from recast.errors import Bug
-from recast.kubeerrors import AlreadyExists, ApiNotFound, ApiUnavailable, Forbidden, Invalid
+from recast.kubeerrors import AlreadyExists, ApiNotFound, ApiUnavailable, Conflict, Forbidden, Invalid
 from tests.controller.builders import BEGAN, UID, begun, decide, resource
 
 JOB = "/apis/batch/v1/namespaces/studio/jobs/j"
@@ -46,15 +46,16 @@ class Api:
     def get(self, path: str) -> dict[str, Any]:
         return {"metadata": {"ownerReferences": [{"uid": self.owner}]}}
 
-    def patch(self, path: str, body: dict[str, Any]) -> None:
+    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self._note("patch", path, body)
+        return {"metadata": {"resourceVersion": "7"}}
 
     def delete(self, path: str, **options: Any) -> None:
         self._note("delete", path, options)
 
-    def apply(self, path: str, body: dict[str, Any], **options: Any) -> dict[str, Any]:
+    def replace(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self.bodies.append(body)
-        self._note("status", path, options)
+        self._note("status", path)
         metadata = {**body["metadata"], "creationTimestamp": "2026-01-15T12:00:00Z", "resourceVersion": "9"}
         return {**body, "metadata": metadata, "spec": {}}
 
@@ -150,12 +151,21 @@ def test_the_lease_is_asked_for_before_each_write() -> None:
 
 def test_the_status_is_this_controllers_alone_and_says_only_what_is_known() -> None:
     api = Api()
-    run(api)
-    ((_, path, options),) = api.asked
-    assert path == f"{SELF}/status" and options == {"manager": kube.FIELD_MANAGER, "force": True}
+    run(api, resource_version="5")
+    assert api.asked == [("status", f"{SELF}/status")]
     (body,) = api.bodies
-    assert body["metadata"] == {"name": "interview", "namespace": "studio", "uid": UID} and "spec" not in body
+    written = {"name": "interview", "namespace": "studio", "uid": UID, "resourceVersion": "5"}
+    assert body["metadata"] == written and "spec" not in body
     assert body["status"] and None not in body["status"].values()
+
+
+def test_the_status_is_written_over_what_was_seen_and_over_nothing_newer() -> None:
+    api = Api()
+    run(api, SetFinalizer(True), resource_version="5")
+    assert api.asked[0][2]["metadata"]["resourceVersion"] == "5"
+    assert api.bodies[-1]["metadata"]["resourceVersion"] == "7", "its own write a moment ago is known"
+    with pytest.raises(Conflict):
+        run(Api(status=Conflict("the object has been modified")), events=(TOLD,), resource_version="5")
 
 
 def test_an_event_is_cut_to_what_the_api_takes() -> None:
