@@ -260,6 +260,8 @@ class Plan(Model):
         first_pts: the first frame's time.
         start_seconds: the source's own start, subtracted from every track on the way out.
         content_check: what the content check saw, where the job asks for one.
+        lost: when packets of the source are missing, in seconds from the first frame, where the job does not fail for
+            it: they are not among the frames.
     """
 
     run: str
@@ -277,6 +279,7 @@ class Plan(Model):
     first_pts: int
     start_seconds: Rational
     content_check: ContentOutcome | None = None
+    lost: tuple[float, ...] = ()
 
     def chunk_of(self, segment: int) -> int:
         """The chunk that holds a segment."""
@@ -335,6 +338,7 @@ class OutputRecord(Model):
         gpu_busy: of the parts, by their time; None where one does not know.
         content_check: the plan's.
         bad_frames: of the source, and what is shown in their place.
+        lost: the plan's.
     """
 
     uri: str
@@ -351,4 +355,13 @@ class OutputRecord(Model):
     gpu_busy: float | None = None
     dropped_tracks: tuple[str, ...] = ()
     bad_frames: tuple[BadRun, ...] = ()
+    lost: tuple[float, ...] = ()
     content_check: ContentOutcome | None = None
+
+    @property
+    def lost_text(self) -> str | None:
+        """Where packets are missing, in words."""
+        if not self.lost:
+            return None
+        more = f" and at {len(self.lost) - 1} other times" if len(self.lost) > 1 else ""
+        return f"packets are missing in the source at {self.lost[0]:.3f} s{more}"

@@ -295,6 +295,7 @@ def _record(
         gpu_busy=_gpu_busy(reports),
         content_check=plan.content_check,
         bad_frames=joined(run for part in parts for run in part.bad_frames),
+        lost=plan.lost,
         dropped_tracks=_dropped_tracks(plan, left_out),
     )
 
@@ -311,7 +312,8 @@ def _dropped_tracks(plan: Plan, left_out: Sequence[Track]) -> tuple[str, ...]:
 
 def _bad_of(record: OutputRecord) -> str:
     bad = record.bad_frames
-    return f", {sum(run.frames for run in bad)} did not decode whole, first {bad[0].text}" if bad else ""
+    words = [f"{sum(run.frames for run in bad)} did not decode whole, first {bad[0].text}"] if bad else []
+    return "".join(f", {each}" for each in (*words, record.lost_text) if each)
 
 
 def _gpu_busy(reports: list[PartReport]) -> float | None:

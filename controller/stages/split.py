@@ -25,6 +25,7 @@ from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Se
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.limits import Allowance, over
+from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
@@ -230,6 +231,7 @@ class _Split:
         self._sliced: list[int] = []
         self._marks: list[Marks] = []
         self._chunks: list[int] = []
+        self._lost: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
         self._upload: Future[bool] | None = None
 
@@ -278,6 +280,7 @@ class _Split:
             first_pts=self._first_pts,
             start_seconds=start,
             content_check=self._check.outcome if self._check is not None else None,
+            lost=tuple(round(float((pts - self._first_pts) * facts.time_base), 3) for pts in self._lost),
         )
         self._storage.put(self._layout.plan, _json(plan))
         return plan
@@ -287,7 +290,8 @@ class _Split:
         self._check = self._content_check(facts)
         uploads = ThreadPoolExecutor(max_workers=1)
         try:
-            with self._open() as container, tempfile.TemporaryDirectory(prefix="recast-split-") as folder:
+            losses = Losses()
+            with self._open(losses) as container, tempfile.TemporaryDirectory(prefix="recast-split-") as folder:
                 files = split_packets(
                     container,
                     facts,
@@ -298,6 +302,7 @@ class _Split:
                     before_next=self._wait_for_upload,
                     moved=self._read_packet,
                     name=self._name,
+                    losses=losses,
                     mends=self._mends,
                 )
                 try:
@@ -332,8 +337,8 @@ class _Split:
         return 1 if self._spec.engine.name == "Passthrough" else MAX_VIRTUAL
 
     @contextmanager
-    def _open(self) -> Iterator[InputContainer]:
-        with source.open_source(self._file.rewound(), self._name, self._spec.limits) as container:
+    def _open(self, losses: Losses | None = None) -> Iterator[InputContainer]:
+        with source.open_source(self._file.rewound(), self._name, self._spec.limits, losses) as container:
             yield container
 
     def _read_packet(self) -> None:
@@ -370,6 +375,7 @@ class _Split:
             self._sliced.append(number)
         if file.preroll or file.damaged:
             self._marks.append(Marks(object=number, preroll=file.preroll, damaged=file.damaged))
+        self._lost += file.lost
         if self._pending and self._frames - self._pending[0].first >= CHUNK_FRAMES:
             self._write_chunk()
         self._wait_for_upload()

@@ -2,8 +2,8 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,12 +17,13 @@ from recast.manifest import Track, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL, virtual_slices
 from recast.media.limits import Allowance
+from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec
-from recast.media.split import SegmentFile, no_frame, split_packets
-from recast.media.timing import read_timing
+from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
+from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
 from recast.memory import bounded_memory
-from recast.spec import Audio, Output, Video
+from recast.spec import Audio, Limits, Output, Video
 from recast.storage import Storage, StorageSettings
 
 
@@ -49,6 +50,15 @@ class Cut:
     start: Fraction
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The source, how much of it may be read, and how long its segments shall be."""
+
+    uri: str
+    limits: Limits
+    segment_seconds: float
+
+
 def inspect(options: argparse.Namespace) -> int:
     """Carry the command out."""
     with bounded_memory():
@@ -60,47 +70,62 @@ def _inspect(options: argparse.Namespace) -> int:
     storage = Storage(StorageSettings(endpoint=options.endpoint_url))
     size = storage.head(uri).size
     limits = limits_of(options)
-    allowance = Allowance(limits, uri)
-    allowance.opened(size)
+    Allowance(limits, uri).opened(size)
 
     @contextmanager
-    def opened() -> Iterator[InputContainer]:
-        with storage.open(uri) as file, source.open_source(file, uri, limits) as container:
+    def opened(losses: Losses | None = None) -> Iterator[InputContainer]:
+        with storage.open(uri) as file, source.open_source(file, uri, limits, losses) as container:
             yield container
 
     facts, timings = read_timing(opened, uri)
-    with opened() as container, tempfile.TemporaryDirectory(prefix="recast-inspect-") as folder:
-        with storage.open(uri) as file:
-            cut_off = is_truncated(container, file, size)
-        if cut_off:
-            raise BadInput(f"{uri}: the file is cut off: copy it again")
+    with opened() as container, storage.open(uri) as file:
         kept = {kind: _tracks(container, facts, kind) for kind in ("mp4", "mov", "mkv")}
         duration = float((container.duration or 0) / 1_000_000)
-        cuts: list[Cut] = []
-        normalised = 0
-        for file_ in split_packets(
-            container,
-            facts,
-            timings,
-            target_seconds=options.segment_seconds,
-            folder=Path(folder),
-            most_slices=MAX_VIRTUAL,
-            before_next=lambda: None,
-            moved=allowance.packet,
-            name=uri,
-        ):
-            file_.path.unlink()
-            normalised += _normalised(file_, facts, options.segment_seconds)
-            for frames in filter(None, file_.slices):
-                first = cuts[-1].first + cuts[-1].frames if cuts else 0
-                cuts.append(Cut(first, len(frames), frames[0][0] * facts.time_base))
-                allowance.shown(float(frames[-1][0] * facts.time_base - cuts[0].start))
+        if is_truncated(container, file, size):
+            raise BadInput(f"{uri}: the file is cut off: copy it again")
+    asked = _Asked(uri, limits, options.segment_seconds)
+    try:
+        cuts, normalised = _cut(opened, facts, timings, asked)
+    except TimesCollide:
+        cuts, normalised = _cut(opened, facts, decode_timing(opened, facts, uri), asked)
     if not cuts:
         raise no_frame(uri)
     _print_video(facts, cuts, duration)
     _print_cuts(cuts, normalised)
     _print_outputs(facts, kept, uri)
     return exitcodes.OK
+
+
+def _cut(
+    opened: Callable[[Losses], AbstractContextManager[InputContainer]],
+    facts: VideoFacts,
+    timings: Timing,
+    asked: _Asked,
+) -> tuple[list[Cut], int]:
+    """The segments, and how many there would be with --normalise."""
+    losses, allowance = Losses(), Allowance(asked.limits, asked.uri)
+    cuts: list[Cut] = []
+    normalised = 0
+    with opened(losses) as container, tempfile.TemporaryDirectory(prefix="recast-inspect-") as folder:
+        for file in split_packets(
+            container,
+            facts,
+            timings,
+            target_seconds=asked.segment_seconds,
+            folder=Path(folder),
+            most_slices=MAX_VIRTUAL,
+            before_next=lambda: None,
+            moved=allowance.packet,
+            name=asked.uri,
+            losses=losses,
+        ):
+            file.path.unlink()
+            normalised += _normalised(file, facts, asked.segment_seconds)
+            for frames in filter(None, file.slices):
+                first = cuts[-1].first + cuts[-1].frames if cuts else 0
+                cuts.append(Cut(first, len(frames), frames[0][0] * facts.time_base))
+                allowance.shown(float(frames[-1][0] * facts.time_base - cuts[0].start))
+    return cuts, normalised
 
 
 def _tracks(container: InputContainer, facts: VideoFacts, kind: str) -> tuple[Track, ...] | RecastError:

@@ -279,6 +279,8 @@ def _finish(report: RunReport, spec: JobSpec, options: argparse.Namespace) -> No
         print(f"bad: {bad.text}", file=sys.stderr)
     if record.bad_frames:
         print(f"bad: {sum(bad.frames for bad in record.bad_frames)} frames did not decode whole", file=sys.stderr)
+    if record.lost_text:
+        print(f"bad: {record.lost_text}: they are missing in the output, too", file=sys.stderr)
     print(
         f"{place}: {record.frames} frames, {record.size / 1e6:.1f} MB, {record.faces_swapped} faces changed, "
         f"{report.seconds:.1f} s"
@@ -310,6 +312,7 @@ def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:
         "contentCheck": record.content_check.model_dump() if record.content_check else "off",
         "droppedTracks": list(record.dropped_tracks),
         "badFrames": [bad.model_dump(by_alias=True) for bad in record.bad_frames],
+        "lost": list(record.lost),
         "seconds": round(report.seconds, 3),
         "stages": stages,
         "workerSeconds": record.worker_seconds,

@@ -57,7 +57,7 @@ def add_parser(commands: Commands, text: str) -> None:
 def verify(options: argparse.Namespace) -> int:
     """Carry the command out."""
     dropped = frozenset(word.strip() for word in options.allow_dropped_tracks.split(",") if word.strip())
-    allowed = Allowed(dropped, options.audio == "aac", options.allow_pixel_format, _replaced(options.report))
+    allowed = Allowed(dropped, options.audio == "aac", options.allow_pixel_format, *_of_report(options.report))
     with ExitStack() as stack:
         server = stack.enter_context(LoopbackServer(Storage(StorageSettings(endpoint=options.endpoint_url))))
         checks = report.verify(
@@ -72,17 +72,19 @@ def verify(options: argparse.Namespace) -> int:
     return exitcodes.OK if all(check.ok for check in checks) else exitcodes.BAD_INPUT
 
 
-def _replaced(path: Path | None) -> tuple[Replaced, ...]:
-    """The bad frames that a report names.
+def _of_report(path: Path | None) -> tuple[tuple[Replaced, ...], bool]:
+    """The bad frames that a report names, and whether it says that packets of the source are missing.
 
     Raises:
         UsageError: it is none.
     """
     if path is None:
-        return ()
+        return (), False
     try:
-        runs = json.loads(path.read_bytes()).get("badFrames", ())
-        return tuple(Replaced(int(run["first"]), int(run["frames"]), run["shows"]) for run in runs)
+        report = json.loads(path.read_bytes())
+        runs = report.get("badFrames", ())
+        replaced = tuple(Replaced(int(run["first"]), int(run["frames"]), run["shows"]) for run in runs)
+        return replaced, bool(report.get("lost"))
     except FileNotFoundError as error:
         raise NotFound(f"{path}: there is no such file") from error
     except (ValueError, TypeError, AttributeError, KeyError) as error:

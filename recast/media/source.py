@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +20,7 @@ from recast.exhausted import raise_if_exhausted
 from recast.manifest import FieldOrder, Hdr, VideoFacts
 from recast.media.formats import open_media
 from recast.media.limits import over
+from recast.media.losses import Losses
 from recast.spec import MOST_PIXELS, Limits
 
 FULL_RANGE = 2
@@ -33,26 +34,30 @@ READ_ERRORS = (av.error.FFmpegError, ValueError)
 
 
 @contextmanager
-def open_source(file: Any, name: str, limits: Limits | None = None) -> Iterator[InputContainer]:
+def open_source(
+    file: Any, name: str, limits: Limits | None = None, losses: Losses | None = None
+) -> Iterator[InputContainer]:
     """Open a video by PyAV.
 
     Args:
         file: a seekable binary file object, or a path.
         name: how errors call it.
         limits: of the job; the usual ones where left out.
+        losses: listens, since opening reads the first packets.
 
     Raises:
         BadInput: it is not a video file, or has more than the limits allow.
     """
     limits = limits or Limits()
     try:
-        container = open_media(
-            file,
-            max_pixels=limits.pixels,
-            max_streams=limits.streams + 1,
-            metadata_errors="replace",
-            buffer_size=1 << 18,
-        )
+        with losses.listening() if losses else nullcontext():
+            container = open_media(
+                file,
+                max_pixels=limits.pixels,
+                max_streams=limits.streams + 1,
+                metadata_errors="replace",
+                buffer_size=1 << 18,
+            )
     except av.error.ArgumentError as error:
         raise BadInput(
             f"{name}: not a video file that recast reads: give the video itself, not a playlist, a script or a picture"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,7 @@ from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import source, timing
 from recast.media.cut import Cutter, SegmentFrames, virtual_slices
+from recast.media.losses import Loss, Losses
 from recast.media.segments import SegmentWriter, is_damaged, prepare
 from recast.media.timing import PacketTime, Timing
 
@@ -42,13 +43,15 @@ class SegmentFile:
         path: the Matroska file; the caller deletes it.
         slices: (pts, stamp) of the frames to keep, in display order; more than one for a giant GOP.
         preroll: packets at its head that are decoded only for what they leave behind.
-        damaged: stamps of packets that the container calls damaged.
+        damaged: stamps of packets that the container calls damaged, or before which packets are missing.
+        lost: when packets are missing, in the track's clock.
     """
 
     path: Path
     slices: tuple[tuple[tuple[int, int], ...], ...]
     preroll: int = 0
     damaged: tuple[int, ...] = ()
+    lost: tuple[int, ...] = ()
 
 
 @dataclass
@@ -61,11 +64,12 @@ class _Open:
     frames: SegmentFrames = field(default_factory=SegmentFrames)
     preroll: int = 0
     damaged: list[int] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
     refuse: Callable[[PacketTime], FramesDamaged] | None = None
 
     def write(self, packet: Packet[VideoStream], time: PacketTime) -> None:
         stamp = self.frames.add(time)
-        if packet.is_corrupt:
+        if time.damaged:
             self.damaged.append(stamp)
         try:
             self.writer.write(packet, stamp)
@@ -92,6 +96,7 @@ def split_packets(
     before_next: Callable[[], None],
     moved: Callable[[], None],
     name: str,
+    losses: Losses,
     mends: bool = False,
 ) -> Iterator[SegmentFile]:
     """Cut a source into segment files.
@@ -106,6 +111,7 @@ def split_packets(
         before_next: called before a file is begun.
         moved: called with each packet.
         name: how errors call the source.
+        losses: listened when it was opened, and listens on.
         mends: damage is mended later. Cuts then fall only where decoding starts clean, so that nobody's damage spreads
             over one.
 
@@ -115,9 +121,9 @@ def split_packets(
     """
     stream = source.video_stream(container, name)
     source.read_only(container, stream)
-    return _Splitting(stream, facts, timings, target_seconds, folder, most_slices, before_next, moved, name, mends).run(
-        container
-    )
+    return _Splitting(
+        stream, facts, timings, target_seconds, folder, most_slices, before_next, moved, name, losses, mends
+    ).run(container)
 
 
 class _Splitting:
@@ -132,9 +138,10 @@ class _Splitting:
         before_next: Callable[[], None],
         moved: Callable[[], None],
         name: str,
+        losses: Losses,
         mends: bool,
     ) -> None:
-        self._mends = mends
+        self._losses, self._mends = losses, mends
         self._stream, self._timings, self._folder, self._name = stream, timings, folder, name
         self._before_next, self._moved = before_next, moved
         self._time_base = facts.time_base
@@ -148,29 +155,42 @@ class _Splitting:
         self._preroll: list[tuple[Packet[VideoStream], PacketTime]] = []
         self._preroll_bytes = 0
         self._wants_preroll = False
-        self._files = 0
+        self._files = self._latest = 0
 
     def run(self, container: InputContainer) -> Iterator[SegmentFile]:
         current, closing = self._open(None), None
         try:
-            for index, packet in timing.numbered_packets(container, self._name):
+            for index, packet in timing.numbered_packets(container, self._name, self._losses):
                 self._moved()
                 self._clock.check(index, packet)
+                lost = self._losses.before(packet.pos)
+                if lost and not self._mends:
+                    raise self._missing(f"before video packet {index}{self._at(packet.pts)}", lost[0])
                 if index < self._timings.first_packet:
                     continue
                 time = self._timings.of(index, packet)
-                if packet.is_corrupt and time.pts is not None and not self._mends:
+                if time.damaged and time.pts is not None and not self._mends:
                     raise self._damage(time)
+                # One that is decoded alone needs nothing of what is gone.
+                if lost and not time.keyframe:
+                    time = replace(time, damaged=True)
                 if self._cuts_at(packet, time):
                     closing, current = current, self._begin(current, time)
                 self._cutter.add(time)
                 current.write(packet, time)
+                self._latest = self._latest if time.pts is None else time.pts
+                if lost:
+                    current.lost.append(self._latest)
                 self._remember(packet, time)
                 if closing is not None:
                     closing.write(packet, time)
                     if self._cutter.tail_ends_with(time):
                         yield self._finish(closing)
                         closing = None
+            if lost := self._losses.before(None):
+                if not self._mends:
+                    raise self._missing("after the last video packet", lost[0])
+                current.lost.append(self._latest)
             if closing is not None:
                 yield self._finish(closing)
             yield self._finish(current)
@@ -179,8 +199,13 @@ class _Splitting:
             raise BadInput(f"{self._name}: cannot be cut: {error}", reason=names.CORRUPT_SOURCE) from error
 
     def _damage(self, time: PacketTime) -> FramesDamaged:
-        place = "" if time.pts is None else f", at {float(time.pts * self._time_base):.3f} s,"
-        return FramesDamaged(f"{self._name}: video packet {time.index}{place} is damaged: {MEND_OR_SAY}")
+        return FramesDamaged(f"{self._name}: video packet {time.index}{self._at(time.pts)} is damaged: {MEND_OR_SAY}")
+
+    def _missing(self, where: str, loss: Loss) -> FramesDamaged:
+        return FramesDamaged(f"{self._name}: packets are missing {where.rstrip(',')} ({loss.words}): {MEND_OR_SAY}")
+
+    def _at(self, pts: int | None) -> str:
+        return "" if pts is None else f", at {float(pts * self._time_base):.3f} s,"
 
     def _cuts_at(self, packet: Packet[VideoStream], time: PacketTime) -> bool:
         if not time.keyframe:
@@ -204,7 +229,7 @@ class _Splitting:
         current.hi = time
         opened = self._open(time)
         for packet, earlier in self._preroll:
-            opened.write(packet, PacketTime(earlier.index, None, earlier.dts, earlier.keyframe))
+            opened.write(packet, replace(earlier, pts=None))
         opened.preroll = len(self._preroll)
         self._cutter.cut_at(time)
         return opened
@@ -233,7 +258,13 @@ class _Splitting:
         if self._timings.decoded is None and any(b[0] - a[0] <= self._too_near for a, b in pairwise(frames)):
             raise TimesCollide
         slices = virtual_slices(frames, self._target, self._most_slices)
-        return SegmentFile(done.writer.path, tuple(tuple(part) for part in slices), done.preroll, tuple(done.damaged))
+        return SegmentFile(
+            done.writer.path,
+            tuple(tuple(part) for part in slices),
+            done.preroll,
+            tuple(done.damaged),
+            tuple(done.lost),
+        )
 
 
 class _Clock:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, pairwise
@@ -31,6 +31,7 @@ from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import obu, source
+from recast.media.losses import Losses
 from recast.media.segments import is_damaged
 
 OpenSource = Callable[[], AbstractContextManager[InputContainer]]
@@ -72,6 +73,7 @@ class PacketTime:
         dts: its decode time, where known.
         keyframe: whether decoding may start here.
         rank: tells frames of the same pts apart: their order as the decoder gives them.
+        damaged: what it is decoded from, or what it refers to, is known not to be whole.
     """
 
     index: int
@@ -79,6 +81,7 @@ class PacketTime:
     dts: int | None
     keyframe: bool
     rank: int = 0
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,10 @@ class Timing:
             rank = self.decoded[index] if index < len(self.decoded) else NO_FRAME
             # Times that were made here need not lie behind the packet's own dts.
             pts = None if rank == NO_FRAME else self.times[rank]
-            return PacketTime(index, pts, None, packet.is_keyframe, max(rank, 0))
+            return PacketTime(index, pts, None, packet.is_keyframe, max(rank, 0), damaged=packet.is_corrupt)
         if packet.is_discard or index in self.never_decoded:
             pts = None
-        return PacketTime(index, pts, packet.dts, packet.is_keyframe)
+        return PacketTime(index, pts, packet.dts, packet.is_keyframe, damaged=packet.is_corrupt)
 
 
 NO_FRAME = -(2**63)
@@ -385,8 +388,15 @@ def _are_near(times: Sequence[int], others: Sequence[int], most: int) -> bool:
     return all(abs(a - b) <= most for a, b in zip(times, others, strict=True))
 
 
-def numbered_packets(container: InputContainer, name: str) -> Iterator[tuple[int, Packet[VideoStream]]]:
+def numbered_packets(
+    container: InputContainer, name: str, losses: Losses | None = None
+) -> Iterator[tuple[int, Packet[VideoStream]]]:
     """The video stream's packets with their numbers, without the empty ones that PyAV ends with.
+
+    Args:
+        container: the source, open at its beginning.
+        name: how errors call it.
+        losses: listens to what the demuxer says.
 
     Raises:
         BadInput: the file ends in the middle of something.
@@ -395,7 +405,8 @@ def numbered_packets(container: InputContainer, name: str) -> Iterator[tuple[int
     packets = container.demux(source.video_stream(container, name))
     try:
         while True:
-            packet = next(packets, None)
+            with losses.listening() if losses else nullcontext():
+                packet = next(packets, None)
             if packet is None:
                 return
             if packet.size:

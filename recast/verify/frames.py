@@ -7,6 +7,7 @@ pictures paired by their times.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +23,11 @@ from recast.verify.process import LINES, Running
 MILLISECOND = Fraction(1, 1000)
 NAMED = 3
 FEW_FRAMES = 16
+PASSED_OVER = re.compile(
+    r"^\[(?:in#0/)?(?:matroska,webm|flv|ogg|nut|asf|mxf) @ \S+\] "
+    r"(.*(?:exceeds|invalid|Invalid (?:length|track)|mismatch|sync lost|no checksum|Error parsing).*)"
+)
+"""How demuxers say that they passed over what they could not read, and go on: of what was there, nothing else tells."""
 OF_TIMES = ("non monotonically increasing dts", "Last message repeated")
 
 
@@ -84,8 +90,18 @@ class Seen:
     checks: tuple[Check, ...]
 
 
-def compare(source: File, output: File, *, lossless: bool, replaced: tuple[Replaced, ...] = ()) -> Seen:
-    """Decodes both and compares them; those that were replaced are held against what stands in their place."""
+def compare(
+    source: File, output: File, *, lossless: bool, replaced: tuple[Replaced, ...] = (), lost: bool = False
+) -> Seen:
+    """Decodes both and compares them.
+
+    Args:
+        source: the source.
+        output: what was made of it.
+        lossless: every pixel must be equal.
+        replaced: frames that are held against what stands in their place.
+        lost: packets of the source are known to be missing in it.
+    """
     matcher = None if lossless else Matcher()
     ours, theirs = _decode(source, output, matcher)
     instead = {each.first + place: each.shows for each in replaced for place in range(each.count)}
@@ -99,7 +115,7 @@ def compare(source: File, output: File, *, lossless: bool, replaced: tuple[Repla
     if matcher is not None and (instead or len(ours.times) != len(theirs.times)):
         matcher = Matcher()
         _decode(source, output, matcher, pairs)
-    checks = [count, times, _clean(ours, theirs)]
+    checks = [_whole(ours, lost), count, times, _clean(ours, theirs)]
     if instead:
         checks.append(_instead(theirs, instead, lossless))
     if matcher is not None:
@@ -303,6 +319,16 @@ def _constant(theirs: Frames, video: Track, output: File) -> Check:
     if wrong:
         return failed("timestamps", f"not one frame every {float(step):.6f} s: {_named(wrong)}")
     return passed("timestamps", f"the source has none; one frame every {float(step):.6f} s")
+
+
+def _whole(ours: Frames, lost: bool) -> Check:
+    """The source itself: where packets of it are missing, an output without them equals it and is not whole."""
+    said = [words[1] for line in ours.complaints if (words := PASSED_OVER.match(line))]
+    if not said:
+        return passed("source", "read without a gap")
+    if lost:
+        return skipped("source", f"packets of it are missing, as the report says: {said[0]}")
+    return failed("source", f"it is damaged, and packets of it are missing: {said[0]}")
 
 
 def _clean(ours: Frames, theirs: Frames) -> Check:

@@ -35,7 +35,7 @@ def verify(
     """
     allowed = allowed or Allowed()
     ours, theirs = probe(Media.of(source)), probe(Media.of(output))
-    seen = frames.compare(ours, theirs, lossless=expect == "lossless", replaced=allowed.replaced)
+    seen = frames.compare(ours, theirs, lossless=expect == "lossless", replaced=allowed.replaced, lost=allowed.lost)
     checks = [*seen.checks, *tracks.looks(look(ours), look(theirs), allowed)]
     checks += [tracks.timecode(ours, theirs), tracks.chapters(ours, theirs)]
     return [*checks, *tracks.compare(ours, theirs, seen, allowed)]

@@ -46,12 +46,14 @@ class Allowed:
         audio_encoded: audio was encoded again.
         pixel_format: the pixel format was changed.
         replaced: frames that did not decode whole, and what was put in their place.
+        lost: packets of the source are missing in it.
     """
 
     dropped: frozenset[str] = frozenset()
     audio_encoded: bool = False
     pixel_format: bool = False
     replaced: tuple[Replaced, ...] = ()
+    lost: bool = False
 
     def drops(self, track: Track) -> bool:
         """Whether this track may be missing."""

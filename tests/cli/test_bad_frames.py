@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import av
 import pytest
 
 from tests import damaged
@@ -70,3 +71,41 @@ def test_killed_while_it_repeats_the_same_command_makes_the_same_bytes_and_verif
     assert untold.returncode == 65
     report.write_text(json.dumps({"badFrames": [runs[0] | {"shows": 3}, *runs[1:]]}))
     assert "does not show frame 3" in place.run("verify", bad, output, "--lossless", "--report", report).stdout
+
+
+def test_a_block_whose_size_is_lost_is_told_of_by_inspect_and_run_alike(place: Place, tmp_path: Path) -> None:
+    """What follows it has times that collide with those before."""
+    whole, bad = damaged.source(tmp_path, *H264), tmp_path / "bad.mkv"
+    with av.open(str(whole)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    data = bytearray(whole.read_bytes())
+    data[places[60] + 1 : places[60] + 9] = bytes(8)
+    bad.write_bytes(data)
+    inspected, run = place.run("inspect", bad), place.run("run", bad, place.out / "out.mp4", *ASKED)
+    assert inspected.returncode == run.returncode == 65
+    assert inspected.stderr.splitlines()[-1] == run.stderr.splitlines()[-1]
+
+
+def test_packets_that_the_demuxer_passes_over_end_a_run_or_are_told_of(place: Place, tmp_path: Path) -> None:
+    whole, gap = damaged.source(tmp_path, *H264), tmp_path / "gap.mkv"
+    with av.open(str(whole)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    data = bytearray(whole.read_bytes())
+    data[places[60] : places[60] + 6] = b"\xff" * 6
+    gap.write_bytes(data)
+    output, report = place.out / "out.mp4", place.out / "report.json"
+
+    refused = place.run("run", gap, output, *ASKED)
+    assert refused.returncode == 65 and "packets are missing before video packet" in refused.stderr
+    assert place.run("inspect", gap).returncode == 65
+
+    told = place.run("run", gap, output, *ASKED, "--on-bad-frames", "repeat", "--report", report)
+    assert told.returncode == 0, told.stderr
+    assert "packets are missing in the source at" in told.stderr
+    (lost,) = json.loads(report.read_text())["lost"]
+    assert 2.3 < lost < 3.1
+    with av.open(str(output)) as container:
+        assert sum(1 for packet in container.demux(video=0) if packet.size) < 100
+    assert place.run("verify", gap, output, "--lossless", "--report", report).returncode == 0
+    silent = place.run("verify", gap, output, "--lossless")
+    assert silent.returncode == 65 and "packets of it are missing" in silent.stdout

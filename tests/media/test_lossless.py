@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from recast.errors import BadInput, Corrupt
 from recast.manifest import EncodeSettings, Segment, VideoFacts
 from recast.media import codecs, lossless, source
+from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec, write_slice
 from recast.media.segments import decode_segment, kept_frames
 from recast.media.split import split_packets
@@ -43,7 +44,7 @@ def slices(path: Path, folder: Path) -> list[tuple[Path, Segment]]:
     with source.open_source(str(path), "clip") as container:
         for file in split_packets(
             container, facts, timing, target_seconds=0.25, folder=folder, most_slices=100,
-            before_next=lambda: None, moved=lambda: None, name="clip",
+            before_next=lambda: None, moved=lambda: None, name="clip", losses=Losses(),
         ):  # fmt: skip
             for frames in file.slices:
                 pts, packets = zip(*frames, strict=True)

@@ -220,7 +220,7 @@ def test_a_second_pass_has_keys_of_its_own(tmp_path: Path, storage: Storage, mon
     monkeypatch.setattr(split, "decode_timing", lambda *_, **__: None)
     monkeypatch.setattr(split, "is_truncated", lambda *_: False)
     monkeypatch.setattr(tracks, "plan_tracks", lambda *_: ())
-    monkeypatch.setattr(split._Split, "_open", lambda _: nullcontext(opened))
+    monkeypatch.setattr(split._Split, "_open", lambda *_: nullcontext(opened))
     stage = StageInput(namespace="n", name="j", uid="u", spec=job)
     info = storage.head((tmp_path / "a.mov").as_uri())
     (tmp_path / "s/n/j/0123456789ab/segments").mkdir(parents=True)

@@ -4,7 +4,7 @@ Only FFmpeg is missing here: packets are objects in decode order that know which
 """
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,7 @@ from recast.errors import BadInput, FramesDamaged
 from recast.manifest import VideoFacts
 from recast.media import source, split, timing
 from recast.media.cut import MAX_VIRTUAL
+from recast.media.losses import Loss, Losses
 from recast.media.timing import NO_FRAME, PacketTime, Timing, packet_timing
 
 TICK = Fraction(1, 1000)
@@ -40,6 +41,7 @@ class Fake:
     is_discard: bool = False
     is_corrupt: bool = False
     size: int = 1
+    pos: int | None = None
 
     @property
     def starts_clean(self) -> bool:
@@ -83,7 +85,7 @@ def _no_ffmpeg() -> Iterator[None]:
         patch.setattr(split, "_KeyframeCheck", FakeKeyframeCheck)
         patch.setattr(source, "video_stream", lambda container, name: None)
         patch.setattr(source, "read_only", lambda container, stream: None)
-        patch.setattr(timing, "numbered_packets", lambda container, name: enumerate(container))
+        patch.setattr(timing, "numbered_packets", lambda container, name, losses: enumerate(container))
         yield
 
 
@@ -193,7 +195,14 @@ def timing_of(packets: list[Fake]) -> Timing:
 
 
 def cut(
-    packets: list[Fake], timings: Timing, target: int, *, most_slices: int = 1, facts: VideoFacts = FACTS
+    packets: list[Fake],
+    timings: Timing,
+    target: int,
+    *,
+    most_slices: int = 1,
+    facts: VideoFacts = FACTS,
+    lost: Sequence[int] = (),
+    mends: bool = False,
 ) -> list[split.SegmentFile]:
     FakeWriter.objects = {}
     return list(
@@ -207,8 +216,17 @@ def cut(
             before_next=lambda: None,
             moved=lambda: None,
             name="made up",
+            losses=lossy(*lost),
+            mends=mends,
         )
     )
+
+
+def lossy(*places: int) -> Losses:
+    """Says that something is missing at these bytes."""
+    losses = Losses()
+    losses._heard = [Loss("gone", place) for place in places]
+    return losses
 
 
 def check_cut(packets: list[Fake], files: list[split.SegmentFile], target: int, pts_of: Callable[[Fake], Any]) -> None:
@@ -356,6 +374,27 @@ def test_a_damaged_packet_is_refused() -> None:
     packets[2] = replace(packets[2], is_corrupt=True)
     with pytest.raises(FramesDamaged, match=r"video packet 2, at .* s, is damaged"):
         cut(packets, Timing(0), 1000)
+
+
+@pytest.mark.parametrize(("place", "where"), [(15, "before video packet 2, at 0.080 s"), (99, "after the last")])
+def test_missing_packets_are_refused_and_their_place_named(place: int, where: str) -> None:
+    packets = placed(stream([Gop(0, (0, 0), 0, False)] * 2, [40]))
+    with pytest.raises(FramesDamaged, match=rf"packets are missing {where}.*\(gone\)"):
+        cut(packets, Timing(0), 1000, lost=[place])
+
+
+def test_of_a_source_that_is_mended_what_refers_to_missing_packets_is_damaged() -> None:
+    packets = placed(stream([Gop(0, (0, 0), 0, False)] * 3, [40]))
+    keyframes = [packet.number for packet in packets if packet.is_keyframe]
+    before_a_keyframe = 10 * keyframes[1] - 5
+    (file,) = cut(packets, Timing(0), 1000, lost=[15, before_a_keyframe, 999], mends=True)
+    assert file.damaged == (2,), "a keyframe needs nothing of what is gone"
+    assert file.lost == (packets[2].pts, packets[keyframes[1]].pts, packets[-1].pts)
+
+
+def placed(packets: list[Fake]) -> list[Fake]:
+    """Each 10 bytes behind the one before."""
+    return [replace(packet, pos=10 * packet.number) for packet in packets]
 
 
 def test_a_clock_that_begins_anew_is_refused() -> None:

@@ -97,7 +97,7 @@ def test_a_head_of_which_nothing_is_shown_is_not_trusted() -> None:
 
 
 def packet(pts: int | None, *, dts: int | None = 3, discard: bool = False, keyframe: bool = False) -> Any:
-    return SimpleNamespace(pts=pts, dts=dts, is_discard=discard, is_keyframe=keyframe)
+    return SimpleNamespace(pts=pts, dts=dts, is_discard=discard, is_keyframe=keyframe, is_corrupt=False)
 
 
 def test_trusted_times_are_the_packets_own_but_for_hidden_and_undecoded_ones() -> None:
