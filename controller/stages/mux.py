@@ -23,7 +23,7 @@ from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.loopback import LoopbackServer
 from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, Track, joined
-from recast.media.mux import MuxFiles, empty_tracks, hash_output_tracks, hashed_tracks, track_numbers
+from recast.media.mux import MuxFiles, empty_tracks, hash_output_tracks, hashed_tracks, lead_ticks, track_numbers
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import DeeperReorder, PartSource, StampedVideo, stamp_parts
 from recast.media.timing import MOST_AT_ONE_TIME
@@ -169,6 +169,7 @@ class _Mux:
             time_base=self._plan.video.time_base,
             fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
             frame_ticks=self._plan.video.frame_ticks,
+            lead_ticks=lead_ticks(self._plan),
             sar=self._plan.video.sar,
             folder=folder,
             bring=bring,

@@ -123,6 +123,15 @@ def video_start(plan: Plan) -> Fraction:
     return plan.first_pts * plan.video.time_base - plan.start_seconds
 
 
+def lead_ticks(plan: Plan) -> int:
+    """How far apart the decode times before the first frame are.
+
+    MP4 and MOV take a frame's duration from them, and the track's rate and length. Matroska stores none, but would
+    have all tracks begin later, so that none is negative.
+    """
+    return 1 if plan.container == "mkv" else plan.video.frame_ticks
+
+
 def _seconds(value: Fraction) -> str:
     micro = round(value * 1_000_000)
     sign = "-" if micro < 0 else ""
@@ -146,8 +155,10 @@ def _source_input(plan: Plan, source: str) -> list[str]:
 
 def _video_output(plan: Plan) -> list[str]:
     tag = ["-tag:v:0", "hvc1"] if plan.encode.codec == "hevc" and plan.container != "mkv" else []
-    source = plan.video.stream_index
-    arguments = ["-map", "0:v:0", "-c", "copy", *tag, "-map_metadata:s:v:0", f"1:s:{source}"]
+    source, rate = plan.video.stream_index, plan.video.rate
+    # Matroska says a frame's duration in its header; that of the stamped video has the lead in it.
+    nominal = ["-r:v:0", f"{rate.numerator}/{rate.denominator}"] if plan.container == "mkv" else []
+    arguments = ["-map", "0:v:0", "-c", "copy", *tag, *nominal, "-map_metadata:s:v:0", f"1:s:{source}"]
     for key in STALE_TAGS:
         arguments += ["-metadata:s:v:0", f"{key}="]
     return [*arguments, *_title(0, plan.video.title)]

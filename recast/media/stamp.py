@@ -75,6 +75,7 @@ def stamp_parts(
     time_base: Fraction,
     fine: int,
     frame_ticks: int,
+    lead_ticks: int,
     sar: Fraction,
     folder: Path,
     bring: Callable[[int], PartSource],
@@ -90,6 +91,7 @@ def stamp_parts(
         time_base: of all times.
         fine: steps that a tick is divided in, where frames of the same time need decode times that rise.
         frame_ticks: a frame's nominal duration: the last one's only measure.
+        lead_ticks: by so much each of the first decode times, before the first pts, is earlier than the next.
         sar: the pixels' aspect ratio.
         folder: where the file is written.
         bring: gives the part of a number; those before it are not read any more.
@@ -103,7 +105,7 @@ def stamp_parts(
     container = "mov" if codec == "prores" else "mp4"
     path = folder / f"video.{container}"
     digest, done = hashlib.sha256(), 0
-    clock, tick = decode_times(pts, reorder, fine), time_base / fine
+    clock, tick = decode_times(pts, reorder, fine, lead_ticks), time_base / fine
     try:
         with av.open(str(path), "w", format=container, container_options=_mov_options(tick)) as output:
             with formats.open_media(bring(0).path, demuxers=formats.SEGMENT_DEMUXERS) as first:
@@ -154,20 +156,21 @@ def _packets(part: PartSource) -> Iterator[tuple[Packet[VideoStream], int]]:
             raise _mismatch(part, f"has {number} packets, not {part.frames}")
 
 
-def decode_times(pts: Sequence[int], reorder: int, fine: int = 1) -> Iterator[int]:
+def decode_times(pts: Sequence[int], reorder: int, fine: int = 1, lead_ticks: int = 1) -> Iterator[int]:
     """Decode times for packets in decode order: the sorted pts, shifted by the reorder depth.
 
-    So dts never exceeds pts and always rises. The first ones lie before the first pts, one tick apart. Of frames
-    of the same time, all but the last are a step earlier than the next.
+    So dts never exceeds pts and always rises. The first ones lie before the first pts. Of frames of the same time,
+    all but the last are a step earlier than the next.
 
     Args:
         pts: the frames' times in display order.
         reorder: by how many places a packet may come later than its frame is shown.
         fine: steps of the result in a tick; more than frames ever have the same time.
+        lead_ticks: how far apart those before the first pts are.
     """
     for place in range(-reorder, len(pts) - reorder):
         if place < 0:
-            yield (pts[0] + place) * fine
+            yield (pts[0] + place * lead_ticks) * fine
             continue
         same = 0
         while place + same + 1 < len(pts) and pts[place + same + 1] == pts[place]:

@@ -113,3 +113,18 @@ def test_every_frame_of_an_interlaced_output_has_the_source_s_order_of_fields(
     )  # fmt: skip
     order = "B" if name == "interlaced_bff" else "T"
     assert re.findall(r" i:(.)", shown.stderr) == [order] * (done.frames or 0)
+
+
+@pytest.mark.parametrize("suffix", clips.ANY)
+@pytest.mark.parametrize("name", ["bframes", "cfr_2997"])
+def test_headers_say_the_source_s_rate_and_no_more_than_its_length(
+    s3: EmbeddedStore, tmp_path: Path, name: str, suffix: str
+) -> None:
+    source, output = clips.build(name), tmp_path / f"out{suffix}"
+    run_job(job(s3, source, output, video=Video(quality=30)))
+    with av.open(str(source)) as given, av.open(str(output)) as made:
+        ours, theirs = given.streams.video[0], made.streams.video[0]
+        assert made.streams.video[0].codec_context.has_b_frames, "they reorder"
+        assert theirs.average_rate == ours.average_rate
+        if suffix != ".mkv":
+            assert theirs.duration * theirs.time_base == ours.duration * ours.time_base

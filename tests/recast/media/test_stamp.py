@@ -23,18 +23,20 @@ def decode_order(frames: int, reorder: int, moves: list[int]) -> list[int]:
     return order
 
 
-def check(pts: list[int], reorder: int, fine: int, order: list[int]) -> None:
+def check(pts: list[int], reorder: int, fine: int, order: list[int], lead: int = 1) -> None:
     assert max(place - rank for place, rank in enumerate(order)) <= reorder
-    dts = list(decode_times(pts, reorder, fine))
+    dts = list(decode_times(pts, reorder, fine, lead))
     assert len(dts) == len(pts)
     assert all(a < b for a, b in pairwise(dts))
     assert all(dts[place] <= pts[rank] * fine for place, rank in enumerate(order))
 
 
-@given(STEPS, st.integers(-5000, 5000), st.integers(0, 4), MOVES)
-def test_dts_never_exceeds_pts_and_always_rises(steps: list[int], start: int, reorder: int, moves: list[int]) -> None:
+@given(STEPS, st.integers(-5000, 5000), st.integers(0, 4), MOVES, st.integers(1, 4000))
+def test_dts_never_exceeds_pts_and_always_rises(
+    steps: list[int], start: int, reorder: int, moves: list[int], lead: int
+) -> None:
     pts = list(accumulate(steps, initial=start))
-    check(pts, reorder, 1, decode_order(len(pts), reorder, moves))
+    check(pts, reorder, 1, decode_order(len(pts), reorder, moves), lead)
 
 
 @given(CLOSE, st.integers(-50, 50), st.integers(0, 4), MOVES)
@@ -57,23 +59,25 @@ def test_across_parts_that_reorder_each_for_itself(
 
 
 @pytest.mark.parametrize(
-    ("pts", "reorder", "fine", "dts"),
+    ("pts", "reorder", "fine", "lead", "dts"),
     [
-        ([0, 40, 95], 0, 1, [0, 40, 95]),
-        ([100, 140, 180, 220], 2, 1, [98, 99, 100, 140]),
-        ([100], 2, 1, [98]),
-        ([5, 5, 6], 0, 64, [319, 320, 384]),
-        ([5, 5, 6], 1, 64, [256, 319, 320]),
-        ([], 2, 1, []),
+        ([0, 40, 95], 0, 1, 40, [0, 40, 95]),
+        ([100, 140, 180, 220], 2, 1, 1, [98, 99, 100, 140]),
+        ([100, 140, 180, 220], 2, 1, 40, [20, 60, 100, 140]),
+        ([100], 2, 1, 1, [98]),
+        ([5, 5, 6], 0, 64, 1, [319, 320, 384]),
+        ([5, 5, 6], 1, 64, 3, [128, 319, 320]),
+        ([], 2, 1, 1, []),
     ],
     ids=[
         "no reordering",
         "before the first pts, a tick apart",
+        "before the first pts, a frame apart",
         "one frame",
         "same time",
         "same time, reordered",
         "none",
     ],
 )
-def test_decode_times(pts: list[int], reorder: int, fine: int, dts: list[int]) -> None:
-    assert list(decode_times(pts, reorder, fine)) == dts
+def test_decode_times(pts: list[int], reorder: int, fine: int, lead: int, dts: list[int]) -> None:
+    assert list(decode_times(pts, reorder, fine, lead)) == dts
