@@ -3,40 +3,40 @@
 import threading
 import time
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from controller.observed import Resource, StageJob
 
 HEARD_SECONDS = 10.0
 """The watch shows a Job by then; one that it does not show was deleted meanwhile."""
 
-T_co = TypeVar("T_co", covariant=True)
 
+class Watched(Protocol):
+    """What the watches have shown."""
 
-class Watched(Protocol[T_co]):
-    """The cache of a watch, with what belongs to one UID."""
+    def resource(self, uid: str) -> Resource | None:
+        """A FaceSwapJob."""
 
-    def by_index(self, value: str) -> Iterable[T_co]:
-        """The objects that are indexed under `value`."""
+    def jobs(self, uid: str) -> Iterable[StageJob]:
+        """The Jobs of a FaceSwapJob."""
 
 
 class Cache:
     """FaceSwapJobs and Jobs as they were last heard of, or last written by this controller if that is newer.
 
     Args:
-        resources: FaceSwapJobs by UID.
-        jobs: Jobs by their owner's UID.
+        watched: what was heard of.
     """
 
-    def __init__(self, resources: Watched[Resource], jobs: Watched[StageJob]) -> None:
-        self._resources, self._jobs = resources, jobs
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
         self._lock = threading.Lock()
         self._written: dict[str, Resource] = {}
         self._created: dict[str, dict[str, tuple[float, StageJob]]] = {}
 
     def resource(self, uid: str) -> Resource | None:
         """A FaceSwapJob; None where it is gone."""
-        heard = next(iter(self._resources.by_index(uid)), None)
+        heard = self._watched.resource(uid)
         with self._lock:
             if heard is None:
                 self._written.pop(uid, None)
@@ -50,7 +50,7 @@ class Cache:
 
     def jobs(self, uid: str) -> tuple[StageJob, ...]:
         """The Jobs of a FaceSwapJob, with those just created."""
-        heard = tuple(self._jobs.by_index(uid))
+        heard = tuple(self._watched.jobs(uid))
         with self._lock:
             created = self._created.get(uid, {})
             for job in heard:

@@ -10,9 +10,7 @@ Only the holder of the lease writes; the others keep their caches warm.
 import signal
 import threading
 import time
-from collections.abc import Iterable
 from types import FrameType
-from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -20,19 +18,15 @@ from controller.cache import Cache
 from controller.execute import LeaseLost
 from controller.health import HealthServer
 from controller.kube.lease import Elector
-from controller.kube.reflector import Reflector
 from controller.kube.workqueue import WorkQueue
 from controller.metrics import JobsByPhase, Metrics
-from controller.observed import Resource, StageJob, project_job, project_resource
 from controller.reconciler import Reconciler
 from controller.settings import Settings, read_settings
+from controller.watches import Scope, Watches
 from recast import exitcodes, log
-from recast import kubenames as names
 from recast.errors import RecastError
-from recast.kubeapi import Counted, KubeApi, Patience, collection
+from recast.kubeapi import Counted, KubeApi, Patience
 from recast.kubeerrors import ApiError, Conflict
-
-T = TypeVar("T")
 
 LEASE = "recast-controller"
 LEASE_PATIENCE = Patience(read_seconds=3.0, attempts=1)
@@ -74,10 +68,12 @@ class Controller:
         self._metrics = metrics = Metrics(CollectorRegistry())
         self._api = KubeApi.connect(settings.kubeconfig, counted=_counter(metrics))
         self._queue = WorkQueue(waited=metrics.queue_seconds.observe)
-        self._resources = _Watches(
-            [self._resource_reflector(namespace) for namespace in settings.namespaces or (None,)]
+        self._watches = Watches(
+            [
+                Scope(self._api, namespace, changed=self._queue.add, watch_seconds=settings.watch_seconds)
+                for namespace in settings.namespaces or (None,)
+            ]
         )
-        self._jobs = _Watches([self._job_reflector(namespace) for namespace in settings.namespaces or (None,)])
         self._elector = Elector(
             # One connection that hangs must not cost the lease.
             KubeApi.connect(settings.kubeconfig, counted=_counter(metrics), patience=LEASE_PATIENCE),
@@ -88,25 +84,28 @@ class Controller:
         )
         self._reconciler = Reconciler(
             self._api,
-            Cache(self._resources, self._jobs),
+            Cache(self._watches),
             settings.pods,
             metrics,
             identity=settings.identity,
             may_write=self._may_write,
         )
         self._looks: dict[str, float] = {}
-        metrics.registry.register(JobsByPhase(lambda: [each.status.phase for each in self._resources.all()]))
+        metrics.registry.register(JobsByPhase(lambda: [each.status.phase for each in self._watches.resources()]))
+        for scope in self._watches.scopes:
+            metrics.refused.labels(scope.namespace or "*").set_function(scope.is_refused)
         metrics.queue_depth.set_function(lambda: len(self._queue))
         metrics.leader.set_function(lambda: float(self._may_write()))
-        self._health = HealthServer(settings.health, self._unhealthy, self._unready, metrics.registry)
+        self._health = HealthServer(settings.health, self._unhealthy, self._watches.wrong, metrics.registry)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
         self._health.start()
         log.info("controller started", identity=self._settings.identity, health=f"127.0.0.1:{self._health.port}")
-        for reflector in self._reflectors:
-            reflector.start()
-        self._wait_for_caches(stop)
+        self._watches.start()
+        # A plan on half a cache would make Jobs anew that are there.
+        if self._watches.wait(stop):
+            log.info("caches are filled", jobs=len(self._watches.resources()))
         if self._settings.leader_election:
             self._elector.start()
         workers = [threading.Thread(target=self._work, name=f"worker {n}") for n in range(self._settings.workers)]
@@ -123,44 +122,11 @@ class Controller:
         self._health.stop()
         log.info("controller stopped")
 
-    @property
-    def _reflectors(self) -> list[Reflector[Any]]:
-        return [*self._resources.reflectors, *self._jobs.reflectors]
-
-    def _wait_for_caches(self, stop: threading.Event) -> None:
-        """A plan on half a cache would make Jobs anew that are there."""
-        for reflector in self._reflectors:
-            while not reflector.synced.wait(0.2):
-                if stop.is_set():
-                    return
-        log.info("caches are filled", jobs=len(self._resources.all()))
-
-    def _resource_reflector(self, namespace: str | None) -> Reflector[Resource]:
-        return Reflector(
-            self._api,
-            collection(names.API_VERSION, names.PLURAL, namespace),
-            project=project_resource,
-            index=lambda resource: resource.uid,
-            changed=self._queue.add,
-            watch_seconds=self._settings.watch_seconds,
-        )
-
-    def _job_reflector(self, namespace: str | None) -> Reflector[StageJob]:
-        return Reflector(
-            self._api,
-            collection("batch/v1", "jobs", namespace),
-            project=project_job,
-            index=lambda job: job.owner,
-            changed=self._queue.add,
-            watch_seconds=self._settings.watch_seconds,
-            label_selector=f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}",
-        )
-
     def _may_write(self) -> bool:
         return not self._settings.leader_election or self._elector.is_leader()
 
     def _look_at_all(self) -> None:
-        for resource in self._resources.all():
+        for resource in self._watches.resources():
             self._queue.add(resource.uid)
 
     def _work(self) -> None:
@@ -198,35 +164,16 @@ class Controller:
 
     def _name(self, uid: str) -> str:
         """Namespace and name of a FaceSwapJob, for the logs; its UID where it is gone."""
-        return next((f"{each.namespace}/{each.name}" for each in self._resources.by_index(uid)), uid)
+        found = self._watches.resource(uid)
+        return f"{found.namespace}/{found.name}" if found else uid
 
     def _unhealthy(self) -> str | None:
         now = time.monotonic()
         for uid, since in list(self._looks.items()):
             if now - since > STUCK_SECONDS:
                 return f"a look at {uid} hangs since {now - since:.0f} s"
-        for reflector in self._reflectors:
-            if reflector.synced.is_set() and reflector.silent_seconds() > SILENT_SECONDS:
-                return f"a watch has heard nothing for {reflector.silent_seconds():.0f} s"
-        return None
-
-    def _unready(self) -> str | None:
-        return None if all(each.synced.is_set() for each in self._reflectors) else "the caches are not filled yet"
-
-
-class _Watches(Generic[T]):
-    """The reflectors of several namespaces as one."""
-
-    def __init__(self, reflectors: list[Reflector[T]]) -> None:
-        self.reflectors = reflectors
-
-    def by_index(self, value: str) -> Iterable[T]:
-        """The objects that are indexed under `value`."""
-        return [each for reflector in self.reflectors for each in reflector.by_index(value)]
-
-    def all(self) -> list[T]:
-        """All objects."""
-        return [each for reflector in self.reflectors for each in reflector.all()]
+        silent = self._watches.silent_seconds()
+        return f"a watch has heard nothing for {silent:.0f} s" if silent > SILENT_SECONDS else None
 
 
 def _counter(metrics: Metrics) -> Counted:

@@ -32,6 +32,12 @@ class Metrics:
             "recast_api_requests_total", "Requests to the API server.", ["verb", "resource", "code"], registry=registry
         )
         self.leader = Gauge("recast_leader", "1 where this controller is the one that works.", registry=registry)
+        self.refused = Gauge(
+            "recast_namespace_refused",
+            "1 where a watched namespace may not be read, or is gone; * is the whole cluster.",
+            ["watched"],
+            registry=registry,
+        )
         self.segments_done = Counter("recast_segments_done_total", "Segments that were finished.", registry=registry)
         self.frames_done = Counter("recast_frames_done_total", "Frames in finished segments.", registry=registry)
         self.gpu_seconds = Counter(

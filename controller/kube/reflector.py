@@ -8,12 +8,14 @@ from typing import Any, Generic, TypeVar
 
 from recast import log
 from recast.kubeapi import WATCH_SECONDS, KubeApi
-from recast.kubeerrors import ApiError, Gone
+from recast.kubeerrors import ApiError, ApiNotFound, Forbidden, Gone
 
 T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 0.2
 MOST_PAUSE_SECONDS = 10.0
+REFUSED_PAUSE_SECONDS = 60.0
+"""Where the server refuses: somebody must allow it first."""
 HEALTHY_SECONDS = 5.0
 """A watch that lasted so long was a good one: the next pause is short again."""
 
@@ -29,6 +31,11 @@ class Reflector(Generic[T]):
         changed: told of the index value of each object that was added, changed or removed.
         label_selector: only these objects.
         watch_seconds: after so long the server ends a watch, and it is begun again.
+        allowed: told when a collection that was refused is known again.
+
+    Attributes:
+        refused: what the API server says where this collection may not be read, or is none; else None. What was
+            known of it before is kept, and may be out of date.
     """
 
     def __init__(
@@ -41,10 +48,11 @@ class Reflector(Generic[T]):
         changed: Callable[[str], None],
         label_selector: str | None = None,
         watch_seconds: int = WATCH_SECONDS,
+        allowed: Callable[[], None] = lambda: None,
     ) -> None:
         self._api, self._path, self._selector = api, path, label_selector
         self._project, self._index, self._changed = project, index, changed
-        self._watch_seconds = watch_seconds
+        self._watch_seconds, self._allowed = watch_seconds, allowed
         self._lock = threading.Lock()
         self._objects: dict[str, T] = {}
         self._by_index: dict[str, dict[str, T]] = {}
@@ -52,6 +60,7 @@ class Reflector(Generic[T]):
         self._stopping = threading.Event()
         self._heard_at = time.monotonic()
         self.synced = threading.Event()
+        self.refused: str | None = None
         self._thread = threading.Thread(target=self._run, name=f"reflector {path}", daemon=True)
 
     def start(self) -> None:
@@ -84,6 +93,8 @@ class Reflector(Generic[T]):
                 self._follow()
             except Gone:
                 self._version = None
+            except (Forbidden, ApiNotFound) as error:
+                self._refuse(str(error))
             except ApiError as error:
                 log.warning("watch broke", path=self._path, detail=str(error))
             except Exception as error:
@@ -94,7 +105,7 @@ class Reflector(Generic[T]):
             pause = (
                 FIRST_PAUSE_SECONDS
                 if time.monotonic() - began > HEALTHY_SECONDS
-                else min(pause * 2, MOST_PAUSE_SECONDS)
+                else min(pause * 2, REFUSED_PAUSE_SECONDS if self.refused else MOST_PAUSE_SECONDS)
             )
             self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  # a pause is no secret
 
@@ -102,12 +113,27 @@ class Reflector(Generic[T]):
         if self._version is None:
             self._version = self._list()
             self.synced.set()
+            self._allow()
         events = self._api.watch(self._path, self._version, label_selector=self._selector, seconds=self._watch_seconds)
         for event in events:
             if self._stopping.is_set():
                 return
             self._heard_at = time.monotonic()
             self._take(event)
+
+    def _refuse(self, why: str) -> None:
+        # Once it is allowed, a list says for sure what there is.
+        self._version = None
+        self._heard_at = time.monotonic()
+        if self.refused is None:
+            log.warning("watch is refused", path=self._path, detail=why)
+        self.refused = why
+
+    def _allow(self) -> None:
+        if self.refused is not None:
+            self.refused = None
+            log.info("watch is allowed again", path=self._path)
+            self._allowed()
 
     def _list(self) -> str:
         """Read all anew; what is gone meanwhile is told, too."""

@@ -24,6 +24,7 @@ def known() -> dict[str, set[str]]:
     registry.register(JobsByPhase(lambda: PHASES))
     metrics.reconciles.labels("ok").inc()
     metrics.api_requests.labels("GET", "jobs", "200").inc()
+    metrics.refused.labels("studio").set(1)
     metrics.follow(JobStatus(), JobStatus(gpu_seconds=GpuSeconds(spent=1, lost=1)))
     return {
         sample.name: set(sample.labels)

@@ -15,15 +15,13 @@ class Watch:
 
     def __init__(self) -> None:
         self.resources: list[Resource] = []
-        self.jobs: list[StageJob] = []
+        self.shown: list[StageJob] = []
 
+    def resource(self, _uid: str) -> Resource | None:
+        return next(iter(self.resources), None)
 
-class Of:
-    def __init__(self, items: list[Resource] | list[StageJob]) -> None:
-        self._items = items
-
-    def by_index(self, _value: str) -> Iterable[object]:
-        return list(self._items)
+    def jobs(self, _uid: str) -> Iterable[StageJob]:
+        return list(self.shown)
 
 
 @pytest.fixture
@@ -33,7 +31,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def cache(watch: Watch) -> Cache:
-    return Cache(Of(watch.resources), Of(watch.jobs))  # type: ignore[arg-type]
+    return Cache(watch)
 
 
 def test_what_was_written_counts_until_the_watch_has_it(cache: Cache, watch: Watch) -> None:
@@ -58,9 +56,9 @@ def test_a_job_just_made_is_known_before_the_watch_shows_it(cache: Cache, watch:
     cache.remember(None, UID, [made])
     assert cache.jobs(UID) == (made,)
     shown = replace(made, active=1)
-    watch.jobs.append(shown)
+    watch.shown.append(shown)
     assert cache.jobs(UID) == (shown,), "and once only"
-    watch.jobs.clear()
+    watch.shown.clear()
     assert cache.jobs(UID) == (), "shown and gone is gone"
 
 

@@ -8,7 +8,7 @@ import pytest
 from controller.kube import reflector as module
 from controller.kube.reflector import Reflector
 from recast.kubeapi import Page
-from recast.kubeerrors import ApiUnavailable, Gone
+from recast.kubeerrors import ApiError, ApiNotFound, ApiUnavailable, Forbidden, Gone
 from tests.fakeapi import Answer, FakeApi, refusal
 
 Item = dict[str, Any]
@@ -180,6 +180,42 @@ def test_nor_do_lists_that_fail_and_nothing_counts_as_known(
     assert pauses == [2, 4, 8, 10, 10, 10] and api.listed == 6
     assert not reflector.synced.is_set() and not api.watched
     assert len(capsys.readouterr().err.splitlines()) >= 6
+
+
+@pytest.mark.parametrize("error", [Forbidden("403 no"), ApiNotFound("404 none")], ids=["403", "404"])
+def test_refused_it_asks_less_and_less_often_and_says_so_once(
+    error: ApiError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Refusing(Api):
+        def list(self, _path: str, **_: object) -> Iterator[Page]:
+            self.listed += 1
+            raise error
+
+    monkeypatch.setattr(module, "REFUSED_PAUSE_SECONDS", 60.0)
+    reflector, pauses = run(Refusing([], []), monkeypatch, rounds=7)
+    assert pauses == [2, 4, 8, 16, 32, 60, 60]
+    assert reflector.refused == str(error) and not reflector.synced.is_set()
+    assert capsys.readouterr().err.count("watch is refused") == 1
+
+
+def test_a_watch_that_is_refused_is_listed_anew_and_then_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    api = Api([[item("a", 1)]], [[Forbidden("no")]])
+    known: list[tuple[str, ...]] = []
+    reflector: Reflector[str] = Reflector(
+        api,  # type: ignore[arg-type]
+        "/jobs",
+        project=lambda found: str(found["metadata"]["name"]),
+        index=str,
+        changed=lambda _: None,
+        allowed=lambda: known.append(reflector.all()),
+    )
+    reflector.start()
+    assert api.idle.wait(5)
+    reflector.stop()
+    api.end.set()
+    assert api.listed == 2 and api.watched == ["100", "200"], "what was missed is in the list"
+    assert reflector.refused is None and known == [("a",)], "told once, when it knows again"
+    assert "watch is allowed again" in capsys.readouterr().err
 
 
 def test_after_a_good_watch_the_pause_is_short_again(monkeypatch: pytest.MonkeyPatch) -> None:
