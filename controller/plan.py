@@ -22,6 +22,7 @@ from controller.actions import (
     SuspendJob,
 )
 from controller.conditions import with_condition, without_condition
+from controller.deadline import with_waiting, worked
 from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished, stop
 from controller.objects import PodSettings, make_job, swap_parallelism
 from controller.observed import Observed, Pod, Resource, StageJob
@@ -119,6 +120,7 @@ class _Pass:
         self._status = self._resource.status
         self._actions: list[Action] = []
         self._events: list[Event] = []
+        self._waits = False
         self._update(observed_generation=self._resource.generation)
 
     def run(self) -> Plan:
@@ -129,7 +131,7 @@ class _Pass:
             seconds = spec.deadline_seconds
             return self.fail(
                 names.DEADLINE_EXCEEDED,
-                f"not done {seconds} s after its start (spec.deadlineSeconds): finished segments are kept; "
+                f"not done after {seconds} s of work (spec.deadlineSeconds): finished segments are kept; "
                 "apply it again with a longer deadline, or more workers",
                 exitcodes.TRY_AGAIN,
             )
@@ -175,8 +177,7 @@ class _Pass:
             )
 
     def _overdue(self, spec: JobSpec) -> bool:
-        start = self._status.start_time
-        return start is not None and self._now - start > timedelta(seconds=spec.deadline_seconds)
+        return worked(self._status, self._now) > timedelta(seconds=spec.deadline_seconds)
 
     def _is_published(self) -> bool:
         """Whether mux has ended well; its report may still be unread."""
@@ -187,6 +188,7 @@ class _Pass:
 
     def _suspend(self) -> Plan:
         """Take the pods away; Kueue owns spec.suspend of its Jobs, so there the Job itself goes."""
+        self._waits = True
         for job in self._observed.jobs:
             if job.queue is not None and not (job.complete or job.failed_reason):
                 self._next_attempt(job.stage, after=job.attempt)
@@ -296,6 +298,7 @@ class _Pass:
                 self._actions.append(SuspendJob(job.name, False))
             return
         if job.suspended:
+            self._waits = True
             self._update(phase="Queued")
             message = f"job {job.name} waits for quota in queue {job.queue}: see `kubectl get localqueue {job.queue}`"
             self._condition(kube.QUOTA_RESERVED, "False", names.QUOTA_PENDING, message)
@@ -422,9 +425,9 @@ class _Pass:
         self._status = with_condition(self._status, type_, value, reason, message, generation=generation, now=self._now)
 
     def _plan(self, again: float | None) -> Plan:
-        start = self._status.start_time
-        if again is not None and self._spec is not None and start is not None:
-            left = (start + timedelta(seconds=self._spec.deadline_seconds) - self._now).total_seconds()
+        self._update_from(with_waiting(self._status, self._waits, self._now))
+        if again is not None and self._spec is not None and not self._waits:
+            left = self._spec.deadline_seconds - worked(self._status, self._now).total_seconds()
             again = min(again, max(0.5, left + 0.5))
         return Plan(self._status, tuple(self._actions), tuple(self._events), again)
 

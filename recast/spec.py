@@ -468,7 +468,10 @@ class JobSpec(Model):
     worker: Worker = Field(default_factory=Worker, description="The segment workers.")
     stages: Stages = Field(default_factory=Stages, description="The pods of split and mux.")
     deadline_seconds: int = Field(
-        86_400, ge=1, le=31_536_000, description="A job that is not done so long after its start fails."
+        86_400,
+        ge=1,
+        le=31_536_000,
+        description="A job that is not done after so long fails; while it is suspended or queued, no time counts.",
     )
     suspend: bool = Field(False, description="Stop all pods; finished segments are kept for when it is lifted.")
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=315_360_000)] | Literal["Never"] = Field(

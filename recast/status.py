@@ -62,6 +62,13 @@ class Earlier(StatusModel):
     gpu_seconds: GpuSeconds = Field(default_factory=GpuSeconds, description="GPU time of the Jobs before it.")
 
 
+class Waited(StatusModel):
+    """Time that does not count for spec.deadlineSeconds: suspended, or in a queue."""
+
+    seconds: int = Field(0, ge=0, description="Until now, but for the present wait.")
+    since: datetime | None = Field(None, description="When the present wait began.")
+
+
 class Attempts(StatusModel):
     """How often each stage's Job was made anew; part of the Jobs' names."""
 
@@ -140,6 +147,7 @@ class JobStatus(StatusModel):
     output: OutputStatus | None = Field(None, description="What was published.")
     failure: Failure | None = Field(None, description="Why the job failed.")
     start_time: datetime | None = Field(None, description="When the job's first stage was begun.")
+    waited: Waited = Field(default_factory=Waited, description="Time that does not count for spec.deadlineSeconds.")
     completion_time: datetime | None = Field(None, description="When it succeeded or failed.")
 
     def condition(self, type_: str) -> Condition | None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -119,6 +120,22 @@ def test_the_deadline_ends_it(control_plane: ControlPlane, fake: str, start_kwok
     status = wait_for_job_phase(control_plane, fake, "job", "Failed", seconds=30)
     assert (status["failure"]["reason"], status["failure"]["code"]) == (names.DEADLINE_EXCEEDED, 75)
     wait_for(lambda: not live_pods(control_plane, fake), "no pod", seconds=20)
+
+
+def test_the_deadline_waits_while_it_is_suspended(
+    control_plane: ControlPlane, fake: str, start_kwok: StartKwok
+) -> None:
+    start_kwok(played.split(2), played.swap(seconds=None))
+    apply(control_plane, fake, sample("job", deadlineSeconds=8))
+    wait_for_job_phase(control_plane, fake, "job", "Swapping")
+    patch(control_plane, fake, suspend=True)
+    wait_for_job_phase(control_plane, fake, "job", "Suspended")
+    time.sleep(12)
+    assert status_of(control_plane, fake, "job")["phase"] == "Suspended"
+    patch(control_plane, fake, suspend=False)
+    wait_for_job_phase(control_plane, fake, "job", "Swapping")
+    status = wait_for_job_phase(control_plane, fake, "job", "Failed", seconds=30)
+    assert status["failure"]["reason"] == names.DEADLINE_EXCEEDED and status["waited"]["seconds"] >= 11
 
 
 def test_its_time_to_live_removes_it_with_all_it_made(

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recast import kubenames as kube
+from recast import names
 from recast.status import JobStatus
 from tests.controller.builders import FRAMES, SEGMENTS
 from tests.controller.world import OUTPUT, World
@@ -33,6 +34,7 @@ HAPPENINGS = (
     World.user_deletes,
 )
 LONGEST_END = 400
+WAITING = ("Suspended", "Queued")
 
 WITH_TIME = (*HAPPENINGS, World.time_passes, World.time_passes, World.time_passes)
 
@@ -72,10 +74,12 @@ class Checks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._before = JobStatus()
+        self._at, self._worked, self._slack = world.now, timedelta(), timedelta()
 
     def look(self) -> bool:
         """Let the controller look, and check what it did."""
         world = self._world
+        self._count_time()
         wrote = world.look()
         self._one_job_of_each_stage()
         if world.resource is None:
@@ -85,14 +89,17 @@ class Checks:
             assert status == before, "what has ended stays as it is"
         assert status.segments.succeeded >= before.segments.succeeded, "segments never go back"
         assert status.frames.done >= before.frames.done, "frames never go back"
+        assert status.waited.seconds >= before.waited.seconds, "nor does what was waited"
         assert status.gpu_seconds.spent >= before.gpu_seconds.spent, "GPU time never goes back"
         for stage in ("split", "normalise", "swap", "mux"):
             assert getattr(status.attempts, stage) >= getattr(before.attempts, stage), "attempts never go back"
         for once in ("run", "images", "start_time"):
             assert getattr(before, once) in (None, getattr(status, once)), f"{once} stays"
         if world.resource.deleted is None and status.start_time is not None:
-            late = world.now - status.start_time > world.deadline
+            late = self._worked > world.deadline + self._slack
             assert status.completion_time is not None or not late, "the deadline is kept"
+            if not before.is_true(kube.FAILED) and status.failure and status.failure.reason == names.DEADLINE_EXCEEDED:
+                assert self._worked > world.deadline - self._slack, "what is suspended or queued has time"
         if before.completion_time is not None or (status.completion_time is not None and not world.killed):
             live = {job.seen.stage for job in world.jobs.values() if job.seen.live}
             assert live <= {kube.CLEANUP}, "what has ended has nothing that runs"
@@ -101,6 +108,15 @@ class Checks:
             self._makes_sense(status)
         self._before = status
         return wrote
+
+    def _count_time(self) -> None:
+        """Time counts from the first stage's begin, but where the last look found the job suspended or queued."""
+        now, before = self._world.now, self._before
+        if before.start_time is not None and before.phase not in WAITING:
+            self._worked += now - self._at
+        # Whole seconds are written.
+        self._slack += timedelta(seconds=1) if before.phase in WAITING else timedelta()
+        self._at = now
 
     @staticmethod
     def _makes_sense(status: JobStatus) -> None:
@@ -112,6 +128,7 @@ class Checks:
         if status.phase in ("Suspended", "Succeeded", "Failed"):
             assert status.segments.active == 0, "nothing is active"
             assert status.estimated_completion_time is None and status.condition(kube.STALLED) is None
+        assert (status.waited.since is not None) == (status.phase in WAITING and status.start_time is not None)
         segments = status.segments
         assert segments.succeeded + segments.active <= segments.total, segments
         read = JobStatus.model_validate_json(status.model_dump_json(by_alias=True, exclude_none=True))

@@ -18,7 +18,7 @@ from controller.actions import (
 from controller.observed import Observed, Pod, StageJob
 from recast import kubenames as kube
 from recast import names
-from recast.status import Attempts, FrameCounts, GpuSeconds, JobStatus, SegmentCounts
+from recast.status import Attempts, FrameCounts, GpuSeconds, JobStatus, SegmentCounts, Waited
 from tests.controller.builders import (
     BEFORE,
     BEGAN,
@@ -300,6 +300,25 @@ def test_the_deadline_stops_everything() -> None:
     assert said(planned, kube.FAILED) == ("True", names.DEADLINE_EXCEEDED)
 
 
+@pytest.mark.parametrize("queue", [True, False], ids=["in a queue", "suspended"])
+def test_the_deadline_waits_with_the_job(queue: bool) -> None:
+    held = job(SWAP, suspended=True, active=0, queue="renders" if queue else None)
+    labels = QUEUE if queue else {}
+    waits = decide(Observed(resource(was_split(), labels=labels, suspend=not queue, deadlineSeconds=600), (held,)))
+    assert waits.status.waited.since == NOW
+    days = NOW + timedelta(days=3)
+    still = Observed(resource(waits.status, labels=labels, suspend=not queue, deadlineSeconds=600), (held,))
+    later = decide(still, days)
+    assert later.status == waits.status and later.again_seconds == 10
+    # 300 s were over before, and 299 are left.
+    goes_on = Observed(resource(waits.status, labels=labels, deadlineSeconds=600), (replace(held, suspended=False),))
+    resumed = decide(goes_on, days).status
+    assert resumed.phase == "Swapping" and resumed.waited == Waited(seconds=3 * 86_400)
+    going = Observed(resource(resumed, labels=labels, deadlineSeconds=600), (job(SWAP, queue=held.queue),))
+    assert decide(going, days + timedelta(seconds=299)).status.phase == "Swapping"
+    assert decide(going, days + timedelta(seconds=301)).status.phase == "Failed"
+
+
 def test_it_looks_again_when_the_deadline_comes() -> None:
     planned = decide(Observed(resource(was_split(), deadlineSeconds=303), (job(SWAP),)))
     assert planned.again_seconds == pytest.approx(3.5)
@@ -553,7 +572,7 @@ def rows(stage: str) -> Iterator[tuple[str, Observed, datetime, list[str], str, 
     yield "late", overdue, LATE, [f"delete {stage}-0"], "Failed", known | late
     yield "just in time", overdue, LATE - timedelta(seconds=2), [], phase, known
     late_held = seen(stage, (held,), (), was_suspended, deadlineSeconds=600, suspend=True)
-    yield "late, suspended", late_held, LATE, [f"delete {stage}-0"], "Failed", known | suspended | late
+    yield "late before it was suspended", late_held, LATE, [f"delete {stage}-0"], "Failed", known | suspended | late
     ends = known | {kube.FAILED: ("True", names.NAMESPACE_TERMINATING)}
     yield "no namespace", seen(stage, (one,), namespace_ends=True), NOW, [f"delete {stage}-0"], "Failed", ends
 
