@@ -27,7 +27,15 @@ from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_fi
 from controller.objects import PodSettings, make_job, swap_parallelism
 from controller.observed import Observed, Pod, Resource, StageJob
 from controller.progress import with_swap_progress
-from controller.stuck import EVICTED_CURE, HOPELESS_EVICTIONS, find_stuck, hopeless_evictions, resources_field
+from controller.stuck import (
+    EVICTED_CURE,
+    HOPELESS_EVICTIONS,
+    Stuck,
+    find_held,
+    find_stuck,
+    hopeless_evictions,
+    resources_field,
+)
 from recast import exitcodes, names
 from recast import kubenames as kube
 from recast.spec import JobSpec
@@ -51,6 +59,7 @@ PHASES: dict[str, Phase] = {
     kube.SWAP: "Swapping",
     kube.MUX: "Muxing",
 }
+SOON_SECONDS = 0.5
 MOST_ATTEMPTS = 20
 """Times that a stage is done anew because its report was lost, or a part after it was committed."""
 
@@ -120,7 +129,7 @@ class _Pass:
         self._status = self._resource.status
         self._actions: list[Action] = []
         self._events: list[Event] = []
-        self._waits = False
+        self._waits = self._resumes = False
         self._update(observed_generation=self._resource.generation)
 
     def run(self) -> Plan:
@@ -187,16 +196,20 @@ class _Pass:
     # Suspending
 
     def _suspend(self) -> Plan:
-        """Take the pods away; Kueue owns spec.suspend of its Jobs, so there the Job itself goes."""
+        """Take the pods away; Kueue owns spec.suspend of its Jobs, so there the Job itself goes.
+
+        The status says it first: a Job that is found suspended without that was so by somebody else.
+        """
         self._waits = True
+        told = self._status.is_true(kube.SUSPENDED)
         for job in self._observed.jobs:
             if job.queue is not None and not (job.complete or job.failed_reason):
                 self._next_attempt(job.stage, after=job.attempt)
             if job.live and job.queue is not None:
                 self._actions.append(DeleteJob(job.name, job.uid))
-            elif job.live and not job.suspended:
+            elif job.live and not job.suspended and told:
                 self._actions.append(SuspendJob(job.name, True))
-        if not self._status.is_true(kube.SUSPENDED):
+        if not told:
             self._events.append(Event("Normal", names.JOB_SUSPENDED, "stopped; what is done is kept"))
         self._condition(kube.SUSPENDED, "True", names.JOB_SUSPENDED, "spec.suspend is true: set it to false to go on")
         self._forget(kube.STALLED, kube.QUOTA_RESERVED)
@@ -205,10 +218,11 @@ class _Pass:
             estimated_completion_time=None,
             segments=self._status.segments.model_copy(update={"active": 0}),
         )
-        return self._plan(LOOK_AGAIN_SECONDS)
+        return self._plan(LOOK_AGAIN_SECONDS if told else SOON_SECONDS)
 
     def _resume(self) -> None:
         if self._status.is_true(kube.SUSPENDED):
+            self._resumes = True
             self._condition(kube.SUSPENDED, "False", names.JOB_RESUMED, "goes on")
             self._keep_earlier(self._status.earlier.gpu_seconds)
             self._events.append(Event("Normal", names.JOB_RESUMED, "goes on"))
@@ -282,29 +296,38 @@ class _Pass:
                 exitcodes.TRY_AGAIN,
                 pod=hopeless.name,
             )
-        stuck = find_stuck(job, pods, self._observed.refusals, self._now)
-        if stuck is None:
-            self._status = without_condition(self._status, kube.STALLED)
-        else:
-            if not self._status.is_true(kube.STALLED):
-                self._events.append(Event("Warning", stuck.reason, stuck.message))
-            self._condition(kube.STALLED, "True", stuck.reason, stuck.message)
+        held = self._held(job)
+        if held is not None or (job.suspended and job.queue is not None):
+            self._waits = True
+            self._update(phase="Queued")
+        self._say_stuck(held or find_stuck(job, pods, self._observed.refusals, self._now))
         return self._plan(LOOK_AGAIN_SECONDS)
+
+    def _say_stuck(self, stuck: Stuck | None) -> None:
+        if stuck is None:
+            self._forget(kube.STALLED)
+            return
+        if not self._status.is_true(kube.STALLED):
+            self._events.append(Event("Warning", stuck.reason, stuck.message))
+        self._condition(kube.STALLED, "True", stuck.reason, stuck.message)
 
     def _own_suspension(self, job: StageJob) -> None:
         """Lift what was ours; what is Kueue's is shown."""
         if job.queue is None:
-            if job.suspended:
+            if self._resumes:
+                # Seen suspended or not: that may be old.
                 self._actions.append(SuspendJob(job.name, False))
             return
         if job.suspended:
-            self._waits = True
-            self._update(phase="Queued")
             message = f"job {job.name} waits for quota in queue {job.queue}: see `kubectl get localqueue {job.queue}`"
             self._condition(kube.QUOTA_RESERVED, "False", names.QUOTA_PENDING, message)
         else:
             message = f"admitted from queue {job.queue}"
             self._condition(kube.QUOTA_RESERVED, "True", names.QUOTA_ADMITTED, message)
+
+    def _held(self, job: StageJob) -> Stuck | None:
+        resumed = self._status.condition(kube.SUSPENDED)
+        return find_held(job, resumed.last_transition_time if resumed else None, self._now)
 
     # Ends of stages
 

@@ -15,6 +15,8 @@ UNSCHEDULABLE_AFTER = timedelta(seconds=10)
 REFUSED_AFTER = timedelta(seconds=5)
 LOST_AFTER = timedelta(seconds=5)
 SLOW_AFTER = timedelta(minutes=5)
+HELD_AFTER = timedelta(seconds=5)
+"""A Job that has just been resumed may be seen suspended until then."""
 MANY_EVICTIONS = 10
 HOPELESS_EVICTIONS = 30
 EVICTED_CURE = "choose nodes that stay, or smaller segments, or give it more disk (worker.scratchSize, stages.*.volume)"
@@ -61,6 +63,25 @@ def find_stuck(job: StageJob, pods: Sequence[Pod], refusals: Sequence[str], now:
         or _first(idle, lambda pod: _slow(pod, now))
     )
     return found
+
+
+def find_held(job: StageJob, resumed: datetime | None, now: datetime) -> Stuck | None:
+    """Say that somebody else has suspended a Job; None where nobody has.
+
+    Args:
+        job: the Job, which recast does not hold itself.
+        resumed: when recast last resumed it.
+        now: the time.
+    """
+    if not job.suspended or job.queue is not None or (resumed is not None and now - resumed < HELD_AFTER):
+        return None
+    lift = f"""kubectl patch job {job.name} -n {job.namespace} --type merge -p '{{"spec":{{"suspend":false}}}}'"""
+    return Stuck(
+        names.JOB_HELD,
+        f"job {job.name} was suspended by somebody else, and is left so: `{lift}` lets it go on; where Kueue holds "
+        f"jobs without a queue, `kubectl label job {job.name} -n {job.namespace} {kube.LABEL_QUEUE}=QUEUE`, and give "
+        "the next FaceSwapJobs that label",
+    )
 
 
 def hopeless_evictions(pods: Sequence[Pod]) -> Pod | None:

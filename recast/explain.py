@@ -172,6 +172,21 @@ def _quota(view: _View) -> Iterator[Cause]:
             )
 
 
+def _held(view: _View) -> Iterator[Cause]:
+    if view.job.spec.get("suspend") or view.job.status.is_true(kube.SUSPENDED):
+        # The controller has not lifted it yet.
+        return
+    for each in view.live_jobs:
+        if each["spec"].get("suspend") and kube.LABEL_QUEUE not in each["metadata"].get("labels", {}):
+            name = each["metadata"]["name"]
+            patch = f"""kubectl patch job {name} --type merge -p '{{"spec":{{"suspend":false}}}}'"""
+            yield (
+                names.JOB_HELD,
+                f"Job {name} was suspended by somebody else than recast: `{patch}` lets it go on; where Kueue holds "
+                f"jobs without a queue, give it one: `kubectl label job {name} {kube.LABEL_QUEUE}=QUEUE`.",
+            )
+
+
 def _refused(view: _View) -> Iterator[Cause]:
     for each in view.live_jobs:
         name = each["metadata"]["name"]
@@ -318,7 +333,7 @@ def _slow(view: _View) -> Iterator[Cause]:
 
 
 CAUSES: tuple[Callable[[_View], Iterator[Cause]], ...] = (
-    _controller, _suspended, _quota, _refused, _images, _configuration, _mounts, _lost, _unschedulable, _evicted,
+    _controller, _suspended, _quota, _held, _refused, _images, _configuration, _mounts, _lost, _unschedulable, _evicted,
     _retried, _slow,
 )  # fmt: skip
 

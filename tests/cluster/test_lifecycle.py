@@ -30,6 +30,7 @@ from tests.cluster.system import (
     status_of,
     stored,
     wait_for_job_phase,
+    wait_for_stalled,
 )
 from tests.cluster.waiting import wait_for
 
@@ -86,6 +87,24 @@ def test_what_kueue_does_to_a_job_is_never_fought(
         status = wait_for_job_phase(control_plane, fake, "job", "Succeeded", seconds=60)
         assert swap_job(control_plane, fake)["spec"]["parallelism"] == 2
         assert status["attempts"]["swap"] == 0
+
+
+def test_what_somebody_else_suspends_is_left_so_and_named(
+    control_plane: ControlPlane, fake: str, start_kwok: StartKwok
+) -> None:
+    start_kwok(played.split(2), played.swap(seconds=4), played.mux())
+    apply(control_plane, fake, sample("job"))
+    wait_for(lambda: swap_job(control_plane, fake).get("status", {}).get("active"), "it swaps", seconds=60)
+    held = f"{jobs_path(fake)}/{swap_job(control_plane, fake)['metadata']['name']}"
+    control_plane.api.merge(held, {"spec": {"suspend": True}})
+    said = wait_for_stalled(control_plane, fake, "job", names.JOB_HELD)
+    assert "kubectl patch job" in said and status_of(control_plane, fake, "job")["phase"] == "Queued"
+    # Past a look of the controller's.
+    time.sleep(12)
+    assert control_plane.api.get(held)["spec"]["suspend"] is True and not live_pods(control_plane, fake)
+    control_plane.api.merge(held, {"spec": {"suspend": False}})
+    status = wait_for_job_phase(control_plane, fake, "job", "Succeeded", seconds=60)
+    assert not condition(status, "Stalled") and status["attempts"]["swap"] == 0
 
 
 def test_suspended_under_kueue_the_job_goes_and_comes_back_as_another(

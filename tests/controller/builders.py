@@ -212,7 +212,7 @@ def carried_out(observed: Observed, planned: Plan) -> Observed:
             case DeleteJob(name, _):
                 del jobs[name]
             case SuspendJob(name, suspend):
-                jobs[name] = replace(jobs[name], suspended=suspend, active=0)
+                jobs[name] = replace(jobs[name], suspended=suspend, active=0 if suspend else jobs[name].active)
             case ScaleJob(name, parallelism):
                 jobs[name] = replace(jobs[name], parallelism=parallelism)
             case SetFinalizer(present):

@@ -28,6 +28,7 @@ HAPPENINGS = (
     World.job_is_deleted,
     World.part_is_lost,
     World.queue_turns,
+    World.job_is_held,
     World.suspend_turns,
     World.parallelism_changes,
     World.time_passes,
@@ -168,7 +169,9 @@ def happen(world: World, checks: Checks, history: History) -> None:
             world.controller_is_killed(choice)
             checks.settle()
         elif controller == "looks":
-            checks.look()
+            if checks.look():
+                # What it wrote itself is heard of, too.
+                checks.look()
             checks.settle()
             checks.stands_still()
 
@@ -210,7 +213,9 @@ def fall_silent(world: World, checks: Checks) -> None:
 
 
 def go_on(world: World, number: int) -> None:
-    """All goes well: Kueue admits, a pod does its work."""
+    """All goes well: Kueue admits, nobody holds a Job, a pod does its work."""
+    world.held_are_let_go()
+    world.settle()
     if any(job.seen.queue and job.seen.suspended and job.seen.live for job in world.jobs.values()):
         world.queue_turns(number)
         world.settle()

@@ -270,8 +270,10 @@ def test_evicted_without_end_the_job_fails() -> None:
 def test_suspended_its_job_is_suspended_and_later_resumed(stage: str) -> None:
     running = job(stage)
     planned = decide(Observed(resource(BEFORE[stage](), suspend=True), (running,), (pod(running),)))
-    assert planned.actions == (SuspendJob(running.name, True),)
+    assert not planned.actions and planned.again_seconds == 0.5, "a suspension that is not told of is not ours"
     assert planned.status.phase == "Suspended" and said(planned, kube.SUSPENDED) == ("True", "JobSuspended")
+    told = decide(Observed(resource(planned.status, suspend=True), (running,), (pod(running),)))
+    assert told.actions == (SuspendJob(running.name, True),) and told.status == planned.status
     held = replace(running, suspended=True, active=0)
     quiet = decide(Observed(resource(planned.status, suspend=True), (held,)))
     assert not quiet.actions and not quiet.events and quiet.status == planned.status
@@ -548,7 +550,9 @@ def rows(stage: str) -> Iterator[tuple[str, Observed, datetime, list[str], str, 
     yield "failed, pods gone", seen(stage, (over,)), NOW, [], "Failed", known | {kube.FAILED: ("True", reason)}
 
     ask = seen(stage, (one,), (its_pod,), suspend=True)
-    yield "suspend", ask, NOW, [f"suspend {stage}-0"], "Suspended", known | suspended
+    yield "suspend", ask, NOW, [], "Suspended", known | suspended
+    told = seen(stage, (one,), (its_pod,), was_suspended, suspend=True)
+    yield "suspend, told of", told, NOW, [f"suspend {stage}-0"], "Suspended", known | suspended
     yield "suspended", seen(stage, (held,), (), was_suspended, suspend=True), NOW, [], "Suspended", known | suspended
     yield (
         "suspended with no Job",
@@ -561,6 +565,22 @@ def rows(stage: str) -> Iterator[tuple[str, Observed, datetime, list[str], str, 
     done_already = seen(stage, (replace(one, complete=True),), suspend=True)
     yield "suspended when it is done", done_already, NOW, [], "Suspended", known | suspended
     yield "resume", seen(stage, (held,), (), was_suspended), NOW, [f"resume {stage}-0"], phase, known | resumed
+    yield (
+        "resume, not seen suspended",
+        seen(stage, (one,), (), was_suspended),
+        NOW,
+        [f"resume {stage}-0"],
+        phase,
+        (known | resumed),
+    )
+    yield "held by somebody", seen(stage, (held,)), NOW, [], "Queued", known | {kube.STALLED: ("True", "JobHeld")}
+    just_resumed = BEFORE[stage](
+        conditions=(*BEFORE[stage]().conditions, fact(kube.SUSPENDED, "False", names.JOB_RESUMED))
+    )
+    soon = BEGAN + timedelta(seconds=3)
+    yield "resumed, and not seen yet", seen(stage, (held,), (), just_resumed), soon, [], phase, known | resumed
+    still = known | resumed | {kube.STALLED: ("True", "JobHeld")}
+    yield "resumed, and held by somebody", seen(stage, (held,), (), just_resumed), NOW, [], "Queued", still
     yield "resume with no Job", seen(stage, (), (), was_suspended), NOW, [f"create {stage}-0"], phase, known | resumed
 
     yield "held by Kueue", seen(stage, (queued,)), NOW, [], "Queued", known | waits
@@ -629,8 +649,8 @@ def test_what_is_asked_for_and_what_is_said(
 def test_once_carried_out_there_is_nothing_left_to_write(observed: Observed, now: datetime) -> None:
     planned = decide(observed, now)
     after = carried_out(observed, planned)
-    if observed.resource.deleted is not None:
-        # Then cleanup comes.
+    if observed.resource.deleted is not None or observed.resource.spec.get("suspend"):
+        # Then cleanup comes, or what the status told of.
         after = carried_out(after, decide(after, now))
     again = decide(after, now + timedelta(seconds=1))
     assert not again.actions and not again.events

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.stuck import find_stuck, hopeless_evictions
+from controller.stuck import find_held, find_stuck, hopeless_evictions
 from recast import kubenames as kube
 from recast import names
 from tests.controller.builders import BEGAN, NOW, job, pod
@@ -143,3 +143,14 @@ def test_pods_were_refused_only_where_there_is_none() -> None:
     assert find_stuck(SWAP, [pod(SWAP)], ("exceeded quota",), NOW) is None
     assert find_stuck(SWAP, [], (), NOW) is None
     assert find_stuck(replace(SWAP, created=NOW - timedelta(seconds=5)), [], ("x",), NOW) is not None
+
+
+def test_what_somebody_else_suspended_is_told_with_what_lets_it_go() -> None:
+    held = replace(SWAP, suspended=True, active=0)
+    found = find_held(held, None, NOW)
+    assert found is not None and found.reason == names.JOB_HELD
+    assert f"kubectl patch job {SWAP.name} -n studio" in found.message and kube.LABEL_QUEUE in found.message
+    assert find_held(SWAP, None, NOW) is None
+    assert find_held(replace(held, queue="renders"), None, NOW) is None
+    assert find_held(held, NOW - timedelta(seconds=4), NOW) is None, "it may have been resumed just now"
+    assert find_held(held, NOW - timedelta(seconds=6), NOW) is not None

@@ -75,6 +75,7 @@ class World:
         self.scratch_in_use = False
         self.told_of_scratch = False
         self.cleaned_early = False
+        self.held: set[str] = set()
 
     # The controller
 
@@ -141,6 +142,9 @@ class World:
                 if name in self.jobs and self.jobs[name].seen.uid == uid:
                     self.jobs[name].seen = replace(self.jobs[name].seen, deleting=True)
             case SuspendJob(name, suspend):
+                assert self.resource is not None
+                assert name not in self.held or self.resource.status.is_true(kube.SUSPENDED), "others are not fought"
+                self.held.discard(name)
                 self._change(name, suspended=suspend)
             case ScaleJob(name, parallelism):
                 self._change(name, parallelism=parallelism)
@@ -282,6 +286,20 @@ class World:
         if queued:
             job = queued[choice % len(queued)]
             job.seen = replace(job.seen, suspended=not job.seen.suspended)
+
+    def job_is_held(self, choice: int) -> None:
+        """Somebody suspends a Job that has no queue."""
+        free = [job for job in self.jobs.values() if job.seen.live and not job.seen.suspended and not job.seen.queue]
+        if free:
+            job = free[choice % len(free)]
+            job.seen = replace(job.seen, suspended=True)
+            self.held.add(job.seen.name)
+
+    def held_are_let_go(self) -> None:
+        """Whoever has suspended Jobs lifts that."""
+        for name in self.held:
+            self._change(name, suspended=False)
+        self.held.clear()
 
     def suspend_turns(self, _choice: int) -> None:
         """The user suspends the job, or resumes it."""

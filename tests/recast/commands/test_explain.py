@@ -123,6 +123,14 @@ TABLE = {
         job(phase="Queued"), [QUEUED], [], [],
         "Job interview-swap waits for quota in queue renders: see `kubectl get localqueue renders`",
     ),
+    "held by somebody": (
+        job(phase="Queued"), [stage(spec={"suspend": True})], [], [],
+        "Job interview-swap was suspended by somebody else than recast: `kubectl patch job interview-swap",
+    ),
+    "just resumed": (
+        job(conditions=[condition("JobSuspended", "so") | {"type": "Suspended"}]), [stage(spec={"suspend": True})],
+        [], [], "Nothing that can be seen is in its way.",
+    ),
     "refused pods": (
         job(), [stage()], [], [event("uid-interview-swap", "FailedCreate", "violates PodSecurity: no")],
         "The cluster refuses the pods of Job interview-swap: violates PodSecurity: no: correct what is named",
