@@ -79,6 +79,12 @@ class _View:
     def live_jobs(self) -> list[Object]:
         return [each for each in self.jobs if _ended(each) is None and "deletionTimestamp" not in each["metadata"]]
 
+    @property
+    def job_refused(self) -> bool:
+        """Whether the API server does not take the next stage's Job."""
+        found = self.job.status.condition(kube.STALLED)
+        return found is not None and (found.status, found.reason) == ("True", names.PODS_REFUSED) and not self.live_jobs
+
     def events_of(self, item: Object, *reasons: str) -> list[Object]:
         """The events about an object, newest last."""
         uid = item["metadata"]["uid"]
@@ -139,7 +145,7 @@ def _deletion(view: _View, since: datetime) -> Iterator[str]:
 def _controller(view: _View) -> Iterator[Cause]:
     job = view.job
     recent = [each for each in view.events if each["involvedObject"].get("uid") == job.uid]
-    if any(view.now - _event_time(each) < RECENT for each in recent):
+    if view.job_refused or any(view.now - _event_time(each) < RECENT for each in recent):
         return
     cure = (
         f"is recast's controller running, and does it watch namespace {job.namespace}? "
@@ -204,6 +210,19 @@ def _refused(view: _View) -> Iterator[Cause]:
                 "",
                 f"Job {name} has made no pods for {span(_age(each, view.now))}: see `kubectl describe job {name}`.",
             )
+
+
+def _job_refused(view: _View) -> Iterator[Cause]:
+    """The controller has heard it when it made the next stage's Job: no event says so."""
+    found = view.job.status.condition(kube.STALLED)
+    if found is None or not view.job_refused:
+        return
+    yield (
+        names.PODS_REFUSED,
+        f"The next stage cannot begin: {found.message.rstrip('.')}: once a quota (count/jobs.batch), an admission "
+        "policy or a webhook is mended it goes on by itself, within a minute or so; where a field is refused, "
+        f"`recast cancel {view.job.name}`, correct the field and submit it again.",
+    )
 
 
 def _images(view: _View) -> Iterator[Cause]:
@@ -286,11 +305,22 @@ def _evicted(view: _View) -> Iterator[Cause]:
     often = [(count, pod) for count, pod in counts if count >= MANY_EVICTIONS]
     if often:
         most = max(count for count, _ in often)
+        why = _evicted_for(view)
         yield (
             names.EVICTED_REPEATEDLY,
-            f"The work of {_named([pod for _, pod in often])} was evicted before, {most} times at most: choose nodes "
-            "that stay (worker.nodeSelector, worker.priorityClassName), or smaller segments.",
+            f"The work of {_named([pod for _, pod in often])} was evicted before, {most} times at most"
+            f"{f' ({why})' if why else ''}: where its disk was full, give it more (worker.scratchSize, "
+            "stages.*.volume); else choose nodes that stay (worker.nodeSelector, worker.priorityClassName), or "
+            "smaller segments.",
         )
+
+
+def _evicted_for(view: _View) -> str:
+    """What the kubelet said of the pod that it evicted last."""
+    statuses = [pod.get("status") or {} for pod in view.pods]
+    said = [each for each in statuses if each.get("reason") == "Evicted" and each.get("message")]
+    last = max(said, key=lambda each: str(each.get("startTime", "")), default={})
+    return str(last.get("message", "")).strip().rstrip(".")
 
 
 def _retried(view: _View) -> Iterator[Cause]:
@@ -333,8 +363,8 @@ def _slow(view: _View) -> Iterator[Cause]:
 
 
 CAUSES: tuple[Callable[[_View], Iterator[Cause]], ...] = (
-    _controller, _suspended, _quota, _held, _refused, _images, _configuration, _mounts, _lost, _unschedulable, _evicted,
-    _retried, _slow,
+    _controller, _suspended, _quota, _held, _refused, _job_refused, _images, _configuration, _mounts, _lost,
+    _unschedulable, _evicted, _retried, _slow,
 )  # fmt: skip
 
 

@@ -89,6 +89,12 @@ OWN = {"name": "w-0", "uid": "u", "labels": {"batch.kubernetes.io/job-name": "in
 GONE = OWN | {"deletionTimestamp": at(60)}
 QUEUED = stage(labels={kube.LABEL_QUEUE: "renders"}, spec={"suspend": True})
 
+FULL = 'Usage of EmptyDir volume "work" exceeds the limit "20Gi". '
+REFUSED = condition(
+    "PodsRefused",
+    "the API server refuses what the next stage needs: POST jobs: 403 exceeded quota: lift that, or correct the job",
+)
+
 TABLE = {
     "all is well": (job(), [stage()], [worker()], [], "Nothing that can be seen is in its way."),
     "no controller": (
@@ -144,7 +150,22 @@ TABLE = {
     "evictions": (
         job(), [stage()],
         [worker(annotations={"batch.kubernetes.io/job-index-ignored-failure-count": "7"})], [],
-        "The work of pod w-0 was evicted before, 7 times at most: choose nodes that stay",
+        "The work of pod w-0 was evicted before, 7 times at most: where its disk was full, give it more "
+        "(worker.scratchSize, stages.*.volume); else choose nodes that stay",
+    ),
+    "a full disk": (
+        job(), [stage()],
+        [worker(annotations={"batch.kubernetes.io/job-index-ignored-failure-count": "7"}),
+         worker("w-1", status={"phase": "Failed", "reason": "Evicted", "message": FULL, "containerStatuses": []})], [],
+        f"The work of pod w-0 was evicted before, 7 times at most ({FULL[:-2]}): where its disk was full",
+    ),
+    "a refused Job": (
+        job(observedGeneration=0, phase="Pending", conditions=[REFUSED]), [], [], [],
+        "The next stage cannot begin: the API server refuses what the next stage needs: POST jobs: 403 exceeded quota",
+    ),
+    "a refused Job, later": (
+        job(conditions=[REFUSED]), [stage(status=ended("Complete", 120))], [], [],
+        "The next stage cannot begin: the API server refuses",
     ),
     "tries": (
         job(), [stage()],
