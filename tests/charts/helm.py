@@ -19,6 +19,19 @@ HELM_SECONDS = 60.0
 # The CRD takes the other one a quarter of a second.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+
+class _Strict(LOADER):  # type: ignore[misc, valid-type]
+    """Refuses a key that is there twice, as kustomize does and the YAML standard says."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        found = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = {key for key in found if found.count(key) > 1}
+        if twice:
+            raise yaml.YAMLError(f"{node.start_mark}: twice: {sorted(twice)}")
+        mapping: dict[object, object] = super().construct_mapping(node, deep)
+        return mapping
+
+
 Values = Mapping[str, Any]
 
 
@@ -85,7 +98,7 @@ class Objects:
     """
 
     def __init__(self, text: str) -> None:
-        self._all: list[Json] = [each for each in yaml.load_all(text, LOADER) if each]
+        self._all: list[Json] = [each for each in yaml.load_all(text, _Strict) if each]
 
     def __iter__(self) -> Iterator[Json]:
         """All of them."""

@@ -117,6 +117,31 @@ def test_all_objects_say_whose_they_are(case: str, helm: Helm) -> None:
         assert labels.get("team") == ("render" if case == "placed" else None)
 
 
+def test_labels_that_are_given_twice_are_there_once_and_none_takes_the_charts_place(helm: Helm) -> None:
+    whose = {f"app.kubernetes.io/{key}": "mine" for key in ("name", "instance", "component", "managed-by")}
+    own = {"team": "render", "app.kubernetes.io/part-of": "studio", **whose}
+    on = {"enabled": True, "labels": own | {"team": "video"}}
+    objects = helm.objects(
+        {
+            "commonLabels": own,
+            "controller": {"podLabels": own | {"team": "video"}},
+            "metrics": {"serviceMonitor": on, "prometheusRule": on, "dashboard": on},
+        }
+    )
+    deployment = objects.one("Deployment")
+    labels = deployment["metadata"]["labels"]
+    assert labels["team"] == "render" and labels["app.kubernetes.io/part-of"] == "studio"
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    pods = deployment["spec"]["template"]["metadata"]["labels"]
+    assert selector.items() <= pods.items() and pods["team"] == "video"
+    assert "mine" not in selector.values()
+    for kind in ("ServiceMonitor", "PrometheusRule", "ConfigMap"):
+        labels = objects.one(kind)["metadata"]["labels"]
+        assert (labels["team"], labels["app.kubernetes.io/managed-by"]) == ("video", "Helm")
+    service = objects.one("Service")["metadata"]["labels"]
+    assert objects.one("ServiceMonitor")["spec"]["selector"]["matchLabels"].items() <= service.items()
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

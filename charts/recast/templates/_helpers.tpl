@@ -36,21 +36,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: controller
 {{- end }}
 
+{{/* An object's labels, each once; call with (list . COMPONENT MORE). MORE are stronger than those of all objects, and
+   what tells whose an object is is stronger than both. */}}
 {{- define "recast.labels" -}}
-app.kubernetes.io/name: recast
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: recast
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $root := index . 0 -}}
+{{- $about := dict
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/part-of" "recast"
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
+{{- $whose := dict
+  "app.kubernetes.io/name" "recast"
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "app.kubernetes.io/component" (index . 1) -}}
+{{- toYaml (mergeOverwrite $about $root.Values.commonLabels (index . 2) $whose) -}}
 {{- end }}
 
 {{- define "recast.controllerLabels" -}}
-{{ include "recast.labels" . }}
-app.kubernetes.io/component: controller
+{{ include "recast.labels" (list . "controller" dict) }}
 {{- end }}
 
 {{/* Reference of an image; call with (list . .Values.image.NAME). */}}
