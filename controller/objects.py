@@ -277,7 +277,7 @@ def _container(spec: JobSpec, stage: str, stage_input: StageInput, settings: Pod
         "image": images.segment_worker if stage == names.SWAP else images.controller,
         "imagePullPolicy": settings.image_pull_policy,
         "command": COMMANDS[stage],
-        "env": _environment(spec, stage, stage_input),
+        "env": _with_defaults(_environment(spec, stage, stage_input), settings.defaults),
         "resources": _resources(spec, stage, settings.defaults),
         "terminationMessagePath": TERMINATION_LOG,
         "terminationMessagePolicy": "File",
@@ -288,6 +288,13 @@ def _container(spec: JobSpec, stage: str, stage_input: StageInput, settings: Pod
         },
         "volumeMounts": mounts,
     }
+
+
+def _with_defaults(env: list[Manifest], defaults: PodDefaults) -> list[Manifest]:
+    """Add the administrator's variables, but for what recast sets itself."""
+    given = {each.name: each.value for each in defaults.env}
+    own = {each["name"] for each in env}
+    return [*({"name": name, "value": value} for name, value in given.items() if name not in own), *env]
 
 
 def _environment(spec: JobSpec, stage: str, stage_input: StageInput) -> list[Manifest]:

@@ -1,6 +1,8 @@
 """What the cluster's administrator sets for the pods of all jobs; a job's own spec is stronger. Pure."""
 
-from pydantic import Field, ValidationError
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationError
 
 from recast.errors import BadConfig
 from recast.spec import LocalObject, MapKey, Model, ObjectName, Toleration
@@ -31,11 +33,23 @@ class GpuPlacement(Placement):
     resource_claim_template_name: ObjectName | None = None
 
 
+class Variable(Model):
+    """A variable of the environment.
+
+    Attributes:
+        name, value: as in a container's spec.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=256)]
+    value: str = ""
+
+
 class PodDefaults(Model):
     """Of the pods of all jobs.
 
     Attributes:
         labels, annotations: more of them.
+        env: variables of each stage's container; those that recast sets itself are stronger.
         image_pull_secrets: beside those that the job names.
         stage: pods of all stages but swap.
         worker: segment workers without a GPU.
@@ -44,6 +58,7 @@ class PodDefaults(Model):
 
     labels: dict[MapKey, str] = {}
     annotations: dict[MapKey, str] = {}
+    env: tuple[Variable, ...] = ()
     image_pull_secrets: tuple[LocalObject, ...] = ()
     stage: Placement = Field(default_factory=Placement)
     worker: Placement = Field(default_factory=Placement)

@@ -50,6 +50,7 @@ CASES: dict[str, dict[str, Any]] = {
         },
         "podDefaults": {
             "labels": {"e": "f"},
+            "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
             "stage": {"nodeSelector": {"pool": "$(HOME)"}},
             "gpuWorker": {
                 "tolerations": [TOLERATION],
@@ -155,6 +156,7 @@ def test_labels_that_are_given_twice_are_there_once_and_none_takes_the_charts_pl
         ({"controller": {"replicas": "two"}}, "/controller/replicas"),
         ({"controller": {"resources": {"limit": {}}}}, "'limit' not allowed"),
         ({"podDefaults": {"worker": {"resourceClaimTemplateName": "gpu"}}}, "'resourceClaimTemplateName' not allowed"),
+        ({"podDefaults": {"env": [{"name": "A", "valueFrom": {}}]}}, "'valueFrom' not allowed"),
         ({"podDefaults": {"stage": {"tolerations": [{"operator": "Is"}]}}}, "/podDefaults/stage/tolerations/0"),
         ({"networkPolicy": {"apiServer": {"ports": ["https"]}}}, "/networkPolicy/apiServer/ports/0"),
         ({"admissionPolicy": {"namespaces": {"a": {"bucket": []}}}}, "'bucket' not allowed"),
@@ -261,6 +263,7 @@ def test_the_controller_understands_what_it_is_told(helm: Helm, monkeypatch: pyt
     assert settings.lease_namespace == settings.identity == "from-a-field"
     assert settings.pods.images.controller == container["image"]
     defaults = settings.pods.defaults
+    assert [(each.name, each.value) for each in defaults.env] == [("HTTPS_PROXY", "http://proxy:3128")]
     assert defaults.labels == {"e": "f"} and defaults.image_pull_secrets[0].name == "registry"
     assert defaults.stage.node_selector == {"pool": "$(HOME)"}
     assert defaults.gpu_worker.resource_claim_template_name == "gpu"

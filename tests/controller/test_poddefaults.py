@@ -71,6 +71,17 @@ def test_pull_secrets_are_those_of_both() -> None:
         assert [each["name"] for each in pod["imagePullSecrets"]] == ["company", "shared", "mine"]
 
 
+@pytest.mark.parametrize("stage", kube.STAGES)
+def test_variables_go_into_each_stage_and_replace_none_of_ours(stage: str) -> None:
+    plain = pod_of(stage, {})["containers"][0]["env"]
+    given = [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "HOME", "value": "/root"}]
+    env = pod_of(stage, {"env": [*given, {"name": "RECAST_STAGE", "value": "{}"}]})["containers"][0]["env"]
+    assert env == [given[0], *plain]
+    twice = [*given, {"name": "HTTPS_PROXY", "value": "http://other:3128"}]
+    last = pod_of(stage, {"env": twice})["containers"][0]["env"][0]
+    assert last == {"name": "HTTPS_PROXY", "value": "http://other:3128"}
+
+
 @pytest.mark.parametrize("gpus", [0, 1, 3])
 def test_gpus_are_claimed_where_the_cluster_gives_them_by_claims(gpus: int) -> None:
     pod = pod_of(kube.SWAP, {"gpuWorker": {"resourceClaimTemplateName": "gpu"}}, gpus=gpus)
@@ -103,6 +114,7 @@ def test_flag_and_variable_give_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ("{", "Invalid JSON"),
         ('{"worker": {"nodeSelectors": {}}}', "worker.nodeSelectors: Extra inputs"),
+        ('{"env": [{"name": "A=B", "value": "c"}]}', "env.0.name: String should match"),
         ('{"gpuWorker": {"runtimeClassName": "-"}}', "gpuWorker.runtimeClassName: String should match"),
     ],
 )
