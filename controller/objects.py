@@ -220,9 +220,7 @@ def _pod(spec: JobSpec, stage: str, stage_input: StageInput, settings: PodSettin
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
+            **(dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), USER) if settings.defaults.fixed_user else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(spec, stage, stage_input, settings)],

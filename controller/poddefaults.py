@@ -50,6 +50,7 @@ class PodDefaults(Model):
     Attributes:
         labels, annotations: more of them.
         env: variables of each stage's container; those that recast sets itself are stronger.
+        fixed_user: whether they run as recast's own user and group, or as those that the cluster gives them.
         image_pull_secrets: beside those that the job names.
         stage: pods of all stages but swap.
         worker: segment workers without a GPU.
@@ -59,6 +60,7 @@ class PodDefaults(Model):
     labels: dict[MapKey, str] = {}
     annotations: dict[MapKey, str] = {}
     env: tuple[Variable, ...] = ()
+    fixed_user: bool = True
     image_pull_secrets: tuple[LocalObject, ...] = ()
     stage: Placement = Field(default_factory=Placement)
     worker: Placement = Field(default_factory=Placement)

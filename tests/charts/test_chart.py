@@ -36,6 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "placed": {
         "commonLabels": {"team": "render"},
         "fullnameOverride": "faces",
+        "fixedUser": False,
         "serviceAccount": {"annotations": {"note": "x"}},
         "controller": {
             "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -269,6 +270,21 @@ def test_the_controller_understands_what_it_is_told(helm: Helm, monkeypatch: pyt
     assert defaults.gpu_worker.resource_claim_template_name == "gpu"
     assert defaults.gpu_worker.tolerations[0].model_dump(by_alias=True, exclude_none=True) == TOLERATION
     assert container["ports"][0]["containerPort"] == settings.health[1] == 8080
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_pods_have_recasts_user_unless_the_cluster_is_to_give_one(fixed: bool, helm: Helm) -> None:
+    objects = helm.objects({"fixedUser": fixed})
+    container = container_of(objects.one("Deployment"))
+    told = [as_handed_on(each["value"]) for each in container["env"] if each["name"] == "RECAST_POD_DEFAULTS"]
+    pods = [objects.one("Deployment")["spec"]["template"]["spec"], objects.one("Pod")["spec"]]
+    defaults = json.loads(told[0]) if told else {}
+    pods += [stage_job(each, "team-a", defaults)["spec"]["template"]["spec"] for each in STAGES]
+    for pod in pods:
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"] is True and context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert (context.get("runAsUser"), context.get("runAsGroup")) == ((10001, 10001) if fixed else (None, None))
+        assert fixed or "fsGroup" not in context
 
 
 def test_the_roles_are_those_of_the_manifests(helm: Helm) -> None:

@@ -69,7 +69,7 @@ app.kubernetes.io/component: controller
 {{- end -}}
 {{- end }}
 
-{{/* Values that say something, as JSON for the controller's --pod-defaults; empty where none does. */}}
+{{/* Values that say something other than the default, as JSON for the controller's --pod-defaults; empty where none does. */}}
 {{- define "recast.podDefaults" -}}
 {{- $given := dict -}}
 {{- range $key, $value := .Values.podDefaults -}}
@@ -81,6 +81,7 @@ app.kubernetes.io/component: controller
 {{- $_ := set $given $key $value -}}
 {{- end -}}
 {{- end -}}
+{{- if not .Values.fixedUser }}{{ $_ := set $given "fixedUser" false }}{{ end -}}
 {{- if .Values.image.pullSecrets }}{{ $_ := set $given "imagePullSecrets" .Values.image.pullSecrets }}{{ end -}}
 {{- if $given }}{{ mustToRawJson $given }}{{ end -}}
 {{- end }}
