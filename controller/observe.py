@@ -7,6 +7,7 @@ why a pod does not start, and what the last one of a finished Job said.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from controller.observed import JOB_NAME_LABEL, Observed, Pod, Resource, StageJob, project_pod
 from recast import kubenames as names
@@ -26,6 +27,8 @@ class _Look:
     at: float
     succeeded: int
     pods: tuple[Pod, ...]
+    seen: datetime
+    gone: dict[str, Pod]
     refusals: tuple[str, ...] = ()
     namespace_ends: bool = False
 
@@ -36,10 +39,16 @@ class Observer:
     Args:
         api: the connection.
         clock: monotonic seconds.
+        now: the time of day.
     """
 
-    def __init__(self, api: KubeApi, clock: Callable[[], float] = time.monotonic) -> None:
-        self._api, self._clock = api, clock
+    def __init__(
+        self,
+        api: KubeApi,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api, self._clock, self._now = api, clock, now
         self._looks: dict[str, _Look] = {}
 
     def observe(self, resource: Resource, jobs: tuple[StageJob, ...]) -> Observed:
@@ -60,18 +69,22 @@ class Observer:
             never = resource.spec.get("storage", {}).get("retain") == "Never"
             return Observed(resource, jobs, self._pods_of_resource(resource) if waits and never else ())
         pods: list[Pod] = []
+        gone: list[Pod] = []
         refusals: list[str] = []
         namespace_ends = False
         for job in self._in_question(resource, jobs):
             if job.complete or job.failed_reason:
-                pods += self._pods(resource, job, live=False)
+                found = self._pods(resource, job, live=False)
+                pods += found
+                gone += _gone(self._looks.get(resource.uid), job, found).values()
             elif not job.suspended or job.active or job.terminating:
                 # One that is suspended waits, in a queue say, and has no pods to be asked for.
                 look = self._look(resource, job)
                 pods += look.pods
+                gone += look.gone.values()
                 refusals += look.refusals
                 namespace_ends |= look.namespace_ends
-        return Observed(resource, jobs, tuple(pods), tuple(refusals), namespace_ends)
+        return Observed(resource, jobs, tuple(pods), tuple(gone), tuple(refusals), namespace_ends)
 
     def forget(self, uid: str) -> None:
         """Drop what was kept of a FaceSwapJob."""
@@ -98,7 +111,7 @@ class Observer:
             if now - last.at < patience:
                 return last
         pods = self._pods(resource, job, live=True)
-        look = _Look(job.uid, now, job.succeeded, pods)
+        look = _Look(job.uid, now, job.succeeded, pods, self._now(), _gone(last, job, pods))
         if last is not None and last.job == job.uid and not pods and not job.suspended:
             # Still none: somebody refuses them.
             ends = self._is_ending(resource)
@@ -139,3 +152,16 @@ class Observer:
         items = [each for page in self._api.list(path, field_selector=fields) for each in page.items]
         items.sort(key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
         return tuple(str(each.get("message", "")) for each in items)
+
+
+def _gone(last: _Look | None, job: StageJob, pods: tuple[Pod, ...]) -> dict[str, Pod]:
+    """Pods with GPUs that were there and are in the list no more; they ran at least until the last look."""
+    if last is None or last.job != job.uid:
+        return {}
+    ran = {
+        pod.name: replace(pod, phase="Failed", finished=max(pod.started, last.seen))
+        for pod in last.pods
+        if pod.gpus and pod.started is not None
+    }
+    there = {pod.name for pod in pods}
+    return {name: pod for name, pod in (last.gone | ran).items() if name not in there}

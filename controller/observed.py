@@ -130,6 +130,7 @@ class Observed:
     """Everything about one FaceSwapJob.
 
     Attributes:
+        gone: pods with GPUs that ran when they were last looked at, and are not there any more, until then.
         refusals: messages of the events in which the API refused a Job's pods, newest last.
         namespace_ends: whether the namespace is being deleted.
     """
@@ -137,6 +138,7 @@ class Observed:
     resource: Resource
     jobs: tuple[StageJob, ...] = ()
     pods: tuple[Pod, ...] = ()
+    gone: tuple[Pod, ...] = ()
     refusals: tuple[str, ...] = ()
     namespace_ends: bool = False
 
@@ -147,6 +149,10 @@ class Observed:
     def pods_of(self, job: StageJob) -> tuple[Pod, ...]:
         """The pods of a Job."""
         return tuple(pod for pod in self.pods if pod.job == job.name)
+
+    def gone_of(self, job: StageJob) -> tuple[Pod, ...]:
+        """The pods of a Job that are not there any more."""
+        return tuple(pod for pod in self.gone if pod.job == job.name)
 
     def pods_but(self, stage: str) -> tuple[Pod, ...]:
         """The pods of all other stages."""

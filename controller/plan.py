@@ -24,6 +24,7 @@ from controller.actions import (
 from controller.conditions import with_condition, without_condition
 from controller.deadline import with_waiting, worked
 from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished, stop
+from controller.gputime import gpu_seconds
 from controller.objects import PodSettings, make_job, swap_parallelism
 from controller.observed import Observed, Pod, Resource, StageJob
 from controller.progress import with_swap_progress
@@ -155,6 +156,7 @@ class _Pass:
     def fail(self, reason: str, message: str, code: int, *, segment: int | None = None, pod: str | None = None) -> Plan:
         """End the job; what is done stays in scratch for another try."""
         self._actions = [*stop(self._observed)]
+        self._count_what_stops()
         self._forget(kube.STALLED, kube.QUOTA_RESERVED)
         self._condition(kube.FAILED, "True", reason, message)
         self._update(
@@ -201,6 +203,7 @@ class _Pass:
         The status says it first: a Job that is found suspended without that was so by somebody else.
         """
         self._waits = True
+        self._count_what_stops()
         told = self._status.is_true(kube.SUSPENDED)
         for job in self._observed.jobs:
             if job.queue is not None and not (job.complete or job.failed_reason):
@@ -253,7 +256,8 @@ class _Pass:
         if job is None or job.deleting:
             return self._create(stage, gone=job is not None)
         if stage == kube.SWAP:
-            self._update_from(with_swap_progress(self._status, job, self._observed.pods_of(job), self._now))
+            pods, gone = self._observed.pods_of(job), self._observed.gone_of(job)
+            self._update_from(with_swap_progress(self._status, job, pods, self._now, gone))
         if job.complete:
             return self._completed(stage, job)
         if job.failed_reason is not None:
@@ -423,6 +427,13 @@ class _Pass:
         """Leave out conditions of what runs no more."""
         for condition in conditions:
             self._status = without_condition(self._status, condition)
+
+    def _count_what_stops(self) -> None:
+        """Count the GPU time of a swap Job that is about to be stopped: its pods may not be seen again."""
+        job = self._observed.job(kube.SWAP, self._attempt(kube.SWAP))
+        if job is not None and job.live:
+            pods, gone = self._observed.pods_of(job), self._observed.gone_of(job)
+            self._update(gpu_seconds=gpu_seconds(self._status, job, pods, gone, self._now, stops=True))
 
     def _attempt(self, stage: str) -> int:
         return int(getattr(self._status.attempts, stage))

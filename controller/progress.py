@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from controller.gputime import gpu_seconds
 from controller.observed import Pod, StageJob, count_indexes
-from recast.status import FrameCounts, GpuSeconds, JobStatus, SegmentCounts
+from recast.status import FrameCounts, JobStatus, SegmentCounts
 
 
-def with_swap_progress(status: JobStatus, job: StageJob, pods: Sequence[Pod], now: datetime) -> JobStatus:
+def with_swap_progress(
+    status: JobStatus, job: StageJob, pods: Sequence[Pod], now: datetime, gone: Sequence[Pod] = ()
+) -> JobStatus:
     """Count what the swap Job has done; times and speeds are made anew only where a segment was finished."""
     total, per_pod = status.segments.total, job.segments_per_pod
     done = total if job.complete else _segments_done(job.completed_indexes, per_pod, total)
@@ -21,7 +24,7 @@ def with_swap_progress(status: JobStatus, job: StageJob, pods: Sequence[Pod], no
     changes: dict[str, object] = {
         "segments": segments,
         "progress": f"{succeeded}/{total}",
-        "gpu_seconds": _gpu_seconds(status, pods),
+        "gpu_seconds": gpu_seconds(status, job, pods, gone, now),
     }
     if succeeded != status.segments.succeeded and job.started is not None:
         changes |= _speed(status, succeeded, now - job.started, now)
@@ -43,16 +46,3 @@ def _speed(status: JobStatus, succeeded: int, elapsed: timedelta, now: datetime)
         "frames": FrameCounts(total=frames.total, done=done, per_second=max(0, per_second)),
         "estimated_completion_time": (now + left).replace(microsecond=0) if left is not None else None,
     }
-
-
-def _gpu_seconds(status: JobStatus, pods: Sequence[Pod]) -> GpuSeconds:
-    before, earlier = status.gpu_seconds, status.earlier.gpu_seconds
-    spent, lost = float(earlier.spent), float(earlier.lost)
-    for pod in pods:
-        if pod.gpus and pod.started and pod.finished:
-            seconds = pod.gpus * (pod.finished - pod.started).total_seconds()
-            if pod.exit_code == 0:
-                spent += seconds
-            else:
-                lost += seconds
-    return GpuSeconds(spent=max(before.spent, round(spent)), lost=max(before.lost, round(lost)))

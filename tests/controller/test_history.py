@@ -92,6 +92,7 @@ class Checks:
         assert status.frames.done >= before.frames.done, "frames never go back"
         assert status.waited.seconds >= before.waited.seconds, "nor does what was waited"
         assert status.gpu_seconds.spent >= before.gpu_seconds.spent, "GPU time never goes back"
+        assert status.gpu_seconds.lost >= before.gpu_seconds.lost, "nor does what is lost of it"
         for stage in ("split", "normalise", "swap", "mux"):
             assert getattr(status.attempts, stage) >= getattr(before.attempts, stage), "attempts never go back"
         for once in ("run", "images", "start_time"):

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,13 +23,15 @@ class Api:
         self.asked: list[dict[str, str | None]] = []
         self.pods, self.events = pods, [{"message": "later", "lastTimestamp": "2"}, {"message": "quota"}]
         self.ends = False
+        self.gpus = 0
 
     def list(self, path: str, **query: str | None) -> Iterator[Page]:
         self.asked.append({"path": path.rpartition("/")[2], **query})
         found: list[dict[str, Any]] = [
             {
                 "metadata": {"name": f"p{k}", "labels": {JOB_NAME_LABEL: SWAP.name}, "creationTimestamp": TIME},
-                "spec": {},
+                "spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": str(self.gpus)}}}]},
+                "status": {"containerStatuses": [{"name": "stage", "state": {"running": {"startedAt": TIME}}}]},
             }
             for k in range(self.pods)
         ]
@@ -152,3 +155,25 @@ def test_a_stage_that_has_just_begun_is_not_taken_for_refused(observer: Observer
     mux = job(kube.MUX)
     assert observer.observe(resource(was_swapped()), (mux,)).refusals == ()
     assert all(asked["path"] == "pods" for asked in api.asked)
+
+
+def test_pods_with_gpus_that_are_gone_are_kept_as_long_as_they_were_seen(api: Api, clock: Clock) -> None:
+    observer = Observer(api, clock, now=lambda: NOW + timedelta(seconds=clock.now))  # type: ignore[arg-type]
+    api.pods, api.gpus, seen = 3, 1, resource(was_split())
+    assert observer.observe(seen, (SWAP,)).gone == ()
+    clock.now, api.pods = 40, 2
+    (gone,) = observer.observe(seen, (SWAP,)).gone
+    assert (gone.name, gone.finished, gone.ended) == ("p2", NOW, True), "it was last seen at the first look"
+    clock.now, api.pods = 80, 1
+    assert [each.name for each in observer.observe(seen, (SWAP,)).gone] == ["p2", "p1"]
+    # All are listed at the end: what is there after all has told itself how long it ran.
+    clock.now, api.pods = 85, 2
+    over = observer.observe(seen, (replace(SWAP, complete=True),))
+    assert [each.name for each in over.gone] == ["p2"] and len(over.pods) == 2
+    assert observer.observe(seen, (job(kube.SWAP, uid="another"),)).gone == (), "another attempt begins anew"
+
+
+def test_pods_without_gpus_are_not_kept(observer: Observer, api: Api, clock: Clock) -> None:
+    observer.observe(resource(was_split()), (SWAP,))
+    clock.now, api.pods = 40, 0
+    assert observer.observe(resource(was_split()), (SWAP,)).gone == ()

@@ -302,6 +302,28 @@ def test_the_deadline_stops_everything() -> None:
     assert said(planned, kube.FAILED) == ("True", names.DEADLINE_EXCEEDED)
 
 
+def test_gpu_time_of_what_a_deadline_stops_is_lost() -> None:
+    swap = job(SWAP)
+    pods = (replace(pod(swap), gpus=1), replace(pod(swap, 1), gpus=1, started=None, phase="Pending"))
+    gone = replace(pod(swap, 2), gpus=1, finished=BEGAN + timedelta(seconds=50))
+    seen = Observed(resource(was_split(), deadlineSeconds=600), (swap,), pods, (gone,))
+    assert decide(seen, LATE).status.gpu_seconds == GpuSeconds(lost=651)
+
+
+def test_gpu_time_of_what_is_suspended_under_kueue_is_kept_for_the_next_attempt() -> None:
+    swap = job(SWAP, queue="renders")
+    seen = Observed(resource(was_split(), labels=QUEUE, suspend=True), (swap,), (replace(pod(swap), gpus=2),))
+    status = decide(seen).status
+    assert status.gpu_seconds == status.earlier.gpu_seconds == GpuSeconds(lost=600)
+
+
+def test_pods_that_are_gone_are_counted_while_their_job_goes_on() -> None:
+    swap = job(SWAP, completed_indexes="2", succeeded=1)
+    gone = replace(pod(swap, 2), gpus=1, finished=BEGAN + timedelta(seconds=50))
+    planned = decide(Observed(resource(was_split()), (swap,), (pod(swap),), (gone,)))
+    assert planned.status.gpu_seconds == GpuSeconds(spent=50)
+
+
 @pytest.mark.parametrize("queue", [True, False], ids=["in a queue", "suspended"])
 def test_the_deadline_waits_with_the_job(queue: bool) -> None:
     held = job(SWAP, suspended=True, active=0, queue="renders" if queue else None)

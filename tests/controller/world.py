@@ -76,6 +76,7 @@ class World:
         self.told_of_scratch = False
         self.cleaned_early = False
         self.held: set[str] = set()
+        self.gone: list[Pod] = []
 
     # The controller
 
@@ -118,7 +119,7 @@ class World:
             pods += [*job.live.values(), *(pod for pod in self.dying if pod.job == job.seen.name)]
             if job.seen.complete or job.seen.failed_reason:
                 pods += job.ended
-        return Observed(seen, jobs, tuple(pods))
+        return Observed(seen, jobs, tuple(pods), tuple(self.gone))
 
     def _in_question(self, seen: Resource) -> list[Running]:
         status = seen.status
@@ -184,6 +185,7 @@ class World:
         if self.resource is not None and self.resource.deleted and not self.resource.finalizers:
             self.resource = None
         self._settled += 1
+        self.gone += [replace(pod, finished=self.now) for until, pod in self._dying if until <= self._settled]
         self._dying = [(until, pod) for until, pod in self._dying if until > self._settled]
         for name, job in list(self.jobs.items()):
             if job.seen.deleting or self.resource is None:
@@ -261,6 +263,7 @@ class World:
         for job in list(self.jobs.values())[choice % 2 :]:
             # Why it failed cannot be told any more.
             self.failed |= job.seen.failed_reason is not None
+            self.gone += job.ended
             job.ended.clear()
 
     def report_is_lost(self, choice: int) -> None:
