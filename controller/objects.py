@@ -77,11 +77,6 @@ def worker_gpus(spec: JobSpec) -> int:
     return int(runs_on_gpu or spec.video.encoder == "Nvenc")
 
 
-def _has_gpus(spec: JobSpec) -> bool:
-    """Whether a worker gets GPUs, or parts of some, by whatever name."""
-    return bool(worker_gpus(spec)) or any(name.startswith("nvidia.com/") for name in spec.worker.resources.limits)
-
-
 def swap_parallelism(spec: JobSpec, completions: int) -> int:
     """Workers at once."""
     return min(spec.segments.max_parallelism, completions)
@@ -307,7 +302,7 @@ def _environment(spec: JobSpec, stage: str, stage_input: StageInput) -> list[Man
         {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "HOME", "value": WORK_FOLDER},
     ]
-    if stage == names.SWAP and not _has_gpus(spec):
+    if stage == names.SWAP and not worker_gpus(spec):
         # Where NVIDIA's runtime is the node's default one, the image would have all GPUs of the node.
         env.append({"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"})
     if _caches_models(spec, stage):
@@ -336,7 +331,7 @@ def _resources(spec: JobSpec, stage: str, defaults: PodDefaults) -> Manifest:
     if claims := _gpu_claims(spec, stage, defaults):
         resources["claims"] = [{"name": name} for name in claims]
     elif gpus := worker_gpus(spec):
-        resources.setdefault("limits", {})["nvidia.com/gpu"] = gpus
+        resources.setdefault("limits", {})[spec.worker.gpu_resource] = gpus
     return resources
 
 

@@ -285,6 +285,8 @@ def _controller_uid(metadata: Object) -> str:
 
 
 def _gpus(spec: Object) -> int:
-    """Those that its containers are limited to, and those that they claim: recast's pods claim nothing else."""
+    """Those, or parts, that its containers are limited to or claim: recast's pods claim nothing else."""
     wanted = [container.get("resources", {}) for container in spec.get("containers", ())]
-    return sum(int(each.get("limits", {}).get("nvidia.com/gpu", 0)) + len(each.get("claims", ())) for each in wanted)
+    limits = [item for each in wanted for item in each.get("limits", {}).items()]
+    counted = sum(int(count) for name, count in limits if name.startswith("nvidia.com/"))
+    return counted + sum(len(each.get("claims", ())) for each in wanted)

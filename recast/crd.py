@@ -12,6 +12,7 @@ import yaml
 from recast.kubenames import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
 from recast.spec import (
     FRACTION,
+    GPUS_ASKED_FOR,
     INNER_HOST,
     INNER_HOST_REFUSED,
     S3_PATTERN,
@@ -129,6 +130,14 @@ def _rules() -> list[Schema]:
             "rule": "!has(self.worker.modelCache) || "
             "!(has(self.worker.modelCache.claimName) && has(self.worker.modelCache.hostPath))",
             "message": "worker.modelCache: give claimName or hostPath, not both",
+        },
+        {
+            "rule": " && ".join(
+                f"(!has(self.worker.resources.{kind}) || "
+                f"!self.worker.resources.{kind}.exists(name, name.startsWith('nvidia.com/')))"
+                for kind in ("requests", "limits")
+            ),
+            "message": f"worker.{GPUS_ASKED_FOR}",
         },
         {
             "rule": "self.output.uri != self.source.uri",

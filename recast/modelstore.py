@@ -227,6 +227,10 @@ def cache_folder() -> Path:
     except OSError as error:
         raise_if_exhausted(error, str(folder))
         raise BadConfig(f"{folder}: models cannot be kept there: {error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadConfig(
+            f"{folder}: models cannot be kept there: user {os.getuid()} may not write to it: give it to them"
+        )
     return folder
 
 

@@ -390,15 +390,25 @@ class ModelCache(Model):
         return self
 
 
+GPUS_ASKED_FOR = "resources: GPUs are asked for by worker.gpus and worker.gpuResource"
+
+
 class Worker(Model):
     """The segment workers."""
 
     resources: Resources = Field(
         default=Resources(requests={"cpu": "2", "memory": "4Gi"}, limits={"memory": "8Gi"}),
-        description="CPU and memory of a worker; GPUs have their own field.",
+        description="CPU and memory of a worker; GPUs have fields of their own.",
     )
     gpus: int | None = Field(
         None, ge=0, le=8, description="GPUs of a worker; where left out, what engine and encoder need."
+    )
+    gpu_resource: str = Field(
+        "nvidia.com/gpu",
+        pattern=r"^nvidia\.com/[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$",
+        max_length=74,
+        description="What nodes call the GPUs, or the parts of them, that are asked for: nvidia.com/mig-1g.10gb, "
+        "nvidia.com/gpu.shared.",
     )
     scratch_size: Quantity = Field(
         "16Gi", description="Size limit of a worker's local disk: two segments and two parts."
@@ -419,6 +429,12 @@ class Worker(Model):
     stall_seconds: float = Field(
         300, gt=0, description="A stage in which no frame has moved for so long ends and is tried again."
     )
+
+    @model_validator(mode="after")
+    def _gpus_are_no_resources(self) -> Self:
+        if any(name.startswith("nvidia.com/") for name in (*self.resources.requests, *self.resources.limits)):
+            raise ValueError(GPUS_ASKED_FOR)
+        return self
 
 
 class Volume(Model):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from controller.objects import PodSettings, make_job, segments_per_pod, stage_name
-from controller.observed import Resource
+from controller.observed import Resource, project_pod
 from controller.poddefaults import PodDefaults
 from recast import exitcodes
 from recast import kubenames as kube
@@ -122,6 +122,19 @@ def test_a_worker_has_the_gpus_that_its_engine_runs_on(engine: dict[str, str], g
     made = make_job(resource(), checked, kube.SWAP, attempt=0, run=RUN, segments=9, settings=SETTINGS)
     resources = made["spec"]["template"]["spec"]["containers"][0]["resources"]
     assert resources["limits"].get("nvidia.com/gpu") == wanted
+
+
+def test_a_part_of_a_gpu_is_asked_for_by_the_nodes_name_for_it() -> None:
+    mig = {"gpus": 1, "gpuResource": "nvidia.com/mig-1g.10gb"}
+    checked = JobSpec.model_validate(spec(worker=mig))
+    made = make_job(resource(), checked, kube.SWAP, attempt=0, run=RUN, segments=9, settings=SETTINGS)
+    pod = made["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {key: value for key, value in container["resources"]["limits"].items() if "nvidia" in key} == {
+        "nvidia.com/mig-1g.10gb": 1
+    }
+    assert "NVIDIA_VISIBLE_DEVICES" not in {each["name"] for each in container["env"]}
+    assert project_pod({"metadata": {"name": "x"}, "spec": pod, "status": {}}).gpus == 1, "its time is counted"
 
 
 @pytest.mark.parametrize(

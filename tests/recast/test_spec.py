@@ -58,6 +58,7 @@ FULL: dict[str, Any] = {
     },
     "worker": {
         "resources": {"requests": {"cpu": 4, "memory": "6Gi"}, "limits": {"memory": "8Gi"}}, "gpus": 1,
+        "gpuResource": "nvidia.com/gpu",
         "scratchSize": "32Gi", "nodeSelector": {"gpu.example.com/model": "L4"},
         "affinity": {"nodeAffinity": {}},
         "tolerations": [{
@@ -114,6 +115,13 @@ def refused(data: dict[str, Any]) -> str:
         JobSpec.model_validate(data)
     first = error.value.errors()[0]
     return ".".join(map(str, first["loc"])) + ": " + first["msg"]
+
+
+def test_gpus_are_asked_for_in_one_place() -> None:
+    for kind in ("requests", "limits"):
+        told = refused(job(worker={"resources": {kind: {"nvidia.com/mig-1g.10gb": 1}}}))
+        assert "worker.gpus and worker.gpuResource" in told
+    assert "gpuResource" in refused(job(worker={"gpuResource": "amd.com/gpu"}))
 
 
 def test_the_output_is_not_the_source() -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,10 @@ import pytest
 from recast import names
 from recast.errors import BadConfig
 from recast.modelstore import (
+    CACHE_VARIABLE,
     ModelFile,
     ModelManifest,
+    cache_folder,
     cached,
     check,
     chosen_files,
@@ -102,3 +105,15 @@ def test_a_node_keeps_what_it_has(storage: Storage, prefix: str, tmp_path: Path)
 
 def test_a_folder_of_a_store_ends_with_a_slash() -> None:
     assert folder_of("s3://a/b") == folder_of("s3://a/b/") == "s3://a/b/"
+
+
+def test_a_cache_that_cannot_be_written_names_itself_and_who_wants_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a folder of the node is that Kubernetes has made for a pod."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert cache_folder() == tmp_path
+    # Root may write anywhere.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(BadConfig, match=rf"{tmp_path}: .* user {os.getuid()} may not write to it"):
+        cache_folder()
