@@ -17,6 +17,7 @@ LOST = {
         "exceeds containing master element", "exceeds max length", "invalid as first byte", "Invalid length",
         "Invalid track number", "Error parsing frame sizes",
     ),
+    "mov,mp4,m4a,3gp,3g2,mj2": ("Sample size", "or sample size"),
     "flv": ("Packet mismatch",),
     "ogg": ("CRC mismatch",),
     "nut": ("no checksum", "header_idx invalid"),

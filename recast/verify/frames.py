@@ -24,8 +24,10 @@ MILLISECOND = Fraction(1, 1000)
 NAMED = 3
 FEW_FRAMES = 16
 PASSED_OVER = re.compile(
-    r"^\[(?:in#0/)?(?:matroska,webm|flv|ogg|nut|asf|mxf) @ \S+\] "
-    r"(.*(?:exceeds|invalid|Invalid (?:length|track)|mismatch|sync lost|no checksum|Error parsing).*)"
+    r"^\[[^\]]+\] (.*(?:exceeds containing master element|exceeds max length|invalid as first byte|Invalid length 0x"
+    r"|Invalid track number|Error parsing frame sizes|[Ss]ample size \d+ is too large|Packet mismatch|CRC mismatch"
+    r"|no checksum|header_idx invalid|packet_(?:obj|frag)_size|fragment position invalid|asf skip"
+    r"|edit unit sync lost).*)"
 )
 """How demuxers say that they passed over what they could not read, and go on: of what was there, nothing else tells."""
 OF_TIMES = ("non monotonically increasing dts", "Last message repeated")

@@ -27,6 +27,7 @@ CONTAINERS = {
         (MATROSKA, "0x00 at pos 50931 (0xc6f3) invalid as first byte of an EBML number\n", (0xC6F3, False)),
         (MATROSKA, "Unknown entry 0xA9 at pos. 127963\n", (127963, True)),
         ("flv", "Packet mismatch 1515870907 225 29218\n", (None, False)),
+        ("mov,mp4,m4a,3gp,3g2,mj2", "Sample size 1509950263 is too large\n", (None, False)),
     ],
 )  # fmt: skip
 def test_a_line_that_tells_of_a_loss_says_where_it_is(name: str, words: str, loss: tuple[int | None, bool]) -> None:
