@@ -134,7 +134,8 @@ GOOD: list[tuple[Any, ...]] = [
     ("spec", "segments", "targetSeconds", "Auto"),
     ("spec", "ttlSecondsAfterFinished", "Never"),
     ("spec", "worker", "affinity", {"nodeAffinity": {"anything": [1, {"a_b": "c"}]}}),
-    ("spec", "worker", "resources", {"requests": {"cpu": 4, "nvidia.com/mig-1g.5gb": "1"}}),
+    ("spec", "worker", "resources", {"requests": {"cpu": 4, "ephemeral-storage": "1Gi"}}),
+    ("spec", "worker", "gpuResource", "nvidia.com/mig-1g.5gb"),
     ("spec", "output", "uri", "s3://studio/out/a b/\u00fc.MP4"),
     ("metadata", "labels", {"kueue.x-k8s.io/queue-name": "renders", "a": ""}),
     ("metadata", "annotations", {"a/b": "x" * 5000}),
@@ -180,6 +181,9 @@ BAD: list[tuple[Any, ...]] = [
     ("metadata", "name", "a..b"),
     ("spec", "worker", "nodeSelector", {"a": "x" * 64}),
     ("spec", "worker", "resources", {"requests": {"cpu": "lots"}}),
+    ("spec", "worker", "resources", {"limits": {"nvidia.com/mig-1g.5gb": 1}}),
+    ("spec", "worker", "resources", {"requests": {"nvidia.com/gpu": 1}}),
+    ("spec", "worker", "gpuResource", "cpu"),
 ]
 
 
