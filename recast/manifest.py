@@ -47,6 +47,15 @@ class Hdr(Model):
     light_level: str | None = None
 
 
+class Crop(Model):
+    """Pixels at a picture's edges that are not to be shown."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+
 class VideoFacts(Model):
     """What the video track is.
 
@@ -55,6 +64,7 @@ class VideoFacts(Model):
         time_base: of the source's timestamps.
         rate: nominal frames a second, for rate control only; times come from the frame list.
         rotation, hflip: the display matrix, in degrees counter-clockwise after a horizontal flip.
+        crop: what the container has players cut off; decoders do not.
         color_*: the numbers of ITU-T H.273, as FFmpeg has them (2 is unspecified).
     """
 
@@ -68,6 +78,7 @@ class VideoFacts(Model):
     sar: Rational
     rotation: int = 0
     hflip: bool = False
+    crop: Crop | None = None
     color_range: int = 0
     color_primaries: int = 2
     color_trc: int = 2

@@ -28,6 +28,9 @@ from pathlib import Path
 import av
 import imageio_ffmpeg
 
+from recast.manifest import Crop
+from recast.media.cropping import add_cropping
+
 Builder = Callable[[Path], None]
 
 MP4, MOV, MKV = ".mp4", ".mov", ".mkv"
@@ -574,6 +577,26 @@ def odd_size_420(out: Path) -> None:
 def cropped(out: Path) -> None:
     """162x118: even, but no multiple of 16, so the stream carries a crop."""
     ffmpeg(*picture(2, size="162x118"), *x264(BFRAMES), out)
+
+
+CUT_OFF = Crop(top=2, bottom=12, left=6, right=16)
+
+
+@clip(MP4, frames=25, traits="")
+def clean_aperture(out: Path) -> None:
+    """192x144, of which players are to show 170x130, not in the middle (clap)."""
+    ffmpeg(*picture(1), *x264(BFRAMES), out)
+    add_cropping(out, CUT_OFF, 192, 144)
+
+
+@clip(MKV, frames=25, traits="")
+def pixel_crop(out: Path) -> None:
+    """The same in Matroska, with pixels that are not square."""
+    whole = out.with_suffix(".mp4")
+    ffmpeg(*picture(1), "-vf", "setsar=16/11", *x264(BFRAMES), whole)
+    add_cropping(whole, CUT_OFF, 192, 144)
+    ffmpeg("-i", whole, "-c", "copy", out)
+    whole.unlink()
 
 
 BT2020 = ["-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", "smpte2084"]

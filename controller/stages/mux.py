@@ -171,6 +171,7 @@ class _Mux:
             frame_ticks=self._plan.video.frame_ticks,
             lead_ticks=lead_ticks(self._plan),
             sar=self._plan.video.sar,
+            crop=self._plan.video.crop,
             folder=folder,
             bring=bring,
             moved=self._dog.moved,

@@ -145,6 +145,9 @@ def _print_video(facts: VideoFacts, cuts: list[Cut], duration: float) -> None:
     details = [f"time base {facts.time_base}", f"SAR {facts.sar}", facts.field_order]
     if facts.rotation or facts.hflip:
         details.append(f"rotated {facts.rotation} degrees{', mirrored' if facts.hflip else ''}")
+    if crop := facts.crop:
+        shown = f"{facts.width - crop.left - crop.right}x{facts.height - crop.top - crop.bottom}"
+        details.append(f"cropped by its container to {shown}")
     if facts.hdr:
         details.append(f"HDR10 {facts.hdr.mastering or ''} {facts.hdr.light_level or ''}".strip())
     print("       " + ", ".join(details))

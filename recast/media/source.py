@@ -18,6 +18,7 @@ from recast import names
 from recast.errors import BadInput
 from recast.exhausted import raise_if_exhausted
 from recast.manifest import FieldOrder, Hdr, VideoFacts
+from recast.media.cropping import cropping_of
 from recast.media.formats import open_media
 from recast.media.limits import over
 from recast.media.losses import Losses
@@ -134,6 +135,7 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
         sar=_fraction(stream.sample_aspect_ratio) or Fraction(1),
         rotation=rotation,
         hflip=hflip,
+        crop=cropping_of(stream, first.width, first.height),
         color_range=FULL_RANGE if first.format.name.startswith("yuvj") else int(first.color_range),
         color_primaries=int(first.color_primaries),
         color_trc=int(first.color_trc),

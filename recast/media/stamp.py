@@ -20,7 +20,9 @@ from av.video.stream import VideoStream
 from recast import names
 from recast.errors import Corrupt
 from recast.exhausted import raise_if_exhausted
+from recast.manifest import Crop
 from recast.media import formats
+from recast.media.cropping import add_cropping
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def stamp_parts(
     frame_ticks: int,
     lead_ticks: int,
     sar: Fraction,
+    crop: Crop | None,
     folder: Path,
     bring: Callable[[int], PartSource],
     moved: Callable[[], None],
@@ -93,6 +96,7 @@ def stamp_parts(
         frame_ticks: a frame's nominal duration: the last one's only measure.
         lead_ticks: by so much each of the first decode times, before the first pts, is earlier than the next.
         sar: the pixels' aspect ratio.
+        crop: what players shall cut off.
         folder: where the file is written.
         bring: gives the part of a number; those before it are not read any more.
         moved: called now and then.
@@ -131,6 +135,9 @@ def stamp_parts(
     except av.error.FFmpegError as error:
         raise_if_exhausted(error, str(folder))
         raise Corrupt(f"the parts cannot be concatenated: {error}", reason=names.PART_MISMATCH) from error
+    if crop is not None:
+        facts = track.codec_context
+        add_cropping(path, crop, facts.width, facts.height)
     return StampedVideo(path, digest.hexdigest(), time_base.denominator * fine)
 
 

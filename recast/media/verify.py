@@ -16,6 +16,7 @@ import av
 from recast import names
 from recast.errors import Corrupt
 from recast.manifest import Plan, Track
+from recast.media.cropping import cropping_of
 from recast.media.formats import open_media
 from recast.media.mux import hashed_tracks, video_start
 
@@ -123,6 +124,8 @@ def _check_header(video: av.VideoStream, plan: Plan) -> None:
     sar = video.sample_aspect_ratio
     if sar and facts.sar and abs(Fraction(sar.numerator, sar.denominator) / facts.sar - 1) > SAR_OFF:
         raise _differs(f"sample aspect ratio is {sar}, not {facts.sar}")
+    if (crop := cropping_of(video, facts.width, facts.height)) != facts.crop:
+        raise _differs(f"is cropped by {crop}, not {facts.crop}")
 
 
 def _check_video_times(shown: Sequence[int], base: Fraction, pts: Sequence[int], plan: Plan) -> None:
