@@ -13,6 +13,8 @@ from segment_worker.shape import pose_of
 from segment_worker.warp import spread
 from tests.segment_worker.faces import astronaut, group, turned, yuv
 
+pytestmark = pytest.mark.media
+
 
 @pytest.fixture(scope="module")
 def finder():

@@ -15,6 +15,8 @@ from segment_worker.imageheads import read_head
 from segment_worker.images import load_image
 from tests.segment_worker.faces import astronaut
 
+pytestmark = pytest.mark.media
+
 Image = npt.NDArray[np.uint8]
 KINDS = (".png", ".jpg", ".webp", ".bmp", ".tiff")
 

@@ -17,6 +17,8 @@ from segment_worker.picture import Patch, YuvLayout, patched
 from segment_worker.select import All, Index, Largest, Leftmost, Reference
 from tests.segment_worker.faces import SD, astronaut, group, turned, yuv
 
+pytestmark = pytest.mark.media
+
 
 def encoded(image, kind=".png"):
     return cv2.imencode(kind, image)[1].tobytes()

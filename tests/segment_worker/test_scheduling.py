@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.media
+
 SCRIPT = """
 import os, sys
 from fractions import Fraction

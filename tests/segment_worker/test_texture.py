@@ -18,6 +18,8 @@ from segment_worker.shape import with_lips_met
 from segment_worker.texture import LIGHT_SIDE, light_of, make_texture, mouth_of
 from tests.segment_worker.faces import astronaut, yuv
 
+pytestmark = pytest.mark.media
+
 LOWER = sorted(
     {*topology.INNER_LIPS[11:], *topology.OUTER_LIPS[11:]} | {17, 18, 83, 182, 106, 313, 406, 335, 200, 199, 175, 152}
 )

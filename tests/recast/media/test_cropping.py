@@ -11,6 +11,8 @@ from recast.manifest import Crop
 from recast.media.cropping import add_cropping, cropping_of
 from tests import clips
 
+pytestmark = pytest.mark.media
+
 SIZE = (192, 144)
 
 

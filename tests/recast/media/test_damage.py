@@ -14,6 +14,8 @@ from recast.media.segments import SegmentWriter, decode_segment
 from tests import clips, damaged
 from tests.damaged import H264, garbled, halved, zeroed
 
+pytestmark = pytest.mark.media
+
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=25:bframes=2:pools=1")
 
 

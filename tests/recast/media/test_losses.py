@@ -10,6 +10,8 @@ from recast.media.source import open_source
 from recast.media.timing import numbered_packets
 from tests import clips
 
+pytestmark = pytest.mark.media
+
 MATROSKA = "matroska,webm"
 CONTAINERS = {
     "mkv": ("-c:v", "libx264", "-g", "10", *clips.AAC),

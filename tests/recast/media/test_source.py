@@ -7,6 +7,8 @@ import pytest
 from recast.media.source import open_source, read_only, video_facts, video_stream
 from tests import clips
 
+pytestmark = pytest.mark.media
+
 CODERS = {
     "libx264": ["-flags", "+ilme+ildct", "-pix_fmt", "yuv420p"],
     "mpeg2video": ["-flags", "+ilme+ildct", "-pix_fmt", "yuv420p"],

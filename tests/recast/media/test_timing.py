@@ -25,6 +25,8 @@ from recast.media.timing import (
 )
 from tests.clips import build
 
+pytestmark = pytest.mark.media
+
 FINE = 64
 """Steps that mux divides a tick in."""
 IVF_HEADER = 12

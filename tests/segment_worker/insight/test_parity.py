@@ -25,6 +25,8 @@ from segment_worker.picture import Picture
 from segment_worker.select import All
 from tests import stubmodels
 
+pytestmark = pytest.mark.media
+
 CPU = Device()
 
 
