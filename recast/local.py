@@ -27,6 +27,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from recast import exitcodes, names
 from recast.children import spawn
@@ -37,7 +38,7 @@ from recast.layout import RunLayout, canonical_json, sha256_hex
 from recast.manifest import OutputRecord
 from recast.modelstore import CACHE_VARIABLE, default_cache
 from recast.spec import JobSpec
-from recast.stage import StageInput, StageResult
+from recast.stage import StageInput, StageResult, result_in_log
 from recast.stopping import signals_held_back
 from recast.storageconfig import make_storage
 
@@ -289,6 +290,7 @@ class _Child:
     def __init__(self, argv: list[str], environment: Mapping[str, str], message: Path, log: Path) -> None:
         self.frames: dict[int, int] = {}
         self._message, self._log = message, log
+        self._logged: StageResult | None = None
         # Ctrl-C reaches this process only; it stops its stages itself.
         self.process = spawn(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, own_group=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -300,29 +302,37 @@ class _Child:
         if status is None:
             return None
         self._reader.join(timeout=5)
+        result = self._left() or self._logged
+        return result if result is not None and result.code == status else _died(status, self._log)
+
+    def _left(self) -> StageResult | None:
         try:
-            result = StageResult(**json.loads(self._message.read_text()))
+            return StageResult(**json.loads(self._message.read_text()))
         except (OSError, ValueError, TypeError):
-            return _died(status)
-        return result if result.code == status else _died(status)
+            return None
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        with self._log.open("ab", buffering=0) as log:
-            for line in self.process.stderr:
-                log.write(line)
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    fields = json.loads(line)
-                    if fields["message"] == "progress":
-                        self.frames[fields["segment"]] = fields["frames"]
+        with self._log.open("ab", buffering=0) as log, self.process.stderr as lines:
+            for line in lines:
+                # A stage stands still where nobody reads what it says: also where the log's disk is full.
+                with contextlib.suppress(OSError):
+                    log.write(line)
+                with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                    self._take(json.loads(line))
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        self._logged = result_in_log(line) or self._logged
+        if line["message"] == "progress":
+            self.frames[line["segment"]] = line["frames"]
 
 
-def _died(status: int) -> StageResult:
+def _died(status: int, log: Path) -> StageResult:
     """What to say of a stage that could not say it itself."""
     if status < 0:
         message = f"a stage was killed by {signal.Signals(-status).name}"
         return StageResult(code=exitcodes.TRY_AGAIN, reason=names.TRY_AGAIN, message=message)
-    message = f"a stage ended with status {status} and said nothing: see the log"
+    message = f"a stage ended with status {status} and said nothing: see {log}"
     return StageResult(code=exitcodes.BUG, reason=names.INTERNAL_ERROR, message=message)
 
 

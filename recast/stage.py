@@ -22,6 +22,8 @@ from recast.spec import JobSpec, Model
 from recast.stopping import Terminated, terminated_by_signals
 
 TERMINATION_LIMIT_BYTES = 4096
+ENDED = "stage ended"
+"""What a stage's last line of log says."""
 STOP_SECONDS = 8.0
 """A stage that was asked to stop has gone by then; it is killed after ten."""
 
@@ -114,8 +116,16 @@ def run_stage(body: Callable[[StageInput], StageResult]) -> int:
     write_termination_message(result)
     level = log.info if result.code == exitcodes.OK else log.error
     fields = {key: value for key, value in asdict(result).items() if value is not None}
-    level("stage ended", detail=fields.pop("message"), **fields)
+    level(ENDED, detail=fields.pop("message"), **fields)
     return result.code
+
+
+def result_in_log(line: Mapping[str, Any]) -> StageResult | None:
+    """The result that a stage's last line of log holds, too: a full disk takes no termination message."""
+    if line.get("message") != ENDED:
+        return None
+    said = dict(line) | {"message": line["detail"]}
+    return StageResult(**{name: said[name] for name in StageResult.__annotations__ if name in said})
 
 
 def end_process(code: int) -> NoReturn:

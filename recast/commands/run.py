@@ -4,12 +4,13 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from recast import exitcodes
+from recast import exitcodes, names
 from recast.commands.arguments import (
     Commands,
     add_content_arguments,
@@ -262,6 +263,9 @@ def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:
 def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: bool) -> int:
     text = "stopped" if isinstance(error, Terminated) else str(error)
     print(f"recast: {text}", file=sys.stderr)
+    temporary = tempfile.gettempdir()
+    if getattr(error, "reason", "") == names.EXHAUSTED and text.startswith(f"{temporary}/"):
+        print(f"recast: temporary files are in {temporary}: TMPDIR names another folder for them", file=sys.stderr)
     if code not in KEEP_AFTER or not folder.exists():
         remove_run(folder)
         return code

@@ -1,5 +1,7 @@
 """The local runner's arithmetic and what it makes of a stage that died; the runs themselves are in the media tier."""
 
+import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,7 +11,7 @@ import pytest
 from recast import exitcodes, local, names
 from recast.local import KEEP_AFTER, LocalRun, StageFailed, is_in_use, job_name, remove_run, runs_folder
 from recast.spec import JobSpec
-from recast.stage import StageResult
+from recast.stage import StageInput, StageResult
 
 SPEC: dict[str, Any] = {
     "source": {"uri": "file:///in/a.mov"},
@@ -136,9 +138,31 @@ def test_tries_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["killed", "terminated", "a traceback", "success without a word"],
 )
 def test_a_stage_that_could_not_say_how_it_ended(status: int, code: int, reason: str) -> None:
-    result = local._died(status)
+    result = local._died(status, Path("/runs/log.jsonl"))
     assert (result.code, result.reason) == (code, reason)
-    assert result.message
+    assert status < 0 or "/runs/log.jsonl" in result.message
+
+
+FULL = "/tmp/0-part.mkv: its disk is full"
+TELLS = f"""
+import os
+from recast.errors import Transient
+from recast.stage import run_stage
+def body(job):
+    raise Transient({FULL!r}, reason="Exhausted")
+os._exit(run_stage(body))
+"""
+
+
+def test_what_a_stage_says_is_heard_where_the_disk_is_full(tmp_path: Path) -> None:
+    job = StageInput(namespace="n", name="j", uid="u", spec=spec()).model_dump_json(by_alias=True)
+    nowhere = tmp_path / "none" / "message.json"
+    environment = dict(os.environ) | {"RECAST_STAGE": job, "RECAST_TERMINATION_LOG": str(nowhere)}
+    child = local._Child([sys.executable, "-c", TELLS], environment, nowhere, Path("/dev/full"))
+    child.process.wait(60)
+    result = child.poll()
+    assert result is not None
+    assert (result.code, result.reason, result.message) == (75, names.EXHAUSTED, FULL)
 
 
 def test_a_failed_stages_own_code_reason_and_words_are_the_runs() -> None:
@@ -159,7 +183,7 @@ def test_nothing_is_kept_after_an_end_that_is_final(code: int) -> None:
 @pytest.mark.parametrize("signal_number", [9, 11, 6, 7])
 def test_a_stage_that_crashed_is_tried_again_and_what_is_done_is_kept(signal_number: int) -> None:
     # Decoders and drivers crash; a pod that did would be tried again.
-    code = local._died(-signal_number).code
+    code = local._died(-signal_number, Path("log")).code
     assert code in exitcodes.RETRIED and code in KEEP_AFTER
 
 
@@ -188,8 +212,6 @@ def test_a_store_in_use_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_the_stores_credentials_are_in_the_environment_only_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     monkeypatch.setenv("KEPT", "1")
     before = dict(os.environ)
     with pytest.raises(ZeroDivisionError), local._environment({"AWS_ACCESS_KEY_ID": "k"}):

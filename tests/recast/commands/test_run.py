@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recast import exitcodes
+from recast import exitcodes, names
 from recast.cli import main, make_parser
 from recast.commands import run
 from recast.errors import BadConfig, BadInput, RecastError, StorageUnavailable, Transient, UsageError
@@ -173,6 +173,15 @@ def test_a_run_that_failed_keeps_what_the_same_command_can_go_on_from(
     assert folder.exists() is kept
     assert all(line.startswith("recast: ") for line in lines) and len(lines) == (2 if kept else 1)
     assert (str(folder) in lines[-1]) is kept
+
+
+def test_a_full_folder_of_temporary_files_is_named_with_what_moves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run.tempfile, "gettempdir", lambda: "/small")
+    for place, named in (("/small/x.mkv", True), ("/out/b.mp4", False)):
+        run._failed(Transient(f"{place}: its disk is full", reason=names.EXHAUSTED), 75, tmp_path / "run", True)
+        assert ("TMPDIR" in capsys.readouterr().err) is named
 
 
 REPORT = RunReport(
