@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from recast import exitcodes, names
 from recast import kubenames as kube
 from recast.cluster import Job, Object, read_time
-from recast.jobtext import failure, progress, span, success
+from recast.jobtext import failure, progress, span, success, warning
 from recast.podstatus import own_container
 
 SILENT_AFTER = timedelta(seconds=15)
@@ -116,6 +116,8 @@ def _end(job: Job, now: datetime) -> Iterator[str]:
     ago = f" {span(now - status.completion_time)} ago" if status.completion_time else ""
     if status.phase == "Succeeded":
         yield f"{job.name}: succeeded{ago}: {success(job)}."
+        if text := warning(job):
+            yield _sentence(text)
         for track in status.dropped_tracks:
             yield f"Left out: {track}."
         for bad in status.bad_frames.first if status.bad_frames else ():

@@ -73,6 +73,13 @@ def success(job: Job) -> str:
     return ", ".join(words)
 
 
+def warning(job: Job) -> str | None:
+    """What a person should look at although the job succeeded."""
+    if job.status.faces_swapped != 0 or job.spec.get("engine", {}).get("name") == "Passthrough":
+        return None
+    return "no face was changed: `recast preview` of the source shows who is found, and who is chosen"
+
+
 def note(status: JobStatus) -> str:
     """The one word that a list has room for."""
     if status.failure:

@@ -315,6 +315,7 @@ def _dropped_tracks(plan: Plan, left_out: Sequence[Track]) -> tuple[str, ...]:
 def _bad_of(record: OutputRecord) -> str:
     bad = record.bad_frames
     words = [f"{sum(run.frames for run in bad)} did not decode whole, first {bad[0].text}"] if bad else []
+    words += ["no face changed"] if not record.faces_swapped and record.inputs.get("engine") != "Passthrough" else []
     return "".join(f", {each}" for each in (*words, record.lost_text) if each)
 
 

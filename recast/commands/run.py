@@ -289,8 +289,18 @@ def _finish(report: RunReport, spec: JobSpec, options: argparse.Namespace) -> No
         f"{place}: {record.frames} frames, {record.size / 1e6:.1f} MB, {record.faces_swapped} faces changed, "
         f"{report.seconds:.1f} s"
     )
+    if record.faces_swapped == 0 and spec.engine.name != "Passthrough":
+        print(f"recast: warning: {_unchanged(record.faces_found)}", file=sys.stderr)
     if options.report is not None:
         options.report.write_text(json.dumps(report_json(report, spec), indent=2) + "\n")
+
+
+def _unchanged(found: int) -> str:
+    """Why no face was changed, and what to do."""
+    if found == 0:
+        return "no face was changed: none was found in any frame; `recast preview` shows what is found"
+    faces = "1 face was" if found == 1 else f"{found} faces were"
+    return f"no face was changed: {faces} found, over all frames, and none was fit or chosen; `recast preview` says why"
 
 
 def report_json(report: RunReport, spec: JobSpec) -> dict[str, object]:

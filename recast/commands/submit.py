@@ -14,7 +14,7 @@ from recast.documents import JobDocument, Parsed, find_doubles, parse_jobs
 from recast.each import VIDEO_SUFFIXES, Expanded, expand, folder
 from recast.errors import NotFound, RecastError, StorageUnavailable, UsageError
 from recast.follow import Following
-from recast.jobtext import success, table, worst
+from recast.jobtext import success, table, warning, worst
 from recast.kubeerrors import ApiError, Conflict, Forbidden, Invalid
 from recast.yamllines import MOST_TEXT
 
@@ -250,6 +250,9 @@ def wait(cluster: Cluster, jobs: Sequence[Job], timeout: float | None) -> int:
         for each in following.jobs.values():
             if each.code == exitcodes.OK:
                 print(f"{each.job.name}: {success(each.job)}")
+    for each in following.jobs.values():
+        if each.code == exitcodes.OK and (text := warning(each.job)):
+            print(f"recast: warning: {each.job.name}: {text}", file=sys.stderr)
     if not done:
         _still_going_on([each.job.name for each in following.left], f"not done after {timeout:.0f} s")
     return following.code

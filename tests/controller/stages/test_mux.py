@@ -237,6 +237,12 @@ def test_the_record_adds_the_parts_up_and_names_what_was_dropped() -> None:
     )
 
 
+def test_the_last_word_says_where_no_face_was_changed(place: Place) -> None:
+    assert "no face changed" in mux._bad_of(place.record(inputs={"engine": "Mesh"}))
+    assert mux._bad_of(place.record(inputs={"engine": "Mesh"}, faces_swapped=1)) == ""
+    assert mux._bad_of(place.record(inputs={"engine": "Passthrough"})) == ""
+
+
 def test_consent_is_written_into_the_outputs_metadata(place: Place) -> None:
     one = place.mux()
     assert one._metadata() == {}

@@ -211,6 +211,15 @@ def test_how_a_running_job_stands() -> None:
     )
 
 
+def test_a_job_that_changed_no_face_is_told_of_though_it_succeeded() -> None:
+    def told(swapped: int, engine: str) -> bool:
+        status = {"phase": "Succeeded", "completionTime": at(300), "facesSwapped": swapped}
+        return any("no face was changed" in line for line in said(job(spec={"engine": {"name": engine}}, **status)))
+
+    assert told(0, "Mesh")
+    assert not told(3, "Mesh") and not told(0, "Passthrough")
+
+
 def test_how_a_job_ended() -> None:
     output = {"uri": "s3://studio/out/a.mkv", "size": 5_000_000, "sha256": "ab"}
     done = job(

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +223,23 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(
     code = main(["run", str(place / "a.mov"), str(place / "new.mp4"), *arguments])
     assert code in exitcodes.NEVER_RETRIED
     assert "report.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("found", "swapped", "engine", "said"),
+    [
+        (0, 0, "mesh", "none was found"),
+        (1, 0, "mesh", "1 face was found"),
+        (9, 0, "mesh", "9 faces were found"),
+        (9, 5, "mesh", None),
+        (0, 0, "passthrough", None),
+    ],
+)
+def test_a_run_that_changed_no_face_ends_with_a_warning(
+    found: int, swapped: int, engine: str, said: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = REPORT.record.model_copy(update={"faces_found": found, "faces_swapped": swapped})
+    arguments = ["--engine", "passthrough"] if engine == "passthrough" else FACE
+    run._finish(replace(REPORT, record=record), spec(*arguments), parse("a", "b.mp4", *arguments))
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("recast: warning: ")]
+    assert len(warned) == (said is not None) and all(str(said) in line for line in warned)

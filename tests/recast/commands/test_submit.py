@@ -174,6 +174,14 @@ def test_a_job_is_followed_to_its_output(file: str, api: FakeApi, run: Run) -> N
     assert err.endswith("recast: interview: Succeeded\n")
 
 
+def test_a_job_that_changed_no_face_ends_with_a_warning(tmp_path: Path, api: FakeApi, run: Run) -> None:
+    mesh = {"engine": {"name": "Mesh"}, "faces": [{"source": ["s3://studio/a.png"]}], "consent": {"reference": "r"}}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(JOB | {"spec": JOB["spec"] | mesh}))
+    api.script = [lambda: api.report("interview", **DONE, facesSwapped=0)]
+    _, err = run("submit", str(tmp_path / "job.yaml"), "--wait")
+    assert "recast: warning: interview: no face was changed" in err
+
+
 @pytest.mark.parametrize("code", [65, 75, 78, 137])
 def test_the_jobs_code_is_the_exit_code(code: int, file: str, api: FakeApi, run: Run) -> None:
     api.script = [lambda: api.report("interview", **failed(code))]
