@@ -21,6 +21,7 @@ MEND_OR_SAY = (
     "copy the source again, mend it or cut the stretch out, or say by video.onBadFrames (--on-bad-frames) what stands "
     "in its place"
 )
+EXISTS = "exists already: choose another output, or set output.overwrite (--overwrite)"
 
 
 class RecastError(Exception):

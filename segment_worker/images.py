@@ -6,14 +6,12 @@ import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadInput
+from recast.imageheads import check_head
 from recast.spec import Limits
-from segment_worker.imageheads import read_head
 from segment_worker.paste import code_matrix
 from segment_worker.picture import Picture, YuvLayout
 
 Image = npt.NDArray[np.uint8]
-
-KINDS = "PNG, JPEG, WebP, BMP or TIFF"
 
 
 def load_image(name: str, data: bytes, *, most_pixels: int = Limits().image_pixels) -> Image:
@@ -31,17 +29,7 @@ def load_image(name: str, data: bytes, *, most_pixels: int = Limits().image_pixe
     Raises:
         BadInput: not an image that can be decoded, cut off, or too large.
     """
-    head = read_head(data)
-    if head is None:
-        raise BadInput(f"{name}: not an image that can be read: give a {KINDS} file")
-    if head.width * head.height > most_pixels:
-        raise BadInput(
-            f"{name}: {head.width} x {head.height} pixels: limits.imagePixels allows {most_pixels}: "
-            "give a smaller image",
-            reason=names.OVER_LIMIT,
-        )
-    if not head.whole:
-        raise BadInput(f"{name}: the image is cut off: copy it again")
+    check_head(name, data, most_pixels)
     try:
         # IMREAD_COLOR applies the EXIF orientation.
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

@@ -3,7 +3,7 @@
 import hashlib
 
 from recast import names
-from recast.errors import BadConfig, NotFound
+from recast.errors import EXISTS, BadConfig, NotFound
 from recast.layout import RunLayout
 from recast.manifest import OutputRecord
 from recast.storage import Storage
@@ -34,7 +34,7 @@ def summary(record: OutputRecord) -> dict[str, object]:
 
 def output_exists(uri: str) -> BadConfig:
     """The error for an output that is taken by something else."""
-    return BadConfig(f"{uri}: exists already: choose another output or set overwrite", reason=names.OUTPUT_EXISTS)
+    return BadConfig(f"{uri}: {EXISTS}", reason=names.OUTPUT_EXISTS)
 
 
 def _is_content(storage: Storage, uri: str, record: OutputRecord) -> bool:

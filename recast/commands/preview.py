@@ -19,6 +19,7 @@ from recast.commands.arguments import (
     limits_of,
     to_uri,
 )
+from recast.commands.early import check_photos, check_source
 from recast.errors import BadConfig, UsageError
 
 EPILOG = """examples:
@@ -57,6 +58,9 @@ def preview(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.output}: give a name that ends in .png")
     source, output = to_uri(options.source), Path(options.output).absolute()
     _check_output(output, [source, *(uri for pair in faces for uri in (*pair.source, pair.target.reference) if uri)])
+    limits = limits_of(options)
+    check_source(source)
+    check_photos(faces, limits)
     request = {
         "source": source,
         "output": str(output),
@@ -64,7 +68,7 @@ def preview(options: argparse.Namespace) -> int:
         "faces": [pair.model_dump(mode="json", by_alias=True) for pair in faces],
         "at": [seconds_of(text) for text in options.at],
         "endpoint": options.endpoint_url,
-        "limits": limits_of(options).model_dump(mode="json", by_alias=True),
+        "limits": limits.model_dump(mode="json", by_alias=True),
     }
     environment = os.environ | {"RECAST_PREVIEW": json.dumps(request)}
     process = spawn([sys.executable, "-m", "segment_worker.preview"], env=environment, stdin=subprocess.DEVNULL)

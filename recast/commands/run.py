@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -23,9 +22,10 @@ from recast.commands.arguments import (
     limits_of,
     to_uri,
 )
+from recast.commands.early import check_output, check_photos, check_report, check_source
 from recast.commands.progress import show_progress
 from recast.cores import usable_cores
-from recast.errors import BadConfig, RecastError, UsageError
+from recast.errors import RecastError, UsageError
 from recast.local import (
     KEEP_AFTER,
     STOP_SECONDS,
@@ -139,12 +139,10 @@ def run(options: argparse.Namespace) -> int:
     spec = spec_of(options)
     folder = runs_folder() / job_name(spec)
     embedded = options.scratch is None
+    _check(spec, options, folder)
     try:
         with terminated_by_signals(STOP_SECONDS + 5):
-            if options.report is not None:
-                _check_report(options.report, spec)
             if embedded:
-                _check_output(spec, folder)
                 with embedded_job(spec, folder) as embedded_spec:
                     report = _run(embedded_spec, options, folder)
             else:
@@ -155,6 +153,15 @@ def run(options: argparse.Namespace) -> int:
     remove_run(folder)
     _finish(report, spec, options)
     return exitcodes.OK
+
+
+def _check(spec: JobSpec, options: argparse.Namespace, folder: Path) -> None:
+    check_source(spec.source.uri)
+    check_photos(spec.faces, spec.limits)
+    if options.report is not None:
+        check_report(options.report, spec)
+    if spec.output.uri.startswith("file://"):
+        check_output(spec, folder)
 
 
 def spec_of(options: argparse.Namespace) -> JobSpec:
@@ -223,35 +230,6 @@ def _quality(text: str) -> int | Literal["Lossless"]:
     if not text.isdecimal():
         raise UsageError(f"--quality {text}: give a number or lossless")
     return int(text)
-
-
-def _check_output(spec: JobSpec, folder: Path) -> None:
-    """Refuse early what would be refused late; a run that was cut short may have published already."""
-    path = Path(spec.output.uri.removeprefix("file://"))
-    source = Path(spec.source.uri.removeprefix("file://"))
-    if path.exists() and source.exists() and path.samefile(source):
-        raise UsageError(f"{path}: SOURCE and OUTPUT are the same file")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder: give a file name in it")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise BadConfig(f"{path}: its folder does not exist or cannot be written: make it or choose another")
-    if path.exists() and not spec.output.overwrite and not folder.exists():
-        raise UsageError(f"{path}: exists already: choose another OUTPUT or give --overwrite")
-
-
-def _check_report(path: Path, spec: JobSpec) -> None:
-    """See to it that a report takes the place of nothing but an earlier report."""
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
-        raise BadConfig(f"{path}: the report cannot be written there: choose another file")
-    if f"file://{path.resolve()}" == spec.output.uri:
-        raise UsageError(f"{path}: is OUTPUT: choose another file for the report")
-    if path.exists() and _first_byte(path) not in (b"", b"{"):
-        raise UsageError(f"{path}: exists already and is no report: choose another file for it")
-
-
-def _first_byte(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(1)
 
 
 def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:

@@ -23,6 +23,8 @@ class Allowance:
 
     def opened(self, size: int) -> None:
         """A source of so many bytes is about to be read."""
+        if size == 0:
+            raise BadInput(f"{self.name}: the file is empty: copy it again")
         if size > self.limits.bytes:
             raise over(self.name, f"{size} bytes", "bytes", self.limits.bytes)
 

@@ -142,7 +142,7 @@ def test_an_output_that_exists_is_kept_unless_overwrite_is_given(place: Place) -
     output = place.out / "out.mp4"
     output.write_bytes(b"mine")
     refused = place.run("run", clips.build("cfr"), output, *PASSTHROUGH)
-    assert refused.returncode == 64 and "exists already" in refused.stderr
+    assert refused.returncode == 78 and "exists already" in refused.stderr
     assert output.read_bytes() == b"mine"
     assert place.run("run", clips.build("cfr"), output, *PASSTHROUGH, "--overwrite").returncode == 0
     assert output.stat().st_size > 1000

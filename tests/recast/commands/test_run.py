@@ -111,47 +111,6 @@ def test_an_output_of_unknown_kind_is_refused_by_its_name(capsys: pytest.Capture
     assert "Value error" not in error
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    (tmp_path / "a.mov").write_bytes(b"video")
-    (tmp_path / "taken.mp4").write_bytes(b"taken")
-    (tmp_path / "folder.mp4").mkdir()
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("output", "error", "what"),
-    [
-        ("a.mov", UsageError, "same file"),
-        ("folder.mp4", UsageError, "folder"),
-        ("none/b.mp4", BadConfig, "does not exist"),
-        ("taken.mp4", UsageError, "exists already"),
-    ],
-)
-def test_an_output_that_would_fail_late_is_refused_early(
-    place: Path, output: str, error: type[RecastError], what: str
-) -> None:
-    with pytest.raises(error, match=what):
-        run._check_output(spec(*FACE, source=str(place / "a.mov"), output=str(place / output)), place / "no-run")
-
-
-def test_an_output_that_exists_is_taken_where_that_was_asked_for_or_a_run_was_cut_short(place: Path) -> None:
-    taken = {"source": str(place / "a.mov"), "output": str(place / "taken.mp4")}
-    run._check_output(spec(*FACE, "--overwrite", **taken), place / "no-run")
-    run._check_output(spec(*FACE, **taken), place)
-    run._check_output(spec(*FACE, source=taken["source"], output=str(place / "new.mp4")), place / "no-run")
-
-
-@pytest.mark.parametrize("name", ["a.mov", "./a.mov", "link.mov", "linked/a.mov"])
-def test_a_source_under_another_name_is_still_the_file_that_would_be_overwritten(place: Path, name: str) -> None:
-    (place / "link.mov").symlink_to(place / "a.mov")
-    (place / "linked").symlink_to(place)
-    with pytest.raises(UsageError, match="same file"):
-        run._check_output(
-            spec(*FACE, "--overwrite", source=str(place / name), output=str(place / "a.mov")), place / "no-run"
-        )
-
-
 @pytest.mark.parametrize(
     ("error", "code", "kept"),
     [
@@ -212,17 +171,6 @@ def test_the_report_says_what_was_done() -> None:
     assert report["droppedTracks"] == ["data track 2"]
     assert report["stages"]["swap"] == {"processes": 2, "seconds": 3.5, "cpuSeconds": 1.0, "peakRssBytes": 7}
     assert report["stages"]["mux"]["processes"] == 0
-
-
-def test_a_report_that_cannot_be_written_is_refused_before_the_work(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-    monkeypatch.setattr(run, "embedded_job", lambda *_: pytest.fail("the work began"))
-    arguments = ["--engine", "passthrough", "--report", str(place / "none" / "report.json")]
-    code = main(["run", str(place / "a.mov"), str(place / "new.mp4"), *arguments])
-    assert code in exitcodes.NEVER_RETRIED
-    assert "report.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

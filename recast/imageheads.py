@@ -7,6 +7,10 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from recast import names
+from recast.errors import BadInput
+
+KINDS = "PNG, JPEG, WebP, BMP or TIFF"
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 NOT_FRAMES = (0xC4, 0xC8, 0xCC)
 """Of JPEG's markers C0 to CF: tables, and one that is reserved."""
@@ -26,6 +30,30 @@ class Head:
     width: int
     height: int
     whole: bool
+
+
+def check_head(name: str, data: bytes, most_pixels: int) -> None:
+    """Refuse what no decoder need see.
+
+    Args:
+        name: for messages.
+        data: the file's bytes.
+        most_pixels: that a picture may have.
+
+    Raises:
+        BadInput: not an image, cut off, or too large.
+    """
+    head = read_head(data)
+    if head is None:
+        raise BadInput(f"{name}: not an image that can be read: give a {KINDS} file")
+    if head.width * head.height > most_pixels:
+        raise BadInput(
+            f"{name}: {head.width} x {head.height} pixels: limits.imagePixels allows {most_pixels}: "
+            "give a smaller image",
+            reason=names.OVER_LIMIT,
+        )
+    if not head.whole:
+        raise BadInput(f"{name}: the image is cut off: copy it again")
 
 
 def read_head(data: bytes) -> Head | None:
