@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from recast.commands.refusals import BLUR, MAX_DISTANCE, OPACITY
 from recast.errors import UsageError
 from recast.spec import Consent, ContentCheck, Engine, FacePair, Limits, Mask, Padding, Select, Target
 
@@ -48,15 +49,15 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
         "--select",
         default="largest",
         metavar="WHO",
-        help="which face of each frame is changed: largest, all, leftmost, rightmost, a number (0 is the leftmost), "
-        "or a photo of the person (default: %(default)s)",
+        help="which face of each frame is changed: largest, all, leftmost, rightmost, a number (0 is the leftmost, at "
+        "most 255), or a photo of the person (default: %(default)s)",
     )
     add(
         "--max-distance",
         type=float,
         metavar="D",
-        help="how unlike the photo of --select a face may be: inswapper (1 - cosine) / 2, default 0.3; mesh dlib's "
-        "Euclidean distance, default 0.6",
+        help=f"how unlike the photo of --select a face may be: {MAX_DISTANCE}: inswapper (1 - cosine) / 2, default 0.3;"
+        " mesh dlib's Euclidean distance, default 0.6",
     )
     add(
         "--swap",
@@ -87,11 +88,22 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--keep-mouth", action="store_true", help="of inswapper: leave the target's own mouth (default: off)")
-    add("--opacity", type=float, default=1.0, metavar="0..1", help="of inswapper: how much of the new face is seen")
+    add(
+        "--opacity",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help=f"of inswapper: how much of the new face is seen, {OPACITY} (default: %(default)g)",
+    )
     add(
         "--occluder", metavar="NAME.onnx", help="of inswapper: a model in --models that tells face from hands before it"
     )
-    add("--mask-blur", type=float, metavar="0..1", help="of inswapper: how soft its edges are; default InsightFace's")
+    add(
+        "--mask-blur",
+        type=float,
+        metavar="N",
+        help=f"of inswapper: how soft its edges are, {BLUR} (default: InsightFace's)",
+    )
     add(
         "--mask-padding",
         default="0,0,0,0",
@@ -105,11 +117,6 @@ def _mask_of(options: argparse.Namespace) -> Mask:
     if len(sides) != 4 or not all(side.strip().isdecimal() and int(side) <= 100 for side in sides):
         raise UsageError(f"--mask-padding {options.mask_padding}: give four percentages: top,right,bottom,left")
     top, right, bottom, left = map(int, sides)
-    for name, value in (("--opacity", options.opacity), ("--mask-blur", options.mask_blur)):
-        if value is not None and not 0 <= value <= 1:
-            raise UsageError(f"{name} {value}: give 0 to 1")
-    if options.opacity == 0:
-        raise UsageError("--opacity 0: nothing would be seen")
     return Mask(
         padding=Padding(top=top, right=right, bottom=bottom, left=left),
         blur=options.mask_blur,

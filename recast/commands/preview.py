@@ -20,6 +20,7 @@ from recast.commands.arguments import (
     to_uri,
 )
 from recast.commands.early import check_photos, check_source
+from recast.commands.refusals import refused_as_typed
 from recast.errors import BadConfig, UsageError
 
 EPILOG = """examples:
@@ -51,7 +52,8 @@ def add_parser(commands: Commands, text: str) -> None:
 
 def preview(options: argparse.Namespace) -> int:
     """Carry the command out: the worker's process does the work."""
-    engine, faces = engine_of(options), faces_of(options)
+    with refused_as_typed():
+        engine, faces = engine_of(options), faces_of(options)
     if options.engine != "passthrough" and not faces:
         raise UsageError("--face is needed, unless --engine is passthrough")
     if not options.output.lower().endswith(".png"):

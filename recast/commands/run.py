@@ -2,12 +2,11 @@
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
-
-from pydantic import ValidationError
 
 from recast import exitcodes, names
 from recast.commands.arguments import (
@@ -24,6 +23,7 @@ from recast.commands.arguments import (
 )
 from recast.commands.early import check_output, check_photos, check_report, check_source
 from recast.commands.progress import show_progress
+from recast.commands.refusals import QUALITY, RETRIES, SEGMENT_SECONDS, WORKERS, refused_as_typed
 from recast.cores import usable_cores
 from recast.errors import RecastError, UsageError
 from recast.local import (
@@ -81,7 +81,7 @@ def add_parser(commands: Commands, text: str) -> None:
         type=seconds_or_auto,
         default=10.0,
         metavar="S",
-        help="least length of a segment, or auto: by SOURCE's length and --workers (default: %(default)g)",
+        help=f"least length of a segment: {SEGMENT_SECONDS}: by SOURCE's length and --workers (default: %(default)g)",
     )
     parser.add_argument(
         "--normalise",
@@ -93,10 +93,14 @@ def add_parser(commands: Commands, text: str) -> None:
         type=int,
         default=default_workers(),
         metavar="N",
-        help="worker processes at once (default: %(default)s)",
+        help=f"worker processes at once, {WORKERS} (default: %(default)s)",
     )
     parser.add_argument(
-        "--retries", type=int, default=3, metavar="N", help="tries again of a failed stage (default: %(default)s)"
+        "--retries",
+        type=int,
+        default=3,
+        metavar="N",
+        help=f"tries again of a failed stage, {RETRIES} (default: %(default)s)",
     )
     parser.add_argument("--scratch", metavar="S3_URI", help="keep segments and parts there, not in an embedded store")
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of --scratch and s3:// URIs")
@@ -118,7 +122,9 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
         help="what becomes of frames that do not decode whole, and of those decoded from them: fail (default); repeat "
         "the last good frame; or original: as the decoder mends them, no face changed",
     )
-    parser.add_argument("--quality", default="18", metavar="N|lossless", help="constant quality (default: %(default)s)")
+    parser.add_argument(
+        "--quality", default="18", metavar="N|lossless", help=f"constant quality, {QUALITY} (default: %(default)s)"
+    )
     parser.add_argument("--preset", default="auto", help="the encoder's own preset name")
     parser.add_argument(
         "--pixel-format", choices=("source", "yuv420p"), default="source", help="default: the source's depth and chroma"
@@ -170,16 +176,17 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
     Raises:
         UsageError: it asks for something that cannot be.
     """
-    if options.engine != "passthrough" and not ((options.face or options.swap) and options.consent):
-        raise UsageError("--face and --consent are needed, unless --engine is passthrough")
+    _check_faces(options)
     if options.workers < 1:
-        raise UsageError(f"--workers {options.workers}: give 1 or more")
+        raise UsageError(f"--workers {options.workers}: give {WORKERS}")
     source, output = to_uri(options.source), to_uri(options.output)
     if options.scratch is None and (source + output).count("s3://"):
         raise UsageError("s3:// URIs need --scratch s3://bucket/prefix, and --endpoint-url unless it is AWS")
+    if os.path.isdir(options.output):
+        raise UsageError(f"{options.output}: is a folder: give a file name in it")
     if source == output:
         raise UsageError(f"{options.output}: SOURCE and OUTPUT are the same file")
-    try:
+    with refused_as_typed():
         return JobSpec(
             source=Source(uri=source),
             output=Output(uri=output, overwrite=options.overwrite, drop_tracks=_kinds(options.drop_tracks)),
@@ -205,10 +212,18 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
             limits=limits_of(options),
             storage=Storage(endpoint=options.endpoint_url, scratch=options.scratch or EMBEDDED_SCRATCH),
         )
-    except ValidationError as error:
-        first = error.errors()[0]
-        where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{where}: {what}".removeprefix("output: ")) from error
+
+
+def _check_faces(options: argparse.Namespace) -> None:
+    if options.consent is not None and not options.consent.strip():
+        raise UsageError("--consent is blank: say on whose permission a face is changed")
+    if options.engine == "passthrough":
+        return
+    missing = [] if options.face or options.swap else ["--face PHOTO (or --swap PHOTO=WHO)"]
+    missing += [] if options.consent else ["--consent TEXT (on whose permission)"]
+    if missing:
+        are = "is" if len(missing) == 1 else "are"
+        raise UsageError(f"{' and '.join(missing)} {are} needed, unless --engine is passthrough")
 
 
 def _kinds(text: str) -> tuple[Any, ...]:
@@ -228,7 +243,7 @@ def _quality(text: str) -> int | Literal["Lossless"]:
     if text.lower() == "lossless":
         return "Lossless"
     if not text.isdecimal():
-        raise UsageError(f"--quality {text}: give a number or lossless")
+        raise UsageError(f"--quality {text}: give {QUALITY}")
     return int(text)
 
 

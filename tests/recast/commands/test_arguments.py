@@ -7,6 +7,7 @@ import pytest
 
 from recast.commands.arguments import consent_of, content_check_of, engine_of, faces_of, to_uri
 from recast.commands.preview import seconds_of
+from recast.commands.refusals import refused_as_typed
 from recast.errors import UsageError
 from recast.spec import Mask, Source
 from recast.stored import local_path
@@ -136,7 +137,7 @@ def test_a_mask_is_what_was_asked_for() -> None:
      {"opacity": 0.0}, {"mask_blur": -1.0}],
 )  # fmt: skip
 def test_a_mask_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="--(mask|opacity)"):
+    with pytest.raises(UsageError, match="^--(mask|opacity).*: give "), refused_as_typed():
         engine_of(options(engine="inswapper", models="s3://studio/models", **wrong))
 
 

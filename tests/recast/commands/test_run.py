@@ -71,21 +71,31 @@ def test_an_option_is_a_field_of_the_job(arguments: list[str], where: str, value
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ([], "--face and --consent"),
-        (["--face", "f.png"], "--face and --consent"),
-        (["--consent", "release 12"], "--face and --consent"),
-        ([*FACE, "--workers", "0"], "--workers 0"),
-        ([*FACE, "--quality", "best"], "--quality best"),
-        ([*FACE, "--quality", "-1"], "--quality -1"),
-        ([*FACE, "--quality", "64"], "quality"),
-        ([*FACE, "--preset", "crf=0:x"], "preset"),
+        ([], "--face PHOTO (or --swap PHOTO=WHO) and --consent TEXT (on whose permission) are needed"),
+        (["--face", "f.png"], "recast: --consent TEXT (on whose permission) is needed"),
+        (["--swap", "f.png=all"], "recast: --consent TEXT (on whose permission) is needed"),
+        (["--consent", "release 12"], "recast: --face PHOTO (or --swap PHOTO=WHO) is needed"),
+        (["--face", "f.png", "--consent", " "], "--consent is blank"),
+        (["--face", "f.png", "--consent", ""], "--consent is blank"),
+        ([*FACE[:3], "Müller\n2"], "--consent 'Müller\\n2': give a line of 1 to 512 characters"),
+        ([*FACE[:3], "x" * 513], f"--consent {60 * 'x'}...: give a line of 1 to 512 characters"),
+        ([*FACE, "--workers", "0"], "--workers 0: give 1 to 100000"),
+        ([*FACE, "--workers", "100001"], "--workers 100001: give 1 to 100000"),
+        ([*FACE, "--quality", "best"], "--quality best: give 0 (best) to 63, or lossless"),
+        ([*FACE, "--quality", "-1"], "--quality -1: give 0 (best) to 63, or lossless"),
+        ([*FACE, "--quality", "64"], "--quality 64: give 0 (best) to 63, or lossless"),
+        ([*FACE, "--preset", "crf=0:x"], "--preset crf=0:x: give letters and digits, 16 at most"),
         ([*FACE, "--drop-tracks", "sound"], "--drop-tracks sound"),
-        ([*FACE, "--segment-seconds", "0"], "target"),
-        ([*FACE, "--segment-seconds", "nan"], "target"),
-        ([*FACE, "--retries", "-1"], "retries"),
-        ([*FACE, "--scratch", "scratch/x"], "scratch"),
-        ([*FACE, "--scratch", "s3://scratch/x", "--endpoint-url", "h:1"], "endpoint"),
-        ([*FACE[:3], "x" * 513], "reference"),
+        ([*FACE, "--segment-seconds", "0"], "--segment-seconds 0: give more than 0, at most 3600, or auto"),
+        ([*FACE, "--segment-seconds", "3601"], "--segment-seconds 3601: give more than 0"),
+        ([*FACE, "--segment-seconds", "nan"], "--segment-seconds nan: give more than 0"),
+        ([*FACE, "--retries", "-1"], "--retries -1: give 0 to 20"),
+        ([*FACE, "--retries", "21"], "--retries 21: give 0 to 20"),
+        ([*FACE, "--select", "256"], "--select 256: give a number from 0 to 255"),
+        ([*FACE, "--select", "b.png", "--max-distance", "2.5"], "--max-distance 2.5: give more than 0, at most 2"),
+        ([*FACE, "--scratch", "scratch/x"], "--scratch scratch/x: give s3://"),
+        ([*FACE, "--scratch", "s3://scratch/x", "--endpoint-url", "h:1"], "--endpoint-url h:1: give http://"),
+        ([*FACE, "--scratch", "s3://scratch/x", "--endpoint-url", "http://169.254.1.1"], "is a metadata service"),
         ([*FACE[:1], "gs://b/f.png", *FACE[2:]], "gs://b/f.png"),
     ],
 )
@@ -95,6 +105,22 @@ def test_what_cannot_be_a_job_is_refused_as_usage(
     assert main(["run", "/in/a.mov", "/out/b.mp4", *arguments]) == exitcodes.USAGE
     error = capsys.readouterr().err
     assert what in error and error.startswith("recast: ") and error.count("\n") == 1
+
+
+def test_all_of_a_range_that_is_told_can_be_asked_for() -> None:
+    for words in (
+        ["--quality", "0"], ["--quality", "63"], ["--segment-seconds", "3600"], ["--retries", "20"],
+        ["--workers", "100000"], ["--select", "255"], ["--select", "b.png", "--max-distance", "2"],
+        ["--preset", 16 * "x"],
+    ):  # fmt: skip
+        assert spec(*FACE, *words)
+    assert spec(*FACE[:3], 512 * "x")
+
+
+@pytest.mark.parametrize("name", ["bad\udcff.mp4", "a" * 5000])
+def test_an_address_that_cannot_be_told_on_is_named_with_its_argument(name: str) -> None:
+    with pytest.raises(UsageError, match=r"^SOURCE .*: give a path in UTF-8"):
+        spec(*FACE, source=name)
 
 
 @pytest.mark.parametrize(("source", "output"), [("s3://b-1/a.mov", "/out/b.mp4"), ("/in/a.mov", "s3://b-1/b.mp4")])
@@ -107,8 +133,12 @@ def test_objects_need_a_scratch_prefix(source: str, output: str) -> None:
 def test_an_output_of_unknown_kind_is_refused_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "/in/a.mov", "/out/b.avi", *FACE]) == exitcodes.USAGE
     error = capsys.readouterr().err
-    assert "/out/b.avi" in error and ".mp4, .mov or .mkv" in error
-    assert "Value error" not in error
+    assert error.startswith("recast: file:///out/b.avi: ") and ".mp4, .mov or .mkv" in error
+
+
+def test_a_folder_is_no_output(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder: give a file name in it"):
+        spec(*FACE, output=str(tmp_path))
 
 
 @pytest.mark.parametrize(
