@@ -1,6 +1,7 @@
 """The `recast` command."""
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
@@ -29,6 +30,8 @@ where it stopped.
 """
 
 
+BROKEN_PIPE = 141
+"""The exit code where nobody reads the output any more: SIGPIPE's, as of other programs."""
 PLUGIN = "kubectl-recast"
 
 
@@ -40,6 +43,19 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+    def parse_known_args(  # type: ignore[override]  # narrower than typeshed's overloads
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Refuse what is left over, in the name of the command that it was given to."""
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            self.error(f"unrecognized arguments: {' '.join(left)}{self._meant(left[0])}")
+        return found, []
+
+    def _meant(self, word: str) -> str:
+        close = difflib.get_close_matches(word.partition("=")[0], self._option_string_actions, n=1)
+        return f": did you mean {close[0]}?" if close and word.startswith("--") else ""
 
 
 COMMANDS = {
@@ -100,7 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = next((word for word in words if not word.startswith("-")), None)
         options = make_parser(chosen).parse_args(words)
         with exhaustion_told():
-            return int(options.body(options))
+            code = int(options.body(options))
+        # Here, and not at the end of the process, an output that nobody reads any more can be told.
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return _unread()
     except RecastError as error:
         print(f"recast: {error}", file=sys.stderr)
         return error.exit_code
@@ -116,6 +137,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("recast: interrupted", file=sys.stderr)
         return exitcodes.INTERRUPTED
+
+
+def _unread() -> int:
+    """End as other programs do whose output goes to one that has read enough: without a word."""
+    # What is still buffered would fail again at the end of the process.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
 
 
 if __name__ == "__main__":

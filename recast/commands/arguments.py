@@ -32,8 +32,10 @@ def to_uri(text: str) -> str:
     """A path or an s3:// URI, as a URI.
 
     Raises:
-        UsageError: it is a URI of another kind.
+        UsageError: it is a URI of another kind, or means standard input or output.
     """
+    if text == "-":
+        raise UsageError("-: standard input and output are not taken: give a file (./- where that is its name)")
     if text.startswith("s3://"):
         return text
     if "://" in text:

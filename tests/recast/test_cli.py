@@ -3,7 +3,10 @@
 import argparse
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +122,43 @@ def test_what_cannot_be_carried_out_as_typed_is_one_line_and_64(
 ) -> None:
     assert main(arguments) == exitcodes.USAGE
     assert what in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["run", "a.mp4", "b.mp4", "--fase", "f.png"], "did you mean --face? (see `recast run --help`)"),
+        (["run", "a.mp4", "b.mp4", "--xyz=1"], "unrecognized arguments: --xyz=1 (see `recast run --help`)"),
+        (["models", "push", "a", "b", "--license=x", "--licence", "x"], "--licence? (see `recast models push --help`)"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_command_does_not_know_is_refused_in_its_name(
+    arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == exitcodes.USAGE
+    assert said(capsys).endswith(what)
+
+
+def test_an_output_that_nobody_reads_on_is_no_error(tmp_path: Path) -> None:
+    code = """
+import sys
+from recast import cli
+def body(options):
+    print("x" * 100_000)
+    return 0
+parser = cli.argparse.ArgumentParser()
+parser.set_defaults(body=body)
+cli.make_parser = lambda _: parser
+sys.argv = ["recast"]
+sys.exit(cli.main())
+"""
+    with (tmp_path / "said").open("wb") as err:
+        made = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=err)
+        assert made.stdout is not None
+        made.stdout.close()
+        assert made.wait(60) == cli.BROKEN_PIPE
+    assert (tmp_path / "said").read_bytes() == b""
 
 
 @pytest.mark.parametrize("kind", [BadInput, NotFound, StorageUnavailable, Transient, BadConfig, RecastError])

@@ -43,6 +43,13 @@ def test_an_s3_uri_stays_as_it_is() -> None:
     assert to_uri("s3://bucket/a b/../c.mp4") == "s3://bucket/a b/../c.mp4"
 
 
+def test_a_dash_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getcwd", lambda: "/here")
+    with pytest.raises(UsageError, match="standard input"):
+        to_uri("-")
+    assert to_uri("./-") == "file:///here/-"
+
+
 @pytest.mark.parametrize("text", ["http://host/a.mp4", "gs://b/a.mp4", "file:///a.mp4", "rtmp://x/y"])
 def test_other_uris_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="path or an s3:// URI"):
