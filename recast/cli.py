@@ -42,7 +42,9 @@ class _Parser(argparse.ArgumentParser):
         return text.replace("\n  recast ", f"\n  {program()} ").replace("`recast ", f"`{program()} ")
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see `{self.prog} --help`)")
+        dashed = next((word for word in sys.argv[1:] if word.startswith("-") and os.path.exists(word)), None)
+        hint = f": write ./{dashed} where the file is meant" if dashed else ""
+        raise UsageError(f"{message}{hint} (see `{self.prog} --help`)")
 
     def parse_known_args(  # type: ignore[override]  # narrower than typeshed's overloads
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

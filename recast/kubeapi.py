@@ -41,6 +41,9 @@ DEAD_SECONDS = 10.0
 """A watch that goes on for so long after its end is dead."""
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
+NO_KUBECONFIG = "No configuration found"
+"""How the client says that there is no file."""
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -129,7 +132,8 @@ class KubeApi:
             contexts, current = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
         except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
             place = file or "$KUBECONFIG or ~/.kube/config"
-            raise BadConfig(f"{place}: no cluster to talk to: {error}; give --kubeconfig") from error
+            why = "there is no such file" if NO_KUBECONFIG in str(error) else str(error).rstrip(".")
+            raise BadConfig(f"{place}: no cluster to talk to: {why}: give --kubeconfig FILE") from error
         chosen = next((each for each in contexts if each["name"] == context), current)
         return cls(configuration, chosen["context"].get("namespace", "default"), counted, patience)
 

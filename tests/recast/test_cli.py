@@ -140,6 +140,17 @@ def test_what_a_command_does_not_know_is_refused_in_its_name(
     assert said(capsys).endswith(what)
 
 
+def test_a_file_whose_name_begins_with_a_dash_is_told_how_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-a.mp4").touch()
+    for words, told in ((["inspect", "-a.mp4"], True), (["inspect", "-b.mp4"], False)):
+        monkeypatch.setattr(sys, "argv", ["recast", *words])
+        assert main() == exitcodes.USAGE
+        assert ("write ./-a.mp4" in said(capsys)) is told
+
+
 def test_an_output_that_nobody_reads_on_is_no_error(tmp_path: Path) -> None:
     code = """
 import sys

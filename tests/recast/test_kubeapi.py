@@ -230,7 +230,7 @@ def test_log_lines() -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [(None, "no cluster"), ("a: [", "no cluster"), ("", "no cluster"), ("- 1", "no cluster")],
+    [(None, "no such file"), ("a: [", "no cluster"), ("", "is empty"), ("- 1", "no cluster")],
     ids=["missing", "no YAML", "empty", "a list"],
 )
 def test_a_kubeconfig_that_cannot_be_used_is_named(text: str | None, says: str, tmp_path: Path) -> None:
