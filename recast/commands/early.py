@@ -80,10 +80,15 @@ def check_output(spec: JobSpec, folder: Path) -> None:
         raise BadConfig(f"{path}: {EXISTS}", reason=names.OUTPUT_EXISTS)
 
 
+def check_place(path: Path, what: str) -> None:
+    """Refuse a file's name where none can be written."""
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise BadConfig(f"{path}: the {what} cannot be written there: choose another file")
+
+
 def check_report(path: Path, spec: JobSpec) -> None:
     """See to it that a report takes the place of nothing but an earlier report."""
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
-        raise BadConfig(f"{path}: the report cannot be written there: choose another file")
+    check_place(path, "report")
     if f"{LOCAL}{path.resolve()}" == spec.output.uri:
         raise UsageError(f"{path}: is OUTPUT: choose another file for the report")
     if path.exists() and _first_byte(path) not in (b"", b"{"):

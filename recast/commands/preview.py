@@ -19,9 +19,9 @@ from recast.commands.arguments import (
     limits_of,
     to_uri,
 )
-from recast.commands.early import check_photos, check_source
+from recast.commands.early import check_photos, check_place, check_source
 from recast.commands.refusals import refused_as_typed
-from recast.errors import BadConfig, UsageError
+from recast.errors import UsageError
 
 EPILOG = """examples:
   recast preview interview.mp4 preview.png --face ada.png
@@ -78,8 +78,7 @@ def preview(options: argparse.Namespace) -> int:
 
 
 def _check_output(path: Path, inputs: Sequence[str]) -> None:
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise BadConfig(f"{path}: the picture cannot be written there: choose another file")
+    check_place(path, "picture")
     for uri in inputs:
         given = Path(uri.removeprefix("file://"))
         if path.exists() and given.exists() and path.samefile(given):

@@ -16,7 +16,7 @@ from recast.commands.clusterarguments import seconds_of
 from recast.errors import StorageUnavailable
 from recast.follow import Awaited, Following
 from recast.jobtext import exit_code, span, worst
-from recast.kubeerrors import ApiUnavailable, Forbidden, Invalid
+from recast.kubeerrors import ApiError, ApiUnavailable, Forbidden, Invalid
 from recast.status import Condition, Failure, FrameCounts, JobStatus
 from recast.storage import ObjectInfo, Storage
 from tests.recast.commands.conftest import Run
@@ -94,8 +94,19 @@ def test_a_namespace_in_the_file_must_be_the_one_that_was_asked_for(run: Run, tm
     assert "metadata.namespace: here: not the there" in run("submit", str(path), "-n", "there", code=64)[1]
 
 
+CHANGED = {"causes": [{"field": "spec", "message": "Invalid value: video cannot be changed"}]}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "said"),
+    [
+        (Invalid("422", status=422, details=CHANGED), 64, "interview: spec: Invalid value: video cannot be changed"),
+        (Forbidden("bucket foreign is not allowed", status=403), 78, "interview: bucket foreign is not allowed"),
+    ],
+    ids=["a rule of the schema", "a policy or a quota"],
+)
 def test_what_the_server_has_against_a_job_is_one_line_and_does_not_hold_up_the_others(
-    api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    refusal: ApiError, code: int, said: str, api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text(yaml.safe_dump_all([JOB, {**JOB, "metadata": {"name": "trailer"}}]))
@@ -103,31 +114,13 @@ def test_what_the_server_has_against_a_job_is_one_line_and_does_not_hold_up_the_
 
     def refusing(path: str, body: Any, **options: Any) -> Any:
         if path.endswith("interview"):
-            causes = [{"field": "spec", "message": "Invalid value: video cannot be changed"}]
-            raise Invalid("422", status=422, details={"causes": causes})
+            raise refusal
         return apply(path, body, **options)
 
     monkeypatch.setattr(api, "apply", refusing)
-    out, err = run("submit", str(path), code=64)
+    out, err = run("submit", str(path), code=code)
     assert out == "trailer: submitted\n"
-    assert err == f"recast: {path}:1: interview: spec: Invalid value: video cannot be changed\n"
-
-
-def test_nor_does_what_a_policy_or_a_quota_forbids(
-    api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "jobs.yaml"
-    path.write_text(yaml.safe_dump_all([JOB, {**JOB, "metadata": {"name": "trailer"}}]))
-    apply = api.apply
-
-    def refusing(path: str, body: Any, **options: Any) -> Any:
-        if path.endswith("interview"):
-            raise Forbidden("bucket foreign is not allowed", status=403)
-        return apply(path, body, **options)
-
-    monkeypatch.setattr(api, "apply", refusing)
-    out, err = run("submit", str(path), code=78)
-    assert out == "trailer: submitted\n" and "interview: bucket foreign is not allowed" in err
+    assert err == f"recast: {path}:1: {said}\n"
 
 
 def test_a_job_that_is_on_its_way_out_is_not_touched(file: str, api: FakeApi, run: Run) -> None:
