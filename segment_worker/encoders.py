@@ -24,6 +24,7 @@ from recast.errors import BadConfig, Transient
 from recast.exhausted import raise_if_exhausted, raise_if_short_of_memory
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
 from recast.media.segments import MILLISECOND
+from recast.presets import unknown_preset
 from segment_worker import nvenc
 from segment_worker.scheduling import share_processor
 
@@ -105,11 +106,12 @@ def probe(name: str, settings: EncodeSettings, facts: VideoFacts) -> EncoderChoi
                 "L40S have: choose such nodes by worker.nodeSelector, or use video.encoder Auto or Software",
                 reason=names.NO_ENCODER,
             ) from error
-        raise BadConfig(
-            f"encoder {name} refuses {facts.width}x{facts.height} {settings.pix_fmt} with {options}: {error}: "
-            "choose another codec or preset",
-            reason=names.NO_ENCODER,
-        ) from error
+        log.info("an encoder refused", encoder=name, options=options, detail=str(error))
+        why = unknown_preset(settings.codec, "Software", settings.preset) or (
+            f"encoder {name} refuses {facts.width}x{facts.height} {settings.pix_fmt}: "
+            f"{getattr(error, 'strerror', None) or error}: choose another codec or preset"
+        )
+        raise BadConfig(why, reason=names.NO_ENCODER) from error
     return choice.model_copy(update={"extradata_sha256": hashlib.sha256(extradata).hexdigest()})
 
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from recast.manifest import EncodeSettings, VideoFacts
+from recast.presets import NVENC
 
 NAMES = {"h264": "h264_nvenc", "hevc": "hevc_nvenc", "av1": "av1_nvenc"}
 PRESET = "p5"
-PRESETS = ("slow", "medium", "fast", "p1", "p2", "p3", "p4", "p5", "p6", "p7")
 # Pixel formats that it takes, and as which.
 _TAKES = {
     "h264": {"yuv420p": "yuv420p"},
@@ -35,8 +35,8 @@ def why_not(settings: EncodeSettings, facts: VideoFacts) -> str:
         return "it does not write HDR10 metadata"
     if settings.pix_fmt not in _TAKES[settings.codec]:
         return f"it does not write {settings.pix_fmt} as {settings.codec}"
-    if settings.preset not in ("Auto", *PRESETS):
-        return f"it has no preset {settings.preset}, only {', '.join(PRESETS)}"
+    if settings.preset not in ("Auto", *NVENC):
+        return f"it has no preset {settings.preset}, only {', '.join(NVENC)}"
     return ""
 
 

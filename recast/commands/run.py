@@ -36,6 +36,7 @@ from recast.local import (
     remove_run,
     runs_folder,
 )
+from recast.presets import ALL, SOFTWARE, SVT_AV1, WORDS, X26X, unknown_preset
 from recast.spec import Audio, JobSpec, OnBadFrames, Output, Segments, Source, Storage, Video
 from recast.stopping import Terminated, terminated_by_signals
 
@@ -125,7 +126,9 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quality", default="18", metavar="N|lossless", help=f"constant quality, {QUALITY} (default: %(default)s)"
     )
-    parser.add_argument("--preset", default="auto", help="the encoder's own preset name")
+    parser.add_argument(
+        "--preset", default="auto", help=f"the encoder's own: h264, hevc: {WORDS[X26X]}; av1: {WORDS[SVT_AV1]}"
+    )
     parser.add_argument(
         "--pixel-format", choices=("source", "yuv420p"), default="source", help="default: the source's depth and chroma"
     )
@@ -186,6 +189,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
         raise UsageError(f"{options.output}: is a folder: give a file name in it")
     if source == output:
         raise UsageError(f"{options.output}: SOURCE and OUTPUT are the same file")
+    _check_preset(options)
     with refused_as_typed():
         return JobSpec(
             source=Source(uri=source),
@@ -224,6 +228,17 @@ def _check_faces(options: argparse.Namespace) -> None:
     if missing:
         are = "is" if len(missing) == 1 else "are"
         raise UsageError(f"{' and '.join(missing)} {are} needed, unless --engine is passthrough")
+
+
+def _check_preset(options: argparse.Namespace) -> None:
+    """Refuse a preset that no encoder has; which codec is meant by auto, only the source says."""
+    if options.preset == "auto" or not options.preset.isalnum():
+        return
+    meant = SOFTWARE if options.codec == "auto" else [options.codec]
+    faults = [unknown_preset(codec, ENCODERS[options.encoder], options.preset) for codec in meant]
+    if all(faults):
+        told = faults[0] if len(faults) == 1 else f"no codec has a preset {options.preset}: {ALL}"
+        raise UsageError(f"--preset: {told}")
 
 
 def _kinds(text: str) -> tuple[Any, ...]:

@@ -3,8 +3,9 @@
 from fractions import Fraction
 
 from recast import names
-from recast.errors import BadInput
+from recast.errors import BadConfig, BadInput
 from recast.manifest import EncodeSettings, VideoFacts
+from recast.presets import unknown_preset
 from recast.spec import Container, Video
 
 Codec = str
@@ -62,6 +63,7 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
 
     Raises:
         BadInput: what was asked for cannot hold the source's pictures.
+        BadConfig: no encoder of the codec has the preset.
     """
     pix_fmt = _pix_fmt(facts, video, name)
     able = [codec for codec in CODECS if can_hold(codec, facts, pix_fmt)]
@@ -73,6 +75,8 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
     if codec not in HELD[container]:
         homes = " or .".join(home for home in HELD if codec in HELD[home])
         raise BadInput(f"{name}: .{container} cannot hold {codec}: use .{homes}")
+    if no_preset := unknown_preset(codec, video.encoder, video.preset):
+        raise BadConfig(no_preset, reason=names.NO_ENCODER)
     return EncodeSettings(
         codec=codec,
         encoder=video.encoder,

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from recast import names
 from recast.errors import BadConfig
 from recast.manifest import EncodeSettings, Hdr, VideoFacts
+from recast.presets import NVENC
 from segment_worker import encoders, nvenc
 from segment_worker.encoders import candidates, choose_encoder
 from tests import clips
@@ -39,7 +40,7 @@ JOBS = [
     settings(codec="hevc", pix_fmt="yuv420p10le"),
     settings(codec="av1"),
     settings(codec="av1", pix_fmt="yuv420p10le"),
-    *(settings(codec=codec, preset=preset) for codec in nvenc.NAMES for preset in nvenc.PRESETS),
+    *(settings(codec=codec, preset=preset) for codec in nvenc.NAMES for preset in NVENC),
 ]
 
 

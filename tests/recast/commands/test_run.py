@@ -85,6 +85,11 @@ def test_an_option_is_a_field_of_the_job(arguments: list[str], where: str, value
         ([*FACE, "--quality", "-1"], "--quality -1: give 0 (best) to 63, or lossless"),
         ([*FACE, "--quality", "64"], "--quality 64: give 0 (best) to 63, or lossless"),
         ([*FACE, "--preset", "crf=0:x"], "--preset crf=0:x: give letters and digits, 16 at most"),
+        ([*FACE, "--preset", "nosuch"], "--preset: no codec has a preset nosuch: h264 and hevc: ultrafast, "),
+        (
+            [*FACE, "--preset", "slow", "--codec", "av1", "--encoder", "software"],
+            "av1 has no preset slow: give a number",
+        ),
         ([*FACE, "--drop-tracks", "sound"], "--drop-tracks sound"),
         ([*FACE, "--segment-seconds", "0"], "--segment-seconds 0: give more than 0, at most 3600, or auto"),
         ([*FACE, "--segment-seconds", "3601"], "--segment-seconds 3601: give more than 0"),
@@ -111,7 +116,7 @@ def test_all_of_a_range_that_is_told_can_be_asked_for() -> None:
     for words in (
         ["--quality", "0"], ["--quality", "63"], ["--segment-seconds", "3600"], ["--retries", "20"],
         ["--workers", "100000"], ["--select", "255"], ["--select", "b.png", "--max-distance", "2"],
-        ["--preset", 16 * "x"],
+        ["--preset", "13"], ["--preset", "p7"],
     ):  # fmt: skip
         assert spec(*FACE, *words)
     assert spec(*FACE[:3], 512 * "x")

@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 import pytest
 
-from recast.errors import BadInput
+from recast.errors import BadConfig, BadInput
 from recast.manifest import EncodeSettings, VideoFacts
 from recast.media.codecs import ASKED, HELD, LOSSLESS, WRITABLE, encode_settings, keyframe_distance
-from recast.names import UNSUPPORTED_PIXELS
+from recast.names import NO_ENCODER, UNSUPPORTED_PIXELS
 from recast.spec import Container, Video
 
 
@@ -174,6 +174,12 @@ def test_settings_carry_what_the_job_asked_for() -> None:
     video = {"quality": 30, "preset": "slow", "threads": 5, "encoder": "Software"}
     settings = chosen(facts("h264", "yuv420p"), "mp4", **video)
     assert settings.model_dump(include=set(video)) == video
+
+
+def test_a_preset_that_no_encoder_of_the_codec_has_is_refused_before_any_work() -> None:
+    with pytest.raises(BadConfig, match="h264 has no preset nosuch: give ultrafast") as refused:
+        chosen(facts("h264", "yuv420p"), "mp4", preset="nosuch")
+    assert refused.value.reason == NO_ENCODER
 
 
 @pytest.mark.parametrize(
