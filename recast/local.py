@@ -11,6 +11,7 @@ where it stopped.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -32,7 +33,8 @@ from typing import Any
 from recast import exitcodes, names
 from recast.children import spawn
 from recast.embedded import EmbeddedStore
-from recast.errors import RecastError, StorageUnavailable
+from recast.errors import BadConfig, RecastError, StorageUnavailable
+from recast.exhausted import raise_if_exhausted
 from recast.fanout import segments_per_process
 from recast.layout import RunLayout, canonical_json, sha256_hex
 from recast.manifest import OutputRecord
@@ -97,8 +99,28 @@ def job_name(spec: JobSpec) -> str:
 
 def runs_folder() -> Path:
     """Where embedded stores are kept: the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(base) / "recast" / "runs"
+
+
+def make_runs_folder() -> Path:
+    """Make sure that runs can be kept.
+
+    Raises:
+        BadConfig: the cache folder cannot be written to.
+    """
+    folder = runs_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise_if_exhausted(error, str(folder))
+        why = error.strerror or str(error)
+    else:
+        why = "" if os.access(folder, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
+    if why:
+        cure = "make it writable, or name another cache folder by XDG_CACHE_HOME"
+        raise BadConfig(f"{folder}: runs cannot be kept there: {why}: {cure}")
+    return folder
 
 
 def pause_before(tries: int) -> float:

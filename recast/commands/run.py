@@ -33,8 +33,8 @@ from recast.local import (
     RunReport,
     embedded_job,
     job_name,
+    make_runs_folder,
     remove_run,
-    runs_folder,
 )
 from recast.presets import ALL, SOFTWARE, SVT_AV1, WORDS, X26X, unknown_preset
 from recast.spec import Audio, JobSpec, OnBadFrames, Output, Segments, Source, Storage, Video
@@ -54,7 +54,8 @@ EPILOG = """examples:
   recast run s3://studio/in/a.mp4 s3://studio/out/a.mp4 --face ada.png --consent "release 12" \\
       --scratch s3://scratch/recast --endpoint-url http://127.0.0.1:8333
 
-The same command typed again after an interruption goes on where it stopped.
+The same command typed again after an interruption goes on where it stopped: what is done is kept in ~/.cache/recast, or
+in recast under $XDG_CACHE_HOME. Temporary files are under $TMPDIR.
 """
 # Replaced by the embedded store's own, before any stage sees it.
 EMBEDDED_SCRATCH = "s3://recast/runs"
@@ -146,7 +147,7 @@ def default_workers() -> int:
 def run(options: argparse.Namespace) -> int:
     """Carry the command out."""
     spec = spec_of(options)
-    folder = runs_folder() / job_name(spec)
+    folder = make_runs_folder() / job_name(spec)
     embedded = options.scratch is None
     _check(spec, options, folder)
     try:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from recast import exitcodes, local, names
+from recast.errors import BadConfig
 from recast.local import KEEP_AFTER, LocalRun, StageFailed, is_in_use, job_name, remove_run, runs_folder
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult
@@ -193,6 +194,23 @@ def test_runs_are_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/ada")
     assert runs_folder() == Path("/home/ada/.cache/recast/runs")
+
+
+@pytest.mark.parametrize("cache", ["/proc/none", "/dev/null"])
+def test_a_cache_folder_that_cannot_be_made_is_named_with_what_moves_it(
+    cache: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    with pytest.raises(BadConfig, match=rf"^{cache}/recast/runs: .*XDG_CACHE_HOME"):
+        local.make_runs_folder()
+
+
+def test_a_cache_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert local.make_runs_folder() == tmp_path / "recast" / "runs"
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(BadConfig, match="XDG_CACHE_HOME"):
+        local.make_runs_folder()
 
 
 def test_a_store_in_use_is_not_removed(tmp_path: Path) -> None:
