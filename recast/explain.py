@@ -10,6 +10,7 @@ from recast import kubenames as kube
 from recast.cluster import Job, Object, read_time
 from recast.jobtext import failure, progress, span, success, warning
 from recast.podstatus import own_container
+from recast.wording import counted
 
 SILENT_AFTER = timedelta(seconds=15)
 """A controller that runs has looked at a job by then."""
@@ -104,8 +105,8 @@ def _headline(view: _View) -> str:
     pods = [pod for pod in view.pods if is_open(pod)]
     running = sum(_is_running(pod) for pod in pods)
     waiting = len(pods) - running
-    counts = [f"{_count(running, 'pod')} running"] if running else []
-    counts += [f"{waiting if running else _count(waiting, 'pod')} not running yet"] if waiting else []
+    counts = [f"{counted(running, 'pod')} running"] if running else []
+    counts += [f"{waiting if running else counted(waiting, 'pod')} not running yet"] if waiting else []
     phase = "Suspended" if job.spec.get("suspend") else status.phase
     how = progress(status.model_copy(update={"phase": phase}), view.now)
     return f"{job.name}: {how}; {' and '.join(counts) or 'no pods'}; {span(view.now - job.created)} old."
@@ -331,7 +332,7 @@ def _retried(view: _View) -> Iterator[Cause]:
     failed = [pod for pod in failed if _terminated(pod).get("exitCode") not in (exitcodes.TERMINATED, None)]
     if failed:
         last = max(failed, key=lambda pod: str(_terminated(pod).get("finishedAt", "")))
-        yield "", f"{_count(len(failed), 'pod')} failed and is tried again; the last, {_last_words(last)}."
+        yield "", f"{counted(len(failed), 'pod')} failed and is tried again; the last, {_last_words(last)}."
 
 
 def _last_words(pod: Object) -> str:
@@ -394,10 +395,6 @@ def _named(pods: Sequence[Object]) -> str:
 def _sentence(text: str) -> str:
     # A name keeps its small letter.
     return text[0].upper() + text[1:] if text.startswith(("pod ", "each ")) else text
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def _waiting(pod: Object) -> Object:

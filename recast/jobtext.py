@@ -7,8 +7,7 @@ from recast import exitcodes
 from recast import kubenames as kube
 from recast.cluster import Job
 from recast.status import JobStatus
-
-UNITS = ("kB", "MB", "GB", "TB")
+from recast.wording import counted, size
 
 
 def exit_code(status: JobStatus) -> int | None:
@@ -61,13 +60,13 @@ def success(job: Job) -> str:
     status = job.status
     words = [status.output.uri if status.output else job.output]
     if status.frames.total:
-        words.append(f"{status.frames.total} frames")
+        words.append(counted(status.frames.total, "frame"))
     if status.output:
         words.append(size(status.output.size))
     if status.faces_swapped is not None:
-        words.append(f"{status.faces_swapped} faces changed")
+        words.append(f"{counted(status.faces_swapped, 'face')} changed")
     if status.bad_frames:
-        words.append(f"{status.bad_frames.count} frames did not decode whole")
+        words.append(f"{counted(status.bad_frames.count, 'frame')} did not decode whole")
     if status.start_time and status.completion_time:
         words.append(span(status.completion_time - status.start_time))
     return ", ".join(words)
@@ -86,20 +85,6 @@ def note(status: JobStatus) -> str:
         return status.failure.reason
     found = status.condition(kube.STALLED)
     return found.reason if found and found.status == "True" else ""
-
-
-def size(count: int) -> str:
-    """Bytes for people.
-
-    >>> size(12_345_678)
-    '12.3 MB'
-    """
-    value, unit = float(count), "bytes"
-    for larger in UNITS:
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
 
 
 def span(time: timedelta) -> str:

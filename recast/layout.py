@@ -107,11 +107,16 @@ class RunLayout:
 
     def part(self, index: int, digest: str) -> str:
         """An encoded part, with its report; its presence commits it."""
-        return f"{self.prefix}/parts/{index:06d}-{digest}.mkv"
+        return f"{self.parts_folder}{index:06d}-{digest}.mkv"
 
     def bad_frames(self, index: int, digest: str) -> str:
         """The source's bad frames in a part that has some."""
-        return f"{self.prefix}/parts/{index:06d}-{digest}-bad.json"
+        return f"{self.parts_folder}{index:06d}-{digest}-bad.json"
+
+    @property
+    def parts_folder(self) -> str:
+        """Where the swap stage writes."""
+        return f"{self.prefix}/parts/"
 
     @property
     def output_record(self) -> str:

@@ -63,12 +63,15 @@ class Progress:
     Attributes:
         stage: split, normalise, swap or mux.
         frames, total: frames done, and in all; 0 while not known.
+        segments: in all.
+        done: segments that an earlier run has left done; told once, where there are some.
     """
 
     stage: str
     frames: int = 0
     total: int = 0
     segments: int = 0
+    done: int = 0
 
 
 class StageFailed(RecastError):
@@ -199,17 +202,27 @@ class LocalRun:
                 if self._spec.segments.normalise:
                     start = partial(self._start, NORMALISE, scratch, run, 1)
                     self._until_done("normalise", start, Progress("normalise", 0, frames, segments))
+                self._progress(Progress("swap", 0, frames, segments, done=self._left_done(run)))
                 self._swap(scratch, run, frames, segments)
                 self._progress(Progress("mux", frames, frames, segments))
                 self._until_done("mux", lambda: self._start(MUX, scratch, run, 1))
-        layout = RunLayout.of(scratch=self._spec.storage.scratch, namespace=NAMESPACE, name=self._name, run=run)
+        record = make_storage(self._spec).get(self._layout(run).output_record)
         return RunReport(
             run=run,
             segments=segments,
-            record=OutputRecord.model_validate_json(make_storage(self._spec).get(layout.output_record)),
+            record=OutputRecord.model_validate_json(record),
             seconds=time.monotonic() - started,
             stages=self._stages,
         )
+
+    def _layout(self, run: str) -> RunLayout:
+        return RunLayout.of(scratch=self._spec.storage.scratch, namespace=NAMESPACE, name=self._name, run=run)
+
+    def _left_done(self, run: str) -> int:
+        """How many segments have a part already; of one made by another encoder the part is not used."""
+        folder = self._layout(run).parts_folder
+        parts = [info.uri for info in make_storage(self._spec).list(folder) if info.uri.endswith(".mkv")]
+        return len({uri.removeprefix(folder).partition("-")[0] for uri in parts})
 
     def _swap(self, folder: Path, run: str, frames: int, segments: int) -> None:
         per_worker = segments_per_process(segments, self._workers)

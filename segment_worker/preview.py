@@ -24,6 +24,7 @@ from recast.media.sheet import Pair, contact_sheet, write_png
 from recast.modelstore import Role, cache_folder, cached, files_of
 from recast.spec import Engine, FacePair, Limits, Model
 from recast.storage import Storage, StorageSettings
+from recast.wording import counted
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
 
@@ -81,7 +82,7 @@ def preview(request: Request) -> None:
             seen = engine.inspect(picture) if hasattr(engine, "inspect") else []
             put_patches(frame, engine.swap([picture])[0].patches, layout, turns)
             after = _upright(frame, turns)
-            print(f"{seconds:.3f} s: {len(seen)} faces found")
+            print(f"{seconds:.3f} s: {counted(len(seen), 'face')} found")
             for face in seen:
                 _outline(before, face.box, CHOSEN if face.chosen else LEFT)
                 box = ", ".join(f"{value:.0f}" for value in face.box)

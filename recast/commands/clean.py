@@ -7,6 +7,7 @@ from pathlib import Path
 from recast import exitcodes
 from recast.commands.arguments import Commands
 from recast.local import is_in_use, remove_run, runs_folder
+from recast.wording import size
 
 
 def add_parser(commands: Commands, text: str) -> None:
@@ -27,8 +28,8 @@ def clean(options: argparse.Namespace) -> int:
         if is_in_use(folder):
             print(f"{folder}: in use, left alone")
             continue
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        print(f"{folder}: {_job(folder)}, {size / 1e6:.1f} MB{'' if options.dry_run else ' removed'}")
+        total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        print(f"{folder}: {_job(folder)}, {size(total)}{'' if options.dry_run else ' removed'}")
         if not options.dry_run:
             remove_run(folder)
     if not folders:

@@ -25,6 +25,7 @@ from recast.media.truncated import is_truncated
 from recast.memory import bounded_memory
 from recast.spec import Audio, Limits, Output, Video
 from recast.storage import Storage, StorageSettings
+from recast.wording import counted
 
 
 def add_parser(commands: Commands, text: str) -> None:
@@ -139,7 +140,7 @@ def _tracks(container: InputContainer, facts: VideoFacts, kind: str) -> tuple[Tr
 def _print_video(facts: VideoFacts, cuts: list[Cut], duration: float) -> None:
     frames = sum(cut.frames for cut in cuts)
     print(
-        f"video: {facts.codec} {facts.width}x{facts.height} {facts.pix_fmt}, {frames} frames, "
+        f"video: {facts.codec} {facts.width}x{facts.height} {facts.pix_fmt}, {counted(frames, 'frame')}, "
         f"{float(facts.rate):.6g} a second nominally, {duration:.3f} s"
     )
     details = [f"time base {facts.time_base}", f"SAR {facts.sar}", facts.field_order]
@@ -163,7 +164,7 @@ def _normalised(file: SegmentFile, facts: VideoFacts, target_seconds: float) -> 
 
 def _print_cuts(cuts: list[Cut], normalised: int) -> None:
     more = f" ({normalised} with --normalise)" if normalised != len(cuts) else ""
-    print(f"cuts: {len(cuts)} segments{more}")
+    print(f"cuts: {counted(len(cuts), 'segment')}{more}")
     for number, cut in enumerate(cuts):
         at = float(cut.start - cuts[0].start)
         print(f"  {number:4d}  from {at:10.3f} s  frame {cut.first:7d}  {cut.frames:6d} frames")

@@ -6,6 +6,7 @@ from pathlib import Path
 from recast import exitcodes, modelstore
 from recast.commands.arguments import Commands, to_uri
 from recast.storage import Storage, StorageSettings
+from recast.wording import size
 
 EPILOG = """examples:
   recast models push ~/.insightface/models/buffalo_l s3://studio/models --licence "InsightFace, non-commercial"
@@ -44,7 +45,7 @@ def push_models(options: argparse.Namespace) -> int:
     """Carry `push` out."""
     store = _store(options)
     for file, sent in modelstore.push(_storage(options), options.folder, store, options.licence):
-        print(f"{file.name}: {file.size / 1e6:.1f} MB, sha256 {file.sha256}{'' if sent else ', was there already'}")
+        print(f"{file.name}: {size(file.size)}, sha256 {file.sha256}{'' if sent else ', was there already'}")
     return exitcodes.OK
 
 
@@ -52,7 +53,7 @@ def check_models(options: argparse.Namespace) -> int:
     """Carry `check` out."""
     code = exitcodes.OK
     for file, fault in modelstore.check(_storage(options), _store(options)):
-        print(f"{'bad ' if fault else 'ok  '} {file.name}: {fault or f'{file.size / 1e6:.1f} MB, {file.licence}'}")
+        print(f"{'bad ' if fault else 'ok  '} {file.name}: {fault or f'{size(file.size)}, {file.licence}'}")
         code = exitcodes.BAD_CONFIG if fault else code
     return code
 

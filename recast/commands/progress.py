@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from recast.local import Progress
+from recast.wording import counted
 
 PLAIN_SECONDS = 10.0
 
@@ -40,6 +41,8 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
 
         def show(progress: Progress) -> None:
             speed = bar.tasks[0].speed
+            if progress.done:
+                bar.console.print(f"recast: swap: {_extent(progress)}", markup=False, highlight=False)
             bar.update(
                 task,
                 description=progress.stage,
@@ -50,6 +53,14 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
             )
 
         yield show
+
+
+def _extent(progress: Progress) -> str:
+    """How much there is to swap, and how much of that an earlier run has left done."""
+    text = f"{counted(progress.segments, 'segment')}, {counted(progress.total, 'frame')}"
+    if progress.done:
+        text += f"; going on: {progress.done} of {progress.segments} {'is' if progress.done == 1 else 'are'} done"
+    return text
 
 
 class _Plain:
@@ -63,7 +74,7 @@ class _Plain:
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._said, self._began = progress.stage, now, now
-            detail = f": {progress.segments} segments, {progress.total} frames" if progress.stage == "swap" else ""
+            detail = f": {_extent(progress)}" if progress.stage == "swap" else ""
             print(f"recast: {progress.stage}{detail}", file=sys.stderr, flush=True)
         elif progress.stage in ("normalise", "swap") and now - self._said >= PLAIN_SECONDS:
             self._said = now

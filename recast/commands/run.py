@@ -32,6 +32,7 @@ from recast.local import (
     LocalRun,
     RunReport,
     embedded_job,
+    is_in_use,
     job_name,
     make_runs_folder,
     remove_run,
@@ -39,6 +40,7 @@ from recast.local import (
 from recast.presets import ALL, SOFTWARE, SVT_AV1, WORDS, X26X, unknown_preset
 from recast.spec import Audio, JobSpec, OnBadFrames, Output, Segments, Source, Storage, Video
 from recast.stopping import Terminated, terminated_by_signals
+from recast.wording import counted, size
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
 ENCODERS: dict[str, Literal["Auto", "Software", "Nvenc"]] = {"auto": "Auto", "software": "Software", "nvenc": "Nvenc"}
@@ -272,6 +274,9 @@ def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:
 def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: bool) -> int:
     text = "stopped" if isinstance(error, Terminated) else str(error)
     print(f"recast: {text}", file=sys.stderr)
+    if is_in_use(folder):
+        # By another run of the same command: it is that one's to go on with.
+        return code
     temporary = tempfile.gettempdir()
     if getattr(error, "reason", "") == names.EXHAUSTED and text.startswith(f"{temporary}/"):
         print(f"recast: temporary files are in {temporary}: TMPDIR names another folder for them", file=sys.stderr)
@@ -291,11 +296,13 @@ def _finish(report: RunReport, spec: JobSpec, options: argparse.Namespace) -> No
     for bad in record.bad_frames[:NAMED]:
         print(f"bad: {bad.text}", file=sys.stderr)
     if record.bad_frames:
-        print(f"bad: {sum(bad.frames for bad in record.bad_frames)} frames did not decode whole", file=sys.stderr)
+        count = sum(bad.frames for bad in record.bad_frames)
+        print(f"bad: {counted(count, 'frame')} did not decode whole", file=sys.stderr)
     if record.lost_text:
         print(f"bad: {record.lost_text}: they are missing in the output, too", file=sys.stderr)
     print(
-        f"{place}: {record.frames} frames, {record.size / 1e6:.1f} MB, {record.faces_swapped} faces changed, "
+        f"{place}: {counted(record.frames, 'frame')}, {size(record.size)}, "
+        f"{counted(record.faces_swapped, 'face')} changed, "
         f"{report.seconds:.1f} s"
     )
     if record.faces_swapped == 0 and spec.engine.name != "Passthrough":

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from recast.follow import Awaited, Screen
-from recast.jobtext import failure, note, progress, size, span, stalled
+from recast.jobtext import failure, note, progress, span, stalled
+from recast.wording import size
 
 if TYPE_CHECKING:
     from rich.console import Console

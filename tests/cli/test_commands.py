@@ -40,7 +40,7 @@ def test_preview_shows_before_and_after_and_which_faces_were_chosen(place: Place
     source, picture = faces.talking_head(place.folder), place.out / "preview.png"
     done = place.run("preview", source, picture, "--face", faces.photo(), "--at", "0.5", "--at", "00:00:01")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("1 faces found") == 2 and "changed" in done.stdout
+    assert done.stdout.count("1 face found") == 2 and "changed" in done.stdout
     with av.open(str(picture)) as container:
         shown = next(container.decode(video=0))
     assert shown.width > 2 * 176 and shown.height > 2 * 120

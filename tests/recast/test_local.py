@@ -13,6 +13,8 @@ from recast.errors import BadConfig
 from recast.local import KEEP_AFTER, LocalRun, StageFailed, is_in_use, job_name, remove_run, runs_folder
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult
+from recast.storage import Storage, StorageSettings
+from recast.stored import local_path
 
 SPEC: dict[str, Any] = {
     "source": {"uri": "file:///in/a.mov"},
@@ -106,6 +108,18 @@ def test_a_transient_error_is_tried_again_after_pauses_that_grow(monkeypatch: py
     times = [at for index, at in started if index == 1]
     pauses = [b - a for a, b in pairwise(times)]
     assert [round(pause) for pause in pauses] == [1, 2, 4]
+
+
+def test_segments_that_an_earlier_run_left_are_counted_once_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = LocalRun(spec(storage={"scratch": f"file://{tmp_path}"}), workers=1, log=Path("log"), progress=lambda _: None)
+    assert run._left_done("run") == 0
+    storage, layout = Storage(StorageSettings(endpoint=None)), run._layout("run")
+    for uri in (layout.part(0, "a"), layout.part(0, "b"), layout.part(2, "a"), layout.bad_frames(1, "a")):
+        local_path(uri).parent.mkdir(parents=True, exist_ok=True)
+        storage.put(uri, b"x")
+    assert run._left_done("run") == 2
 
 
 def test_others_go_on_while_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,15 @@ def test_a_full_folder_of_temporary_files_is_named_with_what_moves_it(
         assert ("TMPDIR" in capsys.readouterr().err) is named
 
 
+def test_a_run_beside_another_of_the_same_command_gives_one_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "is_in_use", lambda folder: folder == tmp_path)
+    assert run._failed(Transient("store: in use by another run; wait for it to end"), 75, tmp_path, True) == 75
+    assert capsys.readouterr().err == "recast: store: in use by another run; wait for it to end\n"
+    assert tmp_path.exists()
+
+
 REPORT = RunReport(
     run="0123456789ab",
     segments=2,
@@ -226,3 +235,9 @@ def test_a_run_that_changed_no_face_ends_with_a_warning(
     run._finish(replace(REPORT, record=record), spec(*arguments), parse("a", "b.mp4", *arguments))
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("recast: warning: ")]
     assert len(warned) == (said is not None) and all(str(said) in line for line in warned)
+
+
+def test_the_last_line_counts_one_as_one_and_says_small_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    record = REPORT.record.model_copy(update={"frames": 1, "faces_swapped": 1, "size": 21_400})
+    run._finish(replace(REPORT, record=record), spec(*FACE), parse("a", "b.mp4", *FACE))
+    assert capsys.readouterr().out == "/out/b.mp4: 1 frame, 21.4 kB, 1 face changed, 1.2 s\n"

@@ -1,0 +1,25 @@
+"""What `recast run` says of how far it is, where standard error is no terminal."""
+
+import pytest
+
+from recast.commands.progress import show_progress
+from recast.local import Progress
+
+
+@pytest.mark.parametrize(
+    ("segments", "frames", "done", "said"),
+    [
+        (7, 450, 0, "swap: 7 segments, 450 frames"),
+        (1, 1, 0, "swap: 1 segment, 1 frame"),
+        (7, 450, 3, "swap: 7 segments, 450 frames; going on: 3 of 7 are done"),
+        (7, 450, 1, "swap: 7 segments, 450 frames; going on: 1 of 7 is done"),
+    ],
+)
+def test_what_an_earlier_run_left_done_is_said_once(
+    segments: int, frames: int, done: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with show_progress() as show:
+        show(Progress("split"))
+        show(Progress("swap", 0, frames, segments, done=done))
+        show(Progress("swap", 0, frames, segments))
+    assert capsys.readouterr().err == f"recast: split\nrecast: {said}\n"
