@@ -23,6 +23,17 @@ SELECTS: dict[str, Select] = {
     "rightmost": "Rightmost",
 }
 PROVIDERS: dict[str, Literal["Cuda", "TensorRt", "Cpu"]] = {"cuda": "Cuda", "tensorrt": "TensorRt", "cpu": "Cpu"}
+OF_INSWAPPER: dict[str, object] = {
+    "provider": "cuda",
+    "precision": "fp32",
+    "pixel_boost": 128,
+    "keep_mouth": False,
+    "opacity": 1.0,
+    "occluder": None,
+    "mask_blur": None,
+    "mask_padding": "0,0,0,0",
+}
+"""Its own options, and what they are where nothing is said."""
 
 Commands = Any
 """argparse' own type for subparsers is private."""
@@ -196,10 +207,24 @@ def faces_of(options: argparse.Namespace) -> tuple[FacePair, ...]:
     """
     if options.engine == "passthrough":
         return ()
+    pairs = _pairs(options)
+    if pairs and options.max_distance is not None and not any(pair.target.reference for pair in pairs):
+        raise UsageError("--max-distance goes with a photo of whom to replace: --select PHOTO or --swap PHOTO=PHOTO")
+    return pairs
+
+
+def _pairs(options: argparse.Namespace) -> tuple[FacePair, ...]:
     if options.swap:
         if options.face:
             raise UsageError("--swap says whose face it is: leave --face out")
-        return tuple(_pair(text, options.max_distance) for text in options.swap)
+        if options.select != "largest":
+            raise UsageError("--swap says whose place it takes: leave --select out")
+        pairs = tuple(_pair(text, options.max_distance) for text in options.swap)
+        for place, pair in enumerate(pairs):
+            if any(pair.target == other.target for other in pairs[:place]):
+                who = options.swap[place].rpartition("=")[2]
+                raise UsageError(f"--swap {options.swap[place]}: {who} is taken by another --swap: leave one out")
+        return pairs
     if not options.face:
         return ()
     sources = tuple(to_uri(face) for face in options.face)
@@ -225,6 +250,10 @@ def engine_of(options: argparse.Namespace) -> Engine:
     if (name == "InSwapper") != bool(options.models):
         raise UsageError("--models goes with --engine inswapper, and is needed there")
     if name != "InSwapper":
+        for option, default in OF_INSWAPPER.items():
+            if getattr(options, option) != default:
+                text = f"--{option.replace('_', '-')} goes with --engine inswapper only, and would do nothing"
+                raise UsageError(f"{text} with {options.engine}: leave it out")
         return Engine(name=name)
     return Engine(
         name=name,

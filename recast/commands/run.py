@@ -79,7 +79,9 @@ def add_parser(commands: Commands, text: str) -> None:
     add_content_arguments(parser)
     add_limit_argument(parser)
     _add_video_arguments(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace an OUTPUT that exists")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an OUTPUT that exists; where it is a link, the link"
+    )
     parser.add_argument(
         "--segment-seconds",
         type=seconds_or_auto,
@@ -137,7 +139,11 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--audio", choices=("copy", "aac"), default="copy", help="default: copied bit for bit")
     parser.add_argument(
-        "--drop-tracks", default="", metavar="KIND,...", help=f"kinds that may be left out: {', '.join(TRACKS)}"
+        "--drop-tracks",
+        default="",
+        metavar="KIND,...",
+        help="leave these kinds of tracks out where OUTPUT's container cannot hold them, instead of refusing the run; "
+        f"what it can hold is kept: {', '.join(TRACKS)}",
     )
 
 
@@ -152,6 +158,8 @@ def run(options: argparse.Namespace) -> int:
     folder = make_runs_folder() / job_name(spec)
     embedded = options.scratch is None
     _check(spec, options, folder)
+    if options.engine == "passthrough" and (options.face or options.swap):
+        print("recast: --engine passthrough: no face is changed, photos are not looked at", file=sys.stderr)
     try:
         with terminated_by_signals(STOP_SECONDS + 5):
             if embedded:

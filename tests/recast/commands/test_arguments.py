@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from recast.cli import make_parser
 from recast.commands.arguments import consent_of, content_check_of, engine_of, faces_of, to_uri
 from recast.commands.preview import seconds_of
 from recast.commands.refusals import refused_as_typed
@@ -105,7 +106,8 @@ def test_several_photos_are_one_persons() -> None:
     ],
 )
 def test_who_is_a_word_a_number_or_a_photo(who: str, target: dict[str, object]) -> None:
-    (pair,) = faces_of(options(face=["/f/a.png"], select=who, max_distance=0.4))
+    far = 0.4 if "max_distance" in target else None
+    (pair,) = faces_of(options(face=["/f/a.png"], select=who, max_distance=far))
     assert pair.target.model_dump(exclude_none=True) == target
 
 
@@ -121,6 +123,38 @@ def test_a_swap_names_both(text: str) -> None:
         faces_of(options(swap=[text]))
     with pytest.raises(UsageError, match="leave --face out"):
         faces_of(options(swap=["a=all"], face=["b"]))
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"face": ["a.png"], "max_distance": 0.5}, "--max-distance goes with a photo"),
+        ({"swap": ["a.png=all"], "max_distance": 0.5}, "--max-distance goes with a photo"),
+        ({"swap": ["a.png=all"], "select": "leftmost"}, "leave --select out"),
+        ({"swap": ["a.png=leftmost", "b.png=leftmost"]}, "--swap b.png=leftmost: leftmost is taken by another"),
+    ],
+)
+def test_what_would_do_nothing_to_the_faces_is_refused(values: dict[str, object], what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        faces_of(options(**values))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("provider", "cpu"), ("precision", "fp16"), ("pixel_boost", 256), ("keep_mouth", True), ("opacity", 0.5),
+        ("occluder", "x.onnx"), ("mask_blur", 0.0), ("mask_padding", "1,0,0,0"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("engine", ["mesh", "passthrough"])
+def test_what_is_inswappers_own_is_refused_with_other_engines(option: str, value: object, engine: str) -> None:
+    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} goes with --engine inswapper"):
+        engine_of(options(engine=engine, **{option: value}))
+
+
+def test_the_parsers_own_defaults_are_taken_for_nothing_said() -> None:
+    parsed = make_parser("preview").parse_args(["preview", "a.mp4", "b.png"])
+    assert engine_of(parsed).name == "Mesh"
 
 
 def test_inswapper_wants_models_and_no_other_does() -> None:
