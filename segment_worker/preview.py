@@ -79,11 +79,12 @@ def preview(request: Request) -> None:
             layout, turns = yuv_layout(facts, pix_fmt), turns_of(facts)
             picture = picture_of(frame, layout, turns)
             before = _upright(frame, turns)
-            seen = engine.inspect(picture) if hasattr(engine, "inspect") else []
+            seen = engine.inspect(picture) if hasattr(engine, "inspect") else None
             put_patches(frame, engine.swap([picture])[0].patches, layout, turns)
             after = _upright(frame, turns)
-            print(f"{seconds:.3f} s: {counted(len(seen), 'face')} found")
-            for face in seen:
+            found = "no face is looked for" if seen is None else f"{counted(len(seen), 'face')} found"
+            print(f"{seconds:.3f} s: {found}")
+            for face in seen or ():
                 _outline(before, face.box, CHOSEN if face.chosen else LEFT)
                 box = ", ".join(f"{value:.0f}" for value in face.box)
                 print(f"  at {box}  score {face.score:.2f}  {'changed' if face.chosen else 'left'}: {face.why}")
@@ -121,6 +122,8 @@ def _frames_at(
         wanted = start + round(seconds / base)
         container.seek(wanted, stream=stream)
         frame = _first_from(container, stream, wanted)
+        if frame is not None and seconds > length:
+            print(f"{seconds:g} s is past the end: the last frame is shown")
         if frame is None:
             raise BadInput(f"{request.source}: no frame at {seconds:g} s: it is {length:.3f} s long")
         shown = float(((frame.pts or start) - start) * base)

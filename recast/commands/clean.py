@@ -9,6 +9,13 @@ from recast.commands.arguments import Commands
 from recast.local import is_in_use, remove_run, runs_folder
 from recast.wording import size
 
+EPILOG = """examples:
+  recast clean --dry-run
+  recast clean
+
+They are in ~/.cache/recast, or in recast under $XDG_CACHE_HOME.
+"""
+
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
@@ -16,6 +23,8 @@ def add_parser(commands: Commands, text: str) -> None:
         "clean",
         help=text,
         description="Remove the embedded stores of interrupted runs. Runs that are going on are left alone.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     parser.set_defaults(body=clean)

@@ -27,6 +27,15 @@ from recast.spec import Audio, Limits, Output, Video
 from recast.storage import Storage, StorageSettings
 from recast.wording import counted
 
+EPILOG = """examples:
+  recast inspect interview.mp4
+  recast inspect interview.mp4 --segment-seconds 60
+  recast inspect upload.mkv --limit seconds=3600 --limit pixels=8294400
+  recast inspect s3://studio/in/a.mp4 --endpoint-url http://127.0.0.1:8333
+
+Pictures are not decoded: damage inside them is seen by `recast run` only.
+"""
+
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
@@ -34,6 +43,8 @@ def add_parser(commands: Commands, text: str) -> None:
         "inspect",
         help=text,
         description="Say what a video is, where it would be cut, what would be kept and what cannot be.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
     parser.add_argument("--segment-seconds", type=float, default=10.0, metavar="S", help="default: %(default)g")

@@ -8,11 +8,16 @@ from recast.commands.arguments import Commands, to_uri
 from recast.storage import Storage, StorageSettings
 from recast.wording import size
 
-EPILOG = """examples:
+PUSH_EPILOG = """examples:
   recast models push ~/.insightface/models/buffalo_l s3://studio/models --licence "InsightFace, non-commercial"
   recast models push swapper/ s3://studio/models --licence "bought 2026-03-01, order 4711"
+  recast models push swapper/ models/ --licence "bought 2026-03-01, order 4711"
+"""
+CHECK_EPILOG = """examples:
   recast models check s3://studio/models
-
+  recast models check models/
+"""
+EPILOG = f"""{PUSH_EPILOG}{CHECK_EPILOG.removeprefix("examples:" + chr(10))}
 FOLDER holds a detector (det_10g.onnx), a recogniser (w600k_r50.onnx) and inswapper_128.onnx or its fp16 form, in one or
 in several pushes. recast brings no weights: whether you may use yours is between you and their owner, and --licence
 keeps what you know of it beside the files. STORE may be a local folder, for `recast run`.
@@ -29,16 +34,27 @@ def add_parser(commands: Commands, text: str) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True, help="what to do")
-    push = actions.add_parser("push", help="put the .onnx files of a folder into a store")
-    push.add_argument("folder", metavar="FOLDER", type=Path)
+    push = _add_action(actions, "push", "put the .onnx files of a folder into a store", PUSH_EPILOG)
+    push.add_argument("folder", metavar="FOLDER", type=Path, help="whose .onnx files are meant")
     push.add_argument("store", metavar="STORE", help="s3:// URI or path")
     push.add_argument("--licence", required=True, metavar="TEXT", help="under what you may use these files")
     push.set_defaults(body=push_models)
-    check = actions.add_parser("check", help="read every file of a store and compare its sha256")
+    check = _add_action(actions, "check", "read every file of a store and compare its sha256", CHECK_EPILOG)
     check.add_argument("store", metavar="STORE", help="s3:// URI or path")
     check.set_defaults(body=check_models)
     for action in (push, check):
         action.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint (default: AWS)")
+
+
+def _add_action(actions: Commands, name: str, text: str, epilog: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
 
 
 def push_models(options: argparse.Namespace) -> int:

@@ -29,6 +29,8 @@ EPILOG = """examples:
   recast preview interview.mp4 preview.png --face ada.png --select bob.png
 """
 
+CHAT = b"INFO: Created TensorFlow Lite"
+
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
@@ -44,7 +46,11 @@ def add_parser(commands: Commands, text: str) -> None:
     add_face_arguments(parser)
     add_limit_argument(parser)
     parser.add_argument(
-        "--at", action="append", default=[], metavar="TIME", help="seconds or HH:MM:SS; default: four across the video"
+        "--at",
+        action="append",
+        default=[],
+        metavar="TIME",
+        help="seconds, MM:SS or HH:MM:SS; default: four across the video",
     )
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of s3:// URIs")
     parser.set_defaults(body=preview)
@@ -73,8 +79,18 @@ def preview(options: argparse.Namespace) -> int:
         "limits": limits.model_dump(mode="json", by_alias=True),
     }
     environment = os.environ | {"RECAST_PREVIEW": json.dumps(request)}
-    process = spawn([sys.executable, "-m", "segment_worker.preview"], env=environment, stdin=subprocess.DEVNULL)
+    process = spawn([sys.executable, "-m", "segment_worker.preview"], env=environment, stderr=subprocess.PIPE)
+    _pass_on(process)
     return process.wait()
+
+
+def _pass_on(process: "subprocess.Popen[bytes]") -> None:
+    """Say what the worker says, but for a library's own chat."""
+    assert process.stderr is not None
+    with process.stderr as lines:
+        for line in lines:
+            if not line.startswith(CHAT):
+                sys.stderr.write(line.decode(errors="replace"))
 
 
 def _check_output(path: Path, inputs: Sequence[str]) -> None:

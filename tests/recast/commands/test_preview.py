@@ -1,10 +1,13 @@
 """`recast preview`: what is refused before any work."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from recast.cli import make_parser
+from recast.commands import preview as preview_module
 from recast.commands.preview import preview
 from recast.errors import BadConfig, RecastError, UsageError
 
@@ -33,3 +36,10 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(tmp_path: 
         if target.parent == tmp_path:
             target.mkdir()
         assert isinstance(refusal("a.mp4", target, "--face", "f.png"), BadConfig)
+
+
+def test_a_librarys_chat_is_not_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+    says = "import sys; sys.stderr.write('INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nrecast: no\\n')"
+    with subprocess.Popen([sys.executable, "-c", says], stderr=subprocess.PIPE) as process:
+        preview_module._pass_on(process)
+    assert capfd.readouterr().err == "recast: no\n"
