@@ -37,7 +37,7 @@ from recast.local import (
     make_runs_folder,
     remove_run,
 )
-from recast.presets import ALL, SOFTWARE, SVT_AV1, WORDS, X26X, unknown_preset
+from recast.presets import ALL, SOFTWARE, unknown_preset
 from recast.spec import Audio, JobSpec, OnBadFrames, Output, Segments, Source, Storage, Video
 from recast.stopping import Terminated, terminated_by_signals
 from recast.wording import counted, size
@@ -132,7 +132,7 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
         "--quality", default="18", metavar="N|lossless", help=f"constant quality, {QUALITY} (default: %(default)s)"
     )
     parser.add_argument(
-        "--preset", default="auto", help=f"the encoder's own: h264, hevc: {WORDS[X26X]}; av1: {WORDS[SVT_AV1]}"
+        "--preset", default="auto", metavar="NAME", help=f"how fast or thorough the encoder is (default: auto); {ALL}"
     )
     parser.add_argument(
         "--pixel-format", choices=("source", "yuv420p"), default="source", help="default: the source's depth and chroma"
