@@ -84,18 +84,17 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--provider",
         choices=sorted(PROVIDERS),
-        default="cuda",
         help="of inswapper: what runs the models (default: %(default)s)",
     )
-    add("--precision", choices=("fp32", "fp16"), default="fp32", help="of inswapper (default: %(default)s)")
+    add("--precision", choices=("fp32", "fp16"), help="of inswapper (default: %(default)s)")
     add(
         "--pixel-boost",
         type=int,
         choices=(128, 256, 512),
-        default=128,
         help="of inswapper: width of the face that is swapped (default: %(default)s)",
     )
     _add_mask_arguments(parser)
+    parser.set_defaults(**OF_INSWAPPER)
 
 
 def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +103,6 @@ def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--opacity",
         type=float,
-        default=1.0,
         metavar="N",
         help=f"of inswapper: how much of the new face is seen, {OPACITY} (default: %(default)g)",
     )
@@ -119,7 +117,6 @@ def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--mask-padding",
-        default="0,0,0,0",
         metavar="T,R,B,L",
         help="of inswapper: percent of the face's square left out at each side (default: %(default)s)",
     )

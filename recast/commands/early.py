@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from recast import names
-from recast.errors import EXISTS, BadConfig, BadInput, NotFound, UsageError
+from recast.errors import EXISTS, BadConfig, NotFound, UsageError
 from recast.files import FileStore
 from recast.imageheads import check_head
-from recast.media.limits import over
+from recast.media.limits import over, refuse_empty
 from recast.spec import FacePair, JobSpec, Limits
 
 LOCAL = "file://"
@@ -20,8 +20,8 @@ def check_source(uri: str) -> None:
         NotFound: it is not there.
         BadInput: it cannot be a video.
     """
-    if uri.startswith(LOCAL) and FileStore().head(uri).size == 0:
-        raise BadInput(f"{uri}: the file is empty: copy it again")
+    if _is_local(uri):
+        refuse_empty(uri, FileStore().head(uri).size)
 
 
 def check_photos(faces: tuple[FacePair, ...], limits: Limits) -> None:

@@ -23,8 +23,7 @@ class Allowance:
 
     def opened(self, size: int) -> None:
         """A source of so many bytes is about to be read."""
-        if size == 0:
-            raise BadInput(f"{self.name}: the file is empty: copy it again")
+        refuse_empty(self.name, size)
         if size > self.limits.bytes:
             raise over(self.name, f"{size} bytes", "bytes", self.limits.bytes)
 
@@ -38,6 +37,16 @@ class Allowance:
         """So long after the first frame another is shown."""
         if seconds > self.limits.seconds:
             raise over(self.name, f"{seconds:.0f} s of video", "seconds", self.limits.seconds)
+
+
+def refuse_empty(name: str, size: int) -> None:
+    """Refuse a file without a byte.
+
+    Raises:
+        BadInput: it is one.
+    """
+    if size == 0:
+        raise BadInput(f"{name}: the file is empty: copy it again")
 
 
 def over(name: str, what: str, limit: str, allowed: float) -> BadInput:

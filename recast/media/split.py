@@ -199,13 +199,14 @@ class _Splitting:
             raise BadInput(f"{self._name}: cannot be cut: {error}", reason=names.CORRUPT_SOURCE) from error
 
     def _damage(self, time: PacketTime) -> FramesDamaged:
-        return FramesDamaged(f"{self._name}: video packet {time.index}{self._at(time.pts)} is damaged: {MEND_OR_SAY}")
+        where = f"{place}," if (place := self._at(time.pts)) else ""
+        return FramesDamaged(f"{self._name}: video packet {time.index}{where} is damaged: {MEND_OR_SAY}")
 
     def _missing(self, where: str, loss: Loss) -> FramesDamaged:
-        return FramesDamaged(f"{self._name}: packets are missing {where.rstrip(',')} ({loss.words}): {MEND_OR_SAY}")
+        return FramesDamaged(f"{self._name}: packets are missing {where} ({loss.words}): {MEND_OR_SAY}")
 
     def _at(self, pts: int | None) -> str:
-        return "" if pts is None else f", at {float(pts * self._time_base):.3f} s,"
+        return "" if pts is None else f", at {float(pts * self._time_base):.3f} s"
 
     def _cuts_at(self, packet: Packet[VideoStream], time: PacketTime) -> bool:
         if not time.keyframe:
