@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer
 
 from recast.layout import JsonValue
 from recast.spec import Container, Model, TrackKind
@@ -265,6 +265,7 @@ class Plan(Model):
 
     Attributes:
         inputs: what is pinned besides the segments: engine, pixel version, sha256 of each face.
+        images: face images by their sha256, so that no pod asks for them apart; large ones are not among them.
         chunks: the first segment of each chunk.
         first_chunk: the number in the first chunk's key; the others follow.
         chunk: the only chunk of a short plan, which has no key then.
@@ -275,6 +276,8 @@ class Plan(Model):
             it: they are not among the frames.
     """
 
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
     run: str
     source: SourceObject
     container: Container
@@ -282,6 +285,7 @@ class Plan(Model):
     tracks: tuple[Track, ...]
     encode: EncodeSettings
     inputs: dict[str, JsonValue]
+    images: dict[str, bytes] = {}
     segments: int
     frames: int
     chunks: tuple[int, ...]

@@ -369,7 +369,7 @@ class _Pod:
 
     def _pinned(self, uri: str, sha256: str) -> Labelled:
         """An image that the job began with."""
-        data = self._storage.get(uri)
+        data = self.plan.images.get(sha256) or self._storage.get(uri)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise BadConfig(
                 f"{uri}: changed since the job began: give the job another name", reason=names.INPUTS_CHANGED

@@ -43,6 +43,8 @@ from recast.watchdog import Watchdog
 
 CHUNK_FRAMES = 100_000
 """Of an hour and more: a shorter plan holds its only chunk, and no worker asks for it apart."""
+CARRIED_BYTES = 8 << 20
+"""Of face images in the plan, which each pod, normalise and mux read: what is beyond is fetched by those who swap."""
 SECOND_PASS = 500_000
 """Where keys begin when times collide: no key is written with two meanings, even by two splits at once."""
 
@@ -61,7 +63,7 @@ def split(job: StageInput) -> StageResult:
     run = name_run(job.spec, info, hashlib.sha256(content).hexdigest())
     layout = job.layout(run)
     record = refuse_existing_output(storage, job.spec, layout)
-    inputs = pin_inputs(storage, job.spec)
+    inputs, images = pin_inputs(storage, job.spec)
     if record is not None and record.inputs == inputs:
         return StageResult(
             run=run,
@@ -75,7 +77,7 @@ def split(job: StageInput) -> StageResult:
         raise output_exists(record.uri)
     if plan is None:
         with Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}") as dog:
-            split_ = _Split(storage, job, layout, info, inputs, content, dog.moved)
+            split_ = _Split(storage, job, layout, info, inputs, images, content, dog.moved)
             try:
                 plan = split_.run()
             finally:
@@ -144,21 +146,26 @@ def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -
     return record
 
 
-def pin_inputs(storage: Storage, spec: JobSpec) -> dict[str, JsonValue]:
-    """Everything besides the segments that the pixels depend on, by sha256 and version."""
-    faces = [[_sha256(storage, uri, spec.limits) for uri in pair.source] for pair in spec.faces]
+def pin_inputs(storage: Storage, spec: JobSpec) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
+    """Everything besides the segments that the pixels depend on, by sha256 and version.
+
+    Returns:
+        The inputs, and by their sha256 those face images that the plan can carry.
+    """
+    images = _FaceImages(storage, spec.limits)
+    faces = [[images.sha256(uri) for uri in pair.source] for pair in spec.faces]
     inputs: dict[str, JsonValue] = {
         "engine": spec.engine.name,
         "pixelVersion": PIXEL_VERSION[spec.engine.name],
         "faces": faces,
         "targets": [pair.target.model_dump(mode="json", exclude_none=True) for pair in spec.faces],
     }
-    references = [_sha256(storage, pair.target.reference, spec.limits) for pair in spec.faces if pair.target.reference]
+    references = [images.sha256(pair.target.reference) for pair in spec.faces if pair.target.reference]
     if references:
         inputs["references"] = references
     if spec.engine.models is not None:
         inputs |= pin_models(storage, spec.engine)
-    return inputs
+    return inputs, images.carried
 
 
 def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
@@ -171,11 +178,29 @@ def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
     }
 
 
-def _sha256(storage: Storage, uri: str, limits: Limits) -> str:
-    try:
-        return hashlib.sha256(storage.get(uri, most=limits.image_bytes)).hexdigest()
-    except TooLarge as error:
-        raise over(uri, f"a face image of {error.size} bytes", "imageBytes", limits.image_bytes) from error
+class _FaceImages:
+    """Face images as they are now.
+
+    Attributes:
+        carried: by sha256, those that the plan has room for.
+    """
+
+    def __init__(self, storage: Storage, limits: Limits) -> None:
+        self._storage, self._limits = storage, limits
+        self._room = CARRIED_BYTES
+        self.carried: dict[str, bytes] = {}
+
+    def sha256(self, uri: str) -> str:
+        """Read an image, and name it by its content."""
+        try:
+            data = self._storage.get(uri, most=self._limits.image_bytes)
+        except TooLarge as error:
+            raise over(uri, f"a face image of {error.size} bytes", "imageBytes", self._limits.image_bytes) from error
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in self.carried and len(data) <= self._room:
+            self._room -= len(data)
+            self.carried[sha256] = data
+        return sha256
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:
@@ -207,12 +232,13 @@ class _Split:
         layout: RunLayout,
         info: ObjectInfo,
         inputs: dict[str, JsonValue],
+        images: dict[str, bytes],
         content: bytes,
         moved: Callable[[], None],
     ) -> None:
         self._moved = moved
         self._storage, self._spec, self._layout, self._info = storage, job.spec, layout, info
-        self._inputs, self._content = inputs, content
+        self._inputs, self._images, self._content = inputs, images, content
         self._check: ContentCheck | None = None
         self._name = info.uri
         self._file = SourceFile(storage, info)
@@ -272,6 +298,7 @@ class _Split:
             tracks=kept,
             encode=encode,
             inputs=self._inputs,
+            images=self._images,
             segments=self._segments,
             frames=self._frames,
             chunks=tuple(self._chunks) if only is None else (0,),

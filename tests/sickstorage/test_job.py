@@ -18,10 +18,10 @@ from recast.embedded import EmbeddedStore
 from recast.errors import Corrupt, RecastError, StorageUnavailable
 from recast.exitcodes import RETRIED
 from recast.parts import REPORT
-from recast.spec import Video
+from recast.spec import FacePair, Video
 from recast.stage import StageInput, StageResult
 from recast.storage import Storage
-from tests import clips
+from tests import clips, faces
 from tests.jobs import job, swap
 from tests.s3proxy import Answer, Forward, Hook, Request, S3Proxy, refusal
 from tests.sickstorage.conftest import TIMEOUT_SECONDS
@@ -44,10 +44,10 @@ def source(s3: EmbeddedStore, storage: Storage, tmp_path_factory: pytest.TempPat
 
 
 def through(
-    proxy: S3Proxy, s3: EmbeddedStore, source: str, output: str, seconds: float = 4, retain: Any = "Always"
+    proxy: S3Proxy, s3: EmbeddedStore, source: str, output: str, seconds: float = 4, **options: Any
 ) -> StageInput:
     """A job whose stages ask through the proxy."""
-    asked = job(s3, source, output, seconds=seconds, video=LOSSY, retain=retain)
+    asked = job(s3, source, output, seconds=seconds, video=LOSSY, **options)
     place = asked.spec.storage.model_copy(update={"endpoint": proxy.endpoint})
     return asked.model_copy(update={"spec": asked.spec.model_copy(update={"storage": place})})
 
@@ -104,6 +104,19 @@ def test_mux_leaves_out_pictures_that_are_larger_than_a_look(
     share = proxy.bytes_read(source.split("/", 3)[3]) / storage.head(source).size
     print(f"mux reads {share:.2f} of the source")
     assert share < 0.5
+
+
+def test_a_pod_does_not_ask_for_face_images(
+    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, prefix: str
+) -> None:
+    storage.upload(f"{prefix}face.png", faces.photo())
+    pair = FacePair(source=(f"{prefix}face.png",))
+    asked = through(proxy, s3, source, f"{prefix}out.mp4", engine="Mesh", pairs=[pair])
+    ready = asked.model_copy(update={"run": split(asked).run})
+    swap(ready, 0)
+    proxy.forget()
+    swap(ready, 1)
+    assert transfers(proxy.requests) == 5
 
 
 @contextmanager

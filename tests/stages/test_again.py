@@ -185,9 +185,38 @@ def test_a_part_with_other_bytes_than_its_report_is_never_published(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_job_whose_face_changed_is_not_mixed_with_what_is_there(s3: EmbeddedStore, tmp_path: Path) -> None:
-    face = tmp_path / "face.png"
-    face.write_bytes(faces.photo().read_bytes())
+@pytest.fixture
+def face(tmp_path: Path) -> Path:
+    """A photo that a test may change."""
+    path = tmp_path / "face.png"
+    path.write_bytes(faces.photo().read_bytes())
+    return path
+
+
+def test_a_photo_that_changed_or_went_after_split_changes_no_byte(
+    s3: EmbeddedStore, face: Path, tmp_path: Path
+) -> None:
+    source, engine = faces.talking_head(tmp_path), "Mesh"
+    asked = job(s3, source, tmp_path / "out.mp4", seconds=0.5, engine=engine, faces=[face], video=LOSSY)
+    done = split(asked)
+    assert done.segments == 3
+    ready = asked.model_copy(update={"run": done.run})
+    swap(ready, 0)
+    face.write_bytes(faces.faceless().read_bytes())
+    swap(ready, 1)
+    face.unlink()
+    swap(ready, 2)
+    mux(ready)
+    photo = faces.photo()
+    run_job(job(s3, source, tmp_path / "right.mp4", seconds=0.5, engine=engine, faces=[photo], video=LOSSY))
+    assert sha256(tmp_path / "out.mp4") == sha256(tmp_path / "right.mp4")
+
+
+def test_a_job_whose_face_changed_is_not_mixed_with_what_is_there(
+    s3: EmbeddedStore, face: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The plan has no room for the photo, so that each worker fetches it.
+    monkeypatch.setattr("controller.stages.split.CARRIED_BYTES", 0)
     asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", engine="Mesh", faces=[face])
     run = split(asked).run
     face.write_bytes(faces.faceless().read_bytes())

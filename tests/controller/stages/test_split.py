@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from controller.stages import split
-from controller.stages.split import name_run, pin_inputs, refuse_existing_output
+from controller.stages.split import CARRIED_BYTES, name_run, pin_inputs, refuse_existing_output
 from recast import names
 from recast.errors import BadConfig, BadInput, NotFound
 from recast.layout import RunLayout
@@ -139,16 +139,26 @@ def local(place: Path, *faces: str, **changes: Any) -> JobSpec:
 def test_faces_are_pinned_by_their_content(tmp_path: Path, storage: Storage) -> None:
     (tmp_path / "a.png").write_bytes(b"ada")
     (tmp_path / "b.png").write_bytes(b"bob")
-    pinned = pin_inputs(storage, local(tmp_path, "a.png", "b.png"))
+    pinned, images = pin_inputs(storage, local(tmp_path, "a.png", "b.png"))
+    ada, bob = (hashlib.sha256(photo).hexdigest() for photo in (b"ada", b"bob"))
     assert pinned == {
         "engine": "Mesh",
         "pixelVersion": PIXEL_VERSION["Mesh"],
-        "faces": [[hashlib.sha256(b"ada").hexdigest(), hashlib.sha256(b"bob").hexdigest()]],
+        "faces": [[ada, bob]],
         "targets": [{"select": "Largest"}],
     }
+    assert images == {ada: b"ada", bob: b"bob"}
     assert json.loads(json.dumps(pinned)) == pinned, "it is the same once it has been through plan.json"
     (tmp_path / "b.png").write_bytes(b"eve")
-    assert pin_inputs(storage, local(tmp_path, "a.png", "b.png")) != pinned
+    assert pin_inputs(storage, local(tmp_path, "a.png", "b.png"))[0] != pinned
+
+
+def test_a_plan_carries_each_face_image_once_and_no_more_than_it_has_room_for(tmp_path: Path, storage: Storage) -> None:
+    photos = {"a.png": b"a" * CARRIED_BYTES, "b.png": b"b", "c.png": b"c" * (CARRIED_BYTES - 1), "d.png": b"d"}
+    for name, photo in photos.items():
+        (tmp_path / name).write_bytes(photo)
+    _, images = pin_inputs(storage, local(tmp_path, "b.png", "b.png", "a.png", "c.png", "d.png"))
+    assert set(images.values()) == {photos["b.png"], photos["c.png"]}
 
 
 def test_a_face_that_is_not_there_or_is_no_photo_is_refused(tmp_path: Path, storage: Storage) -> None:
@@ -225,7 +235,7 @@ def test_a_second_pass_has_keys_of_its_own(tmp_path: Path, storage: Storage, mon
     info = storage.head((tmp_path / "a.mov").as_uri())
     (tmp_path / "s/n/j/0123456789ab/segments").mkdir(parents=True)
     (tmp_path / "s/n/j/0123456789ab/plan").mkdir(parents=True)
-    split._Split(storage, stage, layout, info, {}, b"", lambda: None).run()
+    split._Split(storage, stage, layout, info, {}, {}, b"", lambda: None).run()
     time.sleep(0.4)
     assert storage.get(layout.segment(split.SECOND_PASS)) == b"second"
     assert storage.get(layout.segment(0)) == b"first"
