@@ -17,26 +17,33 @@ from recast.spec import JobSpec
 from recast.status import JobStatus
 
 LOOK_AGAIN_SECONDS = 10.0
+PODS_KEPT = timedelta(hours=1)
+"""Of a job that succeeded, for their logs: ended pods fill quotas, and thousands of them a cluster's own limit."""
 CLEANUP_GIVES_UP = timedelta(minutes=10)
 
 
 def plan_finished(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
-    """Leave a finished job as it is, until its time to live is over."""
+    """Leave a finished job as it is, but for its pods, until its time to live is over."""
     resource = observed.resource
     actions: list[Action] = [*stop(observed)]
-    again = None
+    again: list[float] = []
     if resource.status.is_true(kube.FAILED) and _removes_scratch(resource.spec):
         if actions or observed.pods_but(kube.CLEANUP):
-            again = LOOK_AGAIN_SECONDS
+            again.append(LOOK_AGAIN_SECONDS)
         elif _last_cleanup(observed) is None:
             actions += _cleanup(observed, settings)
+    ended = [job for job in observed.jobs if not job.live and not job.deleting]
+    if resource.status.is_true(kube.COMPLETE) and ended:
+        if (left := (since + PODS_KEPT - now).total_seconds()) > 0:
+            again.append(left + 0.5)
+        else:
+            actions += [DeleteJob(job.name, job.uid) for job in ended]
     lifetime = resource.spec.get("ttlSecondsAfterFinished")
-    if lifetime is None or lifetime == "Never":
-        return Plan(resource.status, tuple(actions), again_seconds=again)
-    left = (since + timedelta(seconds=int(lifetime)) - now).total_seconds()
-    if left <= 0:
-        return Plan(resource.status, (*actions, DeleteResource()))
-    return Plan(resource.status, tuple(actions), again_seconds=min(left + 0.5, again or left + 0.5))
+    if lifetime is not None and lifetime != "Never":
+        if (left := (since + timedelta(seconds=int(lifetime)) - now).total_seconds()) <= 0:
+            return Plan(resource.status, (*actions, DeleteResource()))
+        again.append(left + 0.5)
+    return Plan(resource.status, tuple(actions), again_seconds=min(again, default=None))
 
 
 def plan_deletion(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:

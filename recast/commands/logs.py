@@ -57,7 +57,8 @@ def logs(options: argparse.Namespace) -> int:
         return exitcodes.OK
     pods = _pods(cluster, job, options)
     if not pods:
-        raise NotFound(f"{job.name}: no pods of {_meant(options)} are there: see `recast explain {job.name}`")
+        gone = " (those of a job that succeeded go after an hour)" if job.finished else ""
+        raise NotFound(f"{job.name}: no pods of {_meant(options)} are there{gone}: see `recast explain {job.name}`")
     for pod in pods:
         print(f"--- {pod.title} (pod {pod.name})", file=sys.stderr, flush=True)
         if pod.started:

@@ -11,6 +11,7 @@ from controller.actions import (
     CreateJob,
     DeleteJob,
     DeleteResource,
+    Plan,
     ScaleJob,
     SetFinalizer,
     SuspendJob,
@@ -431,6 +432,24 @@ def test_its_time_to_live(lifetime: int | str, after: int, goes: bool) -> None:
     assert (DeleteResource() in planned.actions) == goes
     if not goes and lifetime != "Never":
         assert planned.again_seconds == pytest.approx(1.5)
+
+
+def test_the_pods_of_a_job_that_succeeded_go_after_an_hour() -> None:
+    jobs = tuple(replace(job(stage), complete=True) for stage in (kube.SPLIT, kube.SWAP, kube.MUX))
+    seen = Observed(resource(done(), ttlSecondsAfterFinished="Never"), jobs)
+    at_once = decide(seen, NOW)
+    assert not at_once.actions and at_once.again_seconds == pytest.approx(3600.5)
+    an_hour_later = NOW + timedelta(hours=1)
+    planned = decide(seen, an_hour_later)
+    assert planned.actions == tuple(DeleteJob(each.name, each.uid) for each in jobs)
+    going = replace(seen, jobs=tuple(replace(each, deleting=True) for each in jobs))
+    assert decide(going, an_hour_later) == Plan(done())
+
+
+def test_the_pods_of_a_job_that_failed_stay_for_its_time_to_live() -> None:
+    failed = was_split(fact(kube.FAILED, reason="X"), phase="Failed", completion_time=NOW)
+    swap = replace(job(SWAP), failed_reason="FailedIndexes")
+    assert not decide(Observed(resource(failed), (swap,)), NOW + timedelta(days=2)).actions
 
 
 def test_what_still_runs_of_a_finished_job_is_stopped() -> None:
