@@ -401,7 +401,11 @@ class Worker(Model):
         description="CPU and memory of a worker; GPUs have fields of their own.",
     )
     gpus: int | None = Field(
-        None, ge=0, le=8, description="GPUs of a worker; where left out, what engine and encoder need."
+        None,
+        ge=0,
+        le=1,
+        description="Whether a worker has a GPU, of which it uses one; where left out, what engine and encoder need. "
+        "More GPUs are for more workers: segments.maxParallelism.",
     )
     gpu_resource: str = Field(
         "nvidia.com/gpu",

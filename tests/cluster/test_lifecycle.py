@@ -204,7 +204,7 @@ def test_scratch_is_removed_with_the_job_where_that_was_asked_for(
             output={"uri": f"s3://{s3.bucket}/{namespace}/out.mp4"},
             segments={"targetSeconds": 1},
             # A worker that never fits: the job stays half done.
-            worker={"gpus": 8},
+            worker={"resources": {"requests": {"cpu": "1000"}}},
             storage=stored(s3) | {"retain": "Never"},
         )
         apply(control_plane, namespace, job)

@@ -43,8 +43,8 @@ def test_a_missing_secret_and_its_cure(control_plane: ControlPlane, pod_runner: 
 
 
 def test_no_node_with_a_gpu(control_plane: ControlPlane, fake: str, start_kwok: StartKwok) -> None:
-    start_kwok(*played.stages(2), gpus=1)
-    apply(control_plane, fake, sample("job", worker={"gpus": 2}))
+    start_kwok(*played.stages(2), gpus=0)
+    apply(control_plane, fake, sample("job", worker={"gpus": 1}))
     said = wait_for_stalled(control_plane, fake, "job", names.UNSCHEDULABLE)
     assert "nvidia.com/gpu" in said and "worker.gpus" in said
 

@@ -86,10 +86,10 @@ def test_gpus_are_counted_by_the_scheduler(studio: Studio) -> None:
     name = studio.apply(studio.job("counted", worker=worker))
     status = studio.done(name)
     assert status["gpuSeconds"]["spent"] > 0
-    many = studio.apply(studio.job("too-many", worker=worker | {"gpus": 5}))
-    says = wait_for_stalled(studio.node, studio.namespace, many, "Unschedulable")
-    assert "nvidia.com/gpu" in says
-    studio.node.kubectl("delete", "fsj", "--namespace", studio.namespace, many)
+    slices = studio.apply(studio.job("slices", worker=worker | {"gpuResource": "nvidia.com/mig-1g.10gb"}))
+    says = wait_for_stalled(studio.node, studio.namespace, slices, "Unschedulable")
+    assert "nvidia.com/mig-1g.10gb" in says
+    studio.node.kubectl("delete", "fsj", "--namespace", studio.namespace, slices)
 
 
 def test_tenants_reach_neither_each_others_secrets_nor_folders(

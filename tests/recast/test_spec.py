@@ -124,6 +124,10 @@ def test_gpus_are_asked_for_in_one_place() -> None:
     assert "gpuResource" in refused(job(worker={"gpuResource": "amd.com/gpu"}))
 
 
+def test_a_worker_is_refused_gpus_that_it_would_not_use() -> None:
+    assert "worker.gpus" in refused(job(worker={"gpus": 2}))
+
+
 def test_the_output_is_not_the_source() -> None:
     assert "output.uri: is the source" in refused(job(output={"uri": FULL["source"]["uri"][:-3] + "mov"}))
 
