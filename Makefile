@@ -37,7 +37,7 @@ lint: install  ## style, security rules, types, import contracts
 	$(RUN) lint-imports
 
 manifests: install  ## write the CRD anew, and what the chart has of others
-	$(RUN) python -m recast.crd > manifests/crd/faceswapjobs.yaml
+	$(RUN) python -m recast.kube.crd > manifests/crd/faceswapjobs.yaml
 	$(RUN) python charts/generate.py
 
 licences: install  ## write which packages are in which image, under which licence

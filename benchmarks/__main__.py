@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from recast.cores import usable_cores
+from recast.process.cores import usable_cores
 
 MEASURES = (
     "headline",

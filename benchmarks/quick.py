@@ -23,7 +23,7 @@ from benchmarks.recorded import gone, grown, read_recorded, record, table
 from benchmarks.stages import BenchJob, running_store
 from benchmarks.stills import THIRD, make_clip
 from demo.material import package_file
-from recast.embedded import EmbeddedStore
+from recast.storage.embedded import EmbeddedStore
 from segment_worker.engines.base import Pair
 from segment_worker.engines.mesh import MeshEngine
 from segment_worker.images import load_image

@@ -16,8 +16,8 @@ from pathlib import Path
 from benchmarks.clips import ffmpeg, make_heavy
 from benchmarks.measure import Cost, interleaved, measure
 from benchmarks.stages import BenchJob, running_store
-from recast.embedded import EmbeddedStore
 from recast.spec import Video
+from recast.storage.embedded import EmbeddedStore
 
 COPY, UPLOAD, SPLIT, MUX, NOTHING = "ffmpeg -c copy", "copy and upload", "split", "mux", "split's modules alone"
 MOST = 1.5
@@ -26,7 +26,7 @@ HEAD = """| MB | | wall s | CPU s | peak MiB of a process | wall over the copy |
 UPLOADER = """
 import sys
 from pathlib import Path
-from recast.storage import Storage, StorageSettings
+from recast.storage.storage import Storage, StorageSettings
 Storage(StorageSettings(endpoint=sys.argv[1])).upload(sys.argv[2], Path(sys.argv[3]))
 """
 

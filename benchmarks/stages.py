@@ -11,10 +11,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.measure import Cost, measure
-from recast.embedded import EmbeddedStore
 from recast.local import MUX, SPLIT, SWAP
 from recast.spec import Consent, Engine, FacePair, JobSpec, Output, Segments, Source, Storage, Video
 from recast.stage import StageInput
+from recast.storage.embedded import EmbeddedStore
 
 PASSTHROUGH = Engine(name="Passthrough")
 

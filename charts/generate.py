@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from recast.crd import to_yaml
+from recast.kube.crd import to_yaml
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "recast"

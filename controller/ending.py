@@ -10,8 +10,8 @@ from controller.actions import Action, CreateJob, DeleteJob, DeleteResource, Eve
 from controller.objects import PodSettings, make_job
 from controller.observed import Observed, StageJob
 from controller.stuck import PASSING, find_stuck
-from recast import kubenames as kube
 from recast import names
+from recast.kube import names as kube
 from recast.layout import job_folder
 from recast.spec import JobSpec
 from recast.status import JobStatus

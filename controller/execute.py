@@ -22,12 +22,12 @@ from controller.actions import (
 )
 from controller.conditions import with_condition
 from controller.observed import Resource, StageJob, project_job, project_resource
-from recast import kubenames as names
 from recast import log
 from recast import names as reasons
 from recast.errors import Bug, Transient
-from recast.kubeapi import KubeApi, collection, item
-from recast.kubeerrors import AlreadyExists, ApiError, ApiNotFound, Forbidden, Invalid
+from recast.kube import names
+from recast.kube.api import KubeApi, collection, item
+from recast.kube.errors import AlreadyExists, ApiError, ApiNotFound, Forbidden, Invalid
 from recast.status import JobStatus
 
 JOBS = ("batch/v1", "jobs")

@@ -25,8 +25,8 @@ from controller.settings import Settings, read_settings
 from controller.watches import Scope, Watches
 from recast import exitcodes, log
 from recast.errors import RecastError
-from recast.kubeapi import Counted, KubeApi, Patience
-from recast.kubeerrors import ApiError, Conflict
+from recast.kube.api import Counted, KubeApi, Patience
+from recast.kube.errors import ApiError, Conflict
 
 LEASE = "recast-controller"
 LEASE_PATIENCE = Patience(read_seconds=3.0, attempts=1)

@@ -14,8 +14,8 @@ from typing import Any
 from controller.observed import PER_POD_ANNOTATION, Resource
 from controller.poddefaults import PodDefaults
 from recast import exitcodes
-from recast import kubenames as names
 from recast.fanout import segments_per_worker
+from recast.kube import names
 from recast.spec import JobSpec, Resources, Volume, Worker
 from recast.stage import StageInput
 from recast.status import Images

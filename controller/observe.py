@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from controller.observed import JOB_NAME_LABEL, Observed, Pod, Resource, StageJob, project_pod
-from recast import kubenames as names
-from recast.kubeapi import KubeApi, collection
-from recast.kubeerrors import Forbidden
+from recast.kube import names
+from recast.kube.api import KubeApi, collection
+from recast.kube.errors import Forbidden
 
 LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
 LOOK_SECONDS = 8.0

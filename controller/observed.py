@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from recast import kubenames as names
-from recast.podstatus import own_container
+from recast.kube import names
+from recast.kube.podstatus import own_container
 from recast.stage import StageResult
 from recast.status import JobStatus
 

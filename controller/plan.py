@@ -38,7 +38,7 @@ from controller.stuck import (
     resources_field,
 )
 from recast import exitcodes, names
-from recast import kubenames as kube
+from recast.kube import names as kube
 from recast.spec import JobSpec
 from recast.stage import StageResult
 from recast.status import (

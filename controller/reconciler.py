@@ -13,7 +13,7 @@ from controller.observed import Resource
 from controller.plan import plan
 from controller.writing import SOON_SECONDS, LastWrite, is_due
 from recast import log
-from recast.kubeapi import KubeApi
+from recast.kube.api import KubeApi
 from recast.status import JobStatus
 
 

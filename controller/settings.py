@@ -10,7 +10,7 @@ from pathlib import Path
 from controller.objects import PodSettings
 from controller.poddefaults import parse_pod_defaults
 from recast.errors import BadConfig
-from recast.kubeapi import WATCH_SECONDS
+from recast.kube.api import WATCH_SECONDS
 from recast.status import Images
 
 

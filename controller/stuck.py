@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.observed import Pod, StageJob
-from recast import kubenames as kube
 from recast import names
+from recast.kube import names as kube
 
 UNSCHEDULABLE_AFTER = timedelta(seconds=10)
 REFUSED_AFTER = timedelta(seconds=5)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from controller.kube.reflector import Reflector
 from controller.observed import Resource, StageJob, project_job, project_resource
-from recast import kubenames as names
-from recast.kubeapi import KubeApi, collection
+from recast.kube import names
+from recast.kube.api import KubeApi, collection
 
 
 class Scope:

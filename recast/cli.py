@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from recast import exitcodes, log
 from recast.errors import RecastError, UsageError
-from recast.exhausted import exhaustion_told
+from recast.process.exhausted import exhaustion_told
 
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"

@@ -31,17 +31,17 @@ from pathlib import Path
 from typing import Any
 
 from recast import exitcodes, names
-from recast.children import spawn
-from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig, RecastError, StorageUnavailable
-from recast.exhausted import raise_if_exhausted
 from recast.fanout import segments_per_process
 from recast.layout import RunLayout, canonical_json, sha256_hex
 from recast.manifest import OutputRecord
 from recast.modelstore import CACHE_VARIABLE, default_cache
+from recast.process.children import spawn
+from recast.process.exhausted import raise_if_exhausted
+from recast.process.stopping import signals_held_back
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult, result_in_log
-from recast.stopping import signals_held_back
+from recast.storage.embedded import EmbeddedStore
 from recast.storageconfig import make_storage
 
 NAMESPACE = "local"

@@ -18,7 +18,7 @@ from recast.manifest import BadRun, Marks, Plan, Segment, joined
 from recast.media.damage import Group, last_good, mended, survey
 from recast.packets import PlannedSegment
 from recast.spec import OnBadFrames
-from recast.storage import Storage
+from recast.storage.storage import Storage
 
 
 @dataclass

@@ -10,7 +10,7 @@ from recast import names
 from recast.errors import NotFound, Transient
 from recast.layout import RunLayout
 from recast.manifest import BadRun, Chunk, Marks, NormalisedObject, NormalisedSegment, Plan, Segment
-from recast.storage import Storage
+from recast.storage.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from recast import names
 from recast.errors import Corrupt, NotFound, Transient
 from recast.layout import RunLayout, sha256_hex
 from recast.manifest import BadFrames, BadRun, PartReport
-from recast.storage import Storage
+from recast.storage.storage import Storage
 
 REPORT, REPORT_SHA256 = "report", "report-sha256"
 """Metadata keys; no store checks its metadata."""

@@ -30,7 +30,7 @@ INNER_HOST = (
 )
 """Endpoints that are no S3: a cloud's metadata in all its spellings, the Kubernetes API.
 
-What a name leads to is looked at by `recast.s3`.
+What a name leads to is looked at by `recast.storage.s3`.
 """
 INNER_HOST_REFUSED = "is a metadata service, the Kubernetes API or no plain address: give the S3's own"
 MOST_SPEC_BYTES = 100_000

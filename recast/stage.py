@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from recast import exitcodes, log, names
 from recast.errors import BadConfig, RecastError
-from recast.exhausted import exhaustion_told
 from recast.layout import RunLayout, job_folder
+from recast.process.exhausted import exhaustion_told
+from recast.process.stopping import Terminated, terminated_by_signals
 from recast.spec import JobSpec, Model
-from recast.stopping import Terminated, terminated_by_signals
 
 TERMINATION_LIMIT_BYTES = 4096
 ENDED = "stage ended"

@@ -3,7 +3,7 @@
 from functools import cache
 
 from recast.spec import JobSpec
-from recast.storage import Storage, StorageSettings
+from recast.storage.storage import Storage, StorageSettings
 
 
 def make_storage(spec: JobSpec) -> Storage:

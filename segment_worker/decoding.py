@@ -16,9 +16,9 @@ from av.video.frame import VideoFrame
 
 from recast import log
 from recast.errors import BadInput, FramesDamaged
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media.segments import decode_segment
+from recast.process.exhausted import raise_if_exhausted
 from recast.spec import Video
 from segment_worker.frames import to_pixel_format
 from segment_worker.gpu import gpu_name

@@ -21,10 +21,10 @@ from av.video.frame import VideoFrame
 
 from recast import log, names
 from recast.errors import BadConfig, Transient
-from recast.exhausted import raise_if_exhausted, raise_if_short_of_memory
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
+from recast.media.presets import unknown_preset
 from recast.media.segments import MILLISECOND
-from recast.presets import unknown_preset
+from recast.process.exhausted import raise_if_exhausted, raise_if_short_of_memory
 from segment_worker import nvenc
 from segment_worker.scheduling import share_processor
 

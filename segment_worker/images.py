@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadInput
-from recast.imageheads import check_head
+from recast.media.imageheads import check_head
 from recast.spec import Limits
 from segment_worker.paste import code_matrix
 from segment_worker.picture import Picture, YuvLayout

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from recast.manifest import EncodeSettings, VideoFacts
-from recast.presets import NVENC
+from recast.media.presets import NVENC
 
 NAMES = {"h264": "h264_nvenc", "hevc": "hevc_nvenc", "av1": "av1_nvenc"}
 PRESET = "p5"

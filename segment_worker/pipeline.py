@@ -22,11 +22,11 @@ from av.video.frame import VideoFrame
 
 from recast import names
 from recast.errors import BadInput, Corrupt
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.codecs import SAME_SAMPLES
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
 from recast.media.segments import kept_frames
+from recast.process.exhausted import raise_if_exhausted
 from segment_worker.decoding import Decode
 from segment_worker.encoders import PartWriter
 from segment_worker.engines.base import Engine

@@ -23,7 +23,7 @@ from recast.media.limits import over
 from recast.media.sheet import Pair, contact_sheet, write_png
 from recast.modelstore import Role, cache_folder, cached, files_of
 from recast.spec import Engine, FacePair, Limits, Model
-from recast.storage import Storage, StorageSettings
+from recast.storage.storage import Storage, StorageSettings
 from recast.wording import counted
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout

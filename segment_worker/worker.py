@@ -18,14 +18,14 @@ from typing import Any, cast
 
 from recast import log, names
 from recast.errors import BadConfig, BadInput, FramesDamaged, NotFound, RecastError
-from recast.exhausted import exhaustion_told
 from recast.layout import JsonValue, part_digest
 from recast.manifest import BadRun, EncoderChoice, PartReport, Plan, Segment
-from recast.memory import bounded_memory
 from recast.mending import Mender
 from recast.modelstore import Role, cache_folder, cached
 from recast.packets import PlannedSegment, read_segments
 from recast.parts import commit_part, is_committed
+from recast.process.exhausted import exhaustion_told
+from recast.process.memory import bounded_memory
 from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
 from recast.versions import PIXEL_VERSION

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from kubernetes.client.configuration import Configuration
 
-from recast.kubeapi import KubeApi
+from recast.kube.api import KubeApi
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from unittest.mock import patch
 from controller.stages.mux import mux
 from controller.stages.normalise import normalise as normalise_stage
 from controller.stages.split import split
-from recast.embedded import EmbeddedStore
 from recast.manifest import PartReport
 from recast.parts import REPORT
 from recast.spec import (
@@ -27,7 +26,8 @@ from recast.spec import (
     Video,
 )
 from recast.stage import StageInput, StageResult
-from recast.storage import Storage as Objects
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage as Objects
 from segment_worker.worker import work
 
 NAMESPACE = "tests"

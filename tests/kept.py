@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from recast.storage import ObjectInfo, Storage, StorageSettings
+from recast.storage.storage import ObjectInfo, Storage, StorageSettings
 
 
 class KeptMetadata(Storage):

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from recast.embedded import EmbeddedStore, find_weed
 from recast.errors import BadConfig
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore, find_weed
+from recast.storage.storage import Storage
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from recast.embedded import EmbeddedStore
-from recast.stored import StorageSettings
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.stored import StorageSettings
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect"}
 OPERATIONS = (

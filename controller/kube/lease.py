@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recast import log
-from recast.kubeapi import KubeApi, collection, item
-from recast.kubeerrors import AlreadyExists, ApiError, ApiNotFound, Conflict
+from recast.kube.api import KubeApi, collection, item
+from recast.kube.errors import AlreadyExists, ApiError, ApiNotFound, Conflict
 
 API_VERSION = "coordination.k8s.io/v1"
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from recast import log
-from recast.kubeapi import WATCH_SECONDS, KubeApi
-from recast.kubeerrors import ApiError, ApiNotFound, Forbidden, Gone
+from recast.kube.api import WATCH_SECONDS, KubeApi
+from recast.kube.errors import ApiError, ApiNotFound, Forbidden, Gone
 
 T = TypeVar("T")
 

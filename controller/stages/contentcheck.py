@@ -20,7 +20,7 @@ from recast.errors import BadConfig, BadInput
 from recast.manifest import ContentOutcome, VideoFacts
 from recast.media.sampling import sampled_frames
 from recast.media.split import SegmentFile
-from recast.storage import Storage
+from recast.storage.storage import Storage
 
 if TYPE_CHECKING:
     import numpy as np

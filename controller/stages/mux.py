@@ -21,7 +21,6 @@ from controller.stages.scratch import drop_unfinished, remove_work
 from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
-from recast.loopback import LoopbackServer
 from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, Track, joined
 from recast.media.mux import MuxFiles, empty_tracks, hash_output_tracks, hashed_tracks, lead_ticks, track_numbers
 from recast.media.mux import mux as mux_tracks
@@ -31,9 +30,10 @@ from recast.media.verify import read_track_packets, verify_output
 from recast.packets import PlannedSegment, read_segments
 from recast.parts import FetchedPart, not_ready
 from recast.stage import StageInput, StageResult, end_process, run_stage
-from recast.storage import Storage
+from recast.storage.loopback import LoopbackServer
+from recast.storage.storage import Storage
+from recast.storage.sums import BlockSums
 from recast.storageconfig import make_storage
-from recast.sums import BlockSums
 from recast.watchdog import Watchdog
 
 FINE = MOST_AT_ONE_TIME

@@ -24,7 +24,7 @@ from recast.media.segments import decode_segment, kept_frames
 from recast.mending import Mender
 from recast.packets import PlannedSegment, as_split, read_chunk
 from recast.stage import StageInput, StageResult, end_process, run_stage
-from recast.storage import Storage
+from recast.storage.storage import Storage
 from recast.storageconfig import make_storage
 from recast.watchdog import Watchdog
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recast.layout import RunLayout
 from recast.parts import FetchedPart, fetch_part
-from recast.storage import Storage
+from recast.storage.storage import Storage
 
 
 class PartFiles:

@@ -6,7 +6,7 @@ from recast import names
 from recast.errors import EXISTS, BadConfig, NotFound
 from recast.layout import RunLayout
 from recast.manifest import OutputRecord
-from recast.storage import Storage
+from recast.storage.storage import Storage
 
 MOST_DROPPED, MOST_TEXT = 12, 120
 MOST_RUNS = 5

@@ -3,7 +3,7 @@
 from recast import log
 from recast.errors import RecastError
 from recast.layout import RunLayout
-from recast.storage import Storage
+from recast.storage.storage import Storage
 
 PLAN = "/plan.json"
 

@@ -6,10 +6,10 @@ import threading
 from recast import log
 from recast.errors import Corrupt
 from recast.manifest import SourceSums
-from recast.ranged import BLOCK_BYTES, Fetch, RangedReader, Wrap
-from recast.spool import Spool
-from recast.storage import ObjectInfo, Storage
-from recast.sums import SUM_BYTES, BlockSums, OrderedHash
+from recast.storage.ranged import BLOCK_BYTES, Fetch, RangedReader, Wrap
+from recast.storage.spool import Spool
+from recast.storage.storage import ObjectInfo, Storage
+from recast.storage.sums import SUM_BYTES, BlockSums, OrderedHash
 
 SPOOL_BYTES = 256 << 20
 """Far more than the head that is looked at before packets are cut; a shorter source is fetched once for all passes."""

@@ -30,14 +30,14 @@ from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
-from recast.memory import bounded_memory
 from recast.modelstore import files_of
 from recast.packets import read_chunk
+from recast.process.memory import bounded_memory
 from recast.spec import Engine, JobSpec, Limits, Model
 from recast.stage import StageInput, StageResult, end_process, run_stage
-from recast.storage import ObjectInfo, Storage
+from recast.storage.storage import ObjectInfo, Storage
+from recast.storage.stored import TooLarge
 from recast.storageconfig import make_storage
-from recast.stored import TooLarge
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
 from recast.watchdog import Watchdog
 

@@ -5,12 +5,12 @@ import sys
 import time
 
 from recast import exitcodes
-from recast.cluster import Cluster, Job
 from recast.commands.arguments import Commands
 from recast.commands.clusterarguments import add_cluster_arguments, check_names, connect, get_job, seconds_of
 from recast.errors import NotFound, Transient
-from recast.jobtext import worst
-from recast.kubenames import LABEL_UID
+from recast.kube.cluster import Cluster, Job
+from recast.kube.jobtext import worst
+from recast.kube.names import LABEL_UID
 
 LOOK_SECONDS = 1.0
 EPILOG = """examples:

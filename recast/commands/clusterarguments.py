@@ -4,8 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
-from recast.cluster import Cluster, Job
 from recast.errors import NotFound, UsageError
+from recast.kube.cluster import Cluster, Job
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 

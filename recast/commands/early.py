@@ -5,10 +5,10 @@ from pathlib import Path
 
 from recast import names
 from recast.errors import EXISTS, BadConfig, NotFound, UsageError
-from recast.files import FileStore
-from recast.imageheads import check_head
+from recast.media.imageheads import check_head
 from recast.media.limits import over, refuse_empty
 from recast.spec import FacePair, JobSpec, Limits
+from recast.storage.files import FileStore
 
 LOCAL = "file://"
 

@@ -4,10 +4,10 @@ import argparse
 from datetime import UTC, datetime
 
 from recast import exitcodes
-from recast.cluster import Job, Object
 from recast.commands.arguments import Commands
 from recast.commands.clusterarguments import add_cluster_arguments, connect, get_job
-from recast.explain import explain, is_open
+from recast.kube.cluster import Job, Object
+from recast.kube.explain import explain, is_open
 
 EPILOG = """examples:
   recast explain interview

@@ -22,9 +22,9 @@ from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
 from recast.media.timing import Timing, decode_timing, read_timing
 from recast.media.truncated import is_truncated
-from recast.memory import bounded_memory
+from recast.process.memory import bounded_memory
 from recast.spec import Audio, Limits, Output, Video
-from recast.storage import Storage, StorageSettings
+from recast.storage.storage import Storage, StorageSettings
 from recast.wording import counted
 
 EPILOG = """examples:

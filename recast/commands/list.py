@@ -5,10 +5,10 @@ import json
 from datetime import UTC, datetime
 
 from recast import exitcodes
-from recast.cluster import Cluster, Job, read_job
 from recast.commands.arguments import Commands
 from recast.commands.clusterarguments import add_cluster_arguments, connect
-from recast.jobtext import note, span, table
+from recast.kube.cluster import Cluster, Job, read_job
+from recast.kube.jobtext import note, span, table
 
 EPILOG = """examples:
   recast list

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 from recast import exitcodes
-from recast import kubenames as kube
-from recast.cluster import Cluster, Job
 from recast.commands.arguments import Commands
 from recast.commands.clusterarguments import add_cluster_arguments, connect, get_job
 from recast.errors import NotFound, RecastError, UsageError
-from recast.podlogs import StagePod, choose, is_about, readable
+from recast.kube import names as kube
+from recast.kube.cluster import Cluster, Job
+from recast.kube.podlogs import StagePod, choose, is_about, readable
 
 LOOK_SECONDS = 2.0
 MOST_FOLLOWED = 50

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recast import exitcodes, modelstore
 from recast.commands.arguments import Commands, to_uri
-from recast.storage import Storage, StorageSettings
+from recast.storage.storage import Storage, StorageSettings
 from recast.wording import size
 
 PUSH_EPILOG = """examples:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from recast.children import spawn
 from recast.commands.arguments import (
     Commands,
     add_face_arguments,
@@ -22,6 +21,7 @@ from recast.commands.arguments import (
 from recast.commands.early import check_photos, check_place, check_source
 from recast.commands.refusals import refused_as_typed
 from recast.errors import UsageError
+from recast.process.children import spawn
 
 EPILOG = """examples:
   recast preview interview.mp4 preview.png --face ada.png

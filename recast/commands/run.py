@@ -24,7 +24,6 @@ from recast.commands.arguments import (
 from recast.commands.early import check_output, check_photos, check_report, check_source
 from recast.commands.progress import show_progress
 from recast.commands.refusals import QUALITY, RETRIES, SEGMENT_SECONDS, WORKERS, refused_as_typed
-from recast.cores import usable_cores
 from recast.errors import RecastError, UsageError
 from recast.local import (
     KEEP_AFTER,
@@ -37,9 +36,10 @@ from recast.local import (
     make_runs_folder,
     remove_run,
 )
-from recast.presets import ALL, SOFTWARE, unknown_preset
+from recast.media.presets import ALL, SOFTWARE, unknown_preset
+from recast.process.cores import usable_cores
+from recast.process.stopping import Terminated, terminated_by_signals
 from recast.spec import Audio, JobSpec, OnBadFrames, Output, Segments, Source, Storage, Video
-from recast.stopping import Terminated, terminated_by_signals
 from recast.wording import counted, size
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from recast.follow import Awaited, Screen
-from recast.jobtext import failure, note, progress, span, stalled
+from recast.kube.follow import Awaited, Screen
+from recast.kube.jobtext import failure, note, progress, span, stalled
 from recast.wording import size
 
 if TYPE_CHECKING:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recast import exitcodes
-from recast.cluster import Cluster, Job
 from recast.commands.arguments import Commands
 from recast.commands.clusterarguments import add_cluster_arguments, connect, seconds_of
 from recast.commands.screen import open_screen, summary_rows
-from recast.documents import JobDocument, Parsed, find_doubles, parse_jobs
-from recast.each import VIDEO_SUFFIXES, Expanded, expand, folder
 from recast.errors import NotFound, RecastError, StorageUnavailable, UsageError
-from recast.follow import Following
-from recast.jobtext import success, table, warning, worst
-from recast.kubeerrors import ApiError, Conflict, Forbidden, Invalid
-from recast.yamllines import MOST_TEXT
+from recast.kube.cluster import Cluster, Job
+from recast.kube.documents import JobDocument, Parsed, find_doubles, parse_jobs
+from recast.kube.each import VIDEO_SUFFIXES, Expanded, expand, folder
+from recast.kube.errors import ApiError, Conflict, Forbidden, Invalid
+from recast.kube.follow import Following
+from recast.kube.jobtext import success, table, warning, worst
+from recast.kube.yamllines import MOST_TEXT
 
 EPILOG = f"""examples:
   recast submit interview.yaml
@@ -166,7 +166,7 @@ class _Submission:
 
     def _listed(self, template: JobDocument, prefix: str) -> list[str]:
         # boto3 takes most of a second.
-        from recast.storage import Storage, StorageSettings
+        from recast.storage.storage import Storage, StorageSettings
 
         place = template.spec.storage
         endpoint = self._options.endpoint_url or place.endpoint

@@ -8,8 +8,8 @@ from pathlib import Path
 from recast import exitcodes
 from recast.commands.arguments import Commands, to_uri
 from recast.errors import NotFound, UsageError
-from recast.loopback import LoopbackServer
-from recast.storage import Storage, StorageSettings
+from recast.storage.loopback import LoopbackServer
+from recast.storage.storage import Storage, StorageSettings
 from recast.verify import report
 from recast.verify.frames import Replaced
 from recast.verify.tracks import Allowed

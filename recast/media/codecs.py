@@ -5,7 +5,7 @@ from fractions import Fraction
 from recast import names
 from recast.errors import BadConfig, BadInput
 from recast.manifest import EncodeSettings, VideoFacts
-from recast.presets import unknown_preset
+from recast.media.presets import unknown_preset
 from recast.spec import Container, Video
 
 Codec = str

@@ -14,9 +14,9 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import Crop
 from recast.media import avlog as avlog  # before anything is opened
+from recast.process.exhausted import raise_if_exhausted
 
 SAY_IT = {"mov", "matroska"}
 """Demuxers whose formats have it."""

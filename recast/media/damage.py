@@ -24,10 +24,10 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
 from recast.media.segments import MILLISECOND, is_damaged, keyframe_stamps, prepare, stamp_of
+from recast.process.exhausted import raise_if_exhausted
 
 MOST_LEADING = 64
 """Far more than any codec's reorder depth."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import IO
 
-from recast.children import spawn
 from recast.errors import BadConfig
+from recast.process.children import spawn
 
 STDERR_LINES = 20
 READ_FAILED = "Error during demuxing: "

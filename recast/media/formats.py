@@ -28,7 +28,7 @@ DEMUXERS = (
 SEGMENT_DEMUXERS = ("matroska", "nut", "mov")
 """Of those, what segments and parts are written in."""
 LOCAL, LOOPBACK, NONE = "file", "http,tcp", ""
-"""Protocols for a path, for an address of `recast.loopback`, and for an open file, which needs none."""
+"""Protocols for a path, for an address of `recast.storage.loopback`, and for an open file, which needs none."""
 LOOPBACK_RANGES = ("-multiple_requests", "1", "-request_size", str(512 << 10), "-short_seek_size", str(2 << 20))
 """Little more is asked for than is read, so that pictures between two tracks' packets are not fetched where they are
 large; small ones are read over."""
@@ -77,7 +77,7 @@ def open_media(
 
 
 def ffmpeg_input(source: Path | str, *, demuxers: Iterable[str] = DEMUXERS) -> list[str]:
-    """FFmpeg's arguments that open a path, or an address of `recast.loopback`."""
+    """FFmpeg's arguments that open a path, or an address of `recast.storage.loopback`."""
     text = str(source)
     is_url = text.startswith("http://")
     protocols, url = (LOOPBACK, text) if is_url else (LOCAL, f"file:{text}")

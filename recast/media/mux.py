@@ -13,12 +13,12 @@ from av.stream import Disposition
 
 from recast import names
 from recast.errors import BadInput, Transient
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import Plan, Track
 from recast.media import nal
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
 from recast.media.formats import SEGMENT_DEMUXERS, ffmpeg_input, open_media
 from recast.media.stamp import StampedVideo
+from recast.process.exhausted import raise_if_exhausted
 from recast.spec import Audio, Container
 
 FORMATS: dict[Container, str] = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}

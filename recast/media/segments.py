@@ -22,10 +22,10 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput, FramesDamaged
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import Segment, VideoFacts
 from recast.media import ffv1, nal
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
+from recast.process.exhausted import raise_if_exhausted
 
 MILLISECOND = Fraction(1, 1000)
 CONTAINERS = SEGMENT_DEMUXERS

@@ -16,12 +16,12 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import BadInput
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import FieldOrder, Hdr, VideoFacts
 from recast.media.cropping import cropping_of
 from recast.media.formats import open_media
 from recast.media.limits import over
 from recast.media.losses import Losses
+from recast.process.exhausted import raise_if_exhausted
 from recast.spec import MOST_PIXELS, Limits
 
 FULL_RANGE = 2

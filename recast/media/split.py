@@ -16,13 +16,13 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import source, timing
 from recast.media.cut import Cutter, SegmentFrames, virtual_slices
 from recast.media.losses import Loss, Losses
 from recast.media.segments import SegmentWriter, is_damaged, prepare
 from recast.media.timing import PacketTime, Timing
+from recast.process.exhausted import raise_if_exhausted
 
 MAX_PREROLL_BYTES = 64 << 20
 KEYFRAME_CHECK_SECONDS = 1

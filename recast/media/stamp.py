@@ -19,10 +19,10 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import Corrupt
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import Crop
 from recast.media import formats
 from recast.media.cropping import add_cropping
+from recast.process.exhausted import raise_if_exhausted
 
 
 @dataclass(frozen=True)

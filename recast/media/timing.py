@@ -26,13 +26,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from recast import names
-from recast.cores import usable_cores
 from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
-from recast.exhausted import raise_if_exhausted
 from recast.manifest import VideoFacts
 from recast.media import obu, source
 from recast.media.losses import Losses
 from recast.media.segments import is_damaged
+from recast.process.cores import usable_cores
+from recast.process.exhausted import raise_if_exhausted
 
 OpenSource = Callable[[], AbstractContextManager[InputContainer]]
 

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import botocore.auth
 
-from recast import s3errors
+from recast.storage import s3errors
 from tests.chaos.processes import Fork
 
 DAY_SECONDS = 86_400.0

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from recast.children import spawn
+from recast.process.children import spawn
 from recast.stage import StageInput
 
 MODULES = {"split": "controller.stages.split", "swap": "segment_worker", "mux": "controller.stages.mux"}

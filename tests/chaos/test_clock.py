@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from recast import exitcodes
-from recast.embedded import EmbeddedStore
 from recast.stage import StageInput
+from recast.storage.embedded import EmbeddedStore
 from tests import clips
 from tests.chaos.clocks import ADayAhead, ADayBehind, Leaping, TenMinutesAhead
 from tests.chaos.processes import Fork, Start, begin
@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[2]
 WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
 READS_IT = {
     "recast/log.py": "log lines are stamped",
-    "recast/embedded.py": "the age of a socket's file",
-    "recast/s3errors.py": "how far the clock is from the store's",
-    "recast/cluster.py": "ages of Kubernetes' objects, which are stamped",
-    "recast/follow.py": "ages of Kubernetes' objects, which are stamped",
+    "recast/storage/embedded.py": "the age of a socket's file",
+    "recast/storage/s3errors.py": "how far the clock is from the store's",
+    "recast/kube/cluster.py": "ages of Kubernetes' objects, which are stamped",
+    "recast/kube/follow.py": "ages of Kubernetes' objects, which are stamped",
     "recast/commands/explain.py": "ages of Kubernetes' objects, which are stamped",
     "recast/commands/list.py": "ages of Kubernetes' objects, which are stamped",
     "controller/execute.py": "events are stamped",

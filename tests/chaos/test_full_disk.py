@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from recast import exitcodes, names
-from recast.embedded import EmbeddedStore
 from recast.stage import StageInput
+from recast.storage.embedded import EmbeddedStore
 from tests import clips
 from tests.chaos.disks import more_room, small_disk
 from tests.chaos.processes import Fork, begin

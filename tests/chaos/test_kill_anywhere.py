@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from recast.embedded import find_weed
 from recast.errors import BadConfig
+from recast.storage.embedded import find_weed
 from tests.chaos.judging import distrusted, table
 from tests.chaos.kills import Deck, Kill, all_kills, points
 from tests.chaos.playing import Exchange, Play, Played

@@ -6,7 +6,7 @@ from pathlib import Path
 from signal import SIGKILL
 
 from recast import exitcodes, names
-from recast.embedded import EmbeddedStore
+from recast.storage.embedded import EmbeddedStore
 from tests import clips
 from tests.chaos.memory import CGROUP, MORE_MIB, Bounded, Grouped, memory_group
 from tests.chaos.processes import Fork, begin

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from recast import exitcodes, names
-from recast.embedded import find_weed
 from recast.errors import BadConfig
 from recast.stage import StageInput
+from recast.storage.embedded import find_weed
 from tests.chaos.kills import describe
 from tests.chaos.playing import Play
 from tests.chaos.processes import Begun, Fork, begin, send

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 import boto3
 
-from recast.embedded import EmbeddedStore
-from recast.s3 import PART_BYTES
 from recast.stage import StageInput
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.s3 import PART_BYTES
 from tests import clips
 from tests.jobs import NAMESPACE, job
 from tests.s3proxy import Answer, Forward, Request, S3Proxy

@@ -11,7 +11,7 @@ from controller.objects import PodSettings, make_job
 from controller.observed import Resource
 from controller.poddefaults import parse_pod_defaults
 from controller.settings import read_settings
-from recast.kubenames import STAGES, SWAP
+from recast.kube.names import STAGES, SWAP
 from recast.spec import JobSpec
 from tests.charts.conftest import Site
 from tests.charts.helm import CHART, ROOT, Helm, Refused, container_of

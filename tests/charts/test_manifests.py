@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from recast.cli import make_parser
-from recast.documents import parse_jobs
+from recast.kube.documents import parse_jobs
 from tests.charts.conftest import Site
 from tests.charts.helm import ROOT, Helm, Objects, container_of
 from tests.cluster.api import ApiError, Json

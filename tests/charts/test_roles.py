@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from recast.children import spawn
-from recast.kubenames import LABEL_STAGE, SWAP
+from recast.kube.names import LABEL_STAGE, SWAP
+from recast.process.children import spawn
 from tests.charts.helm import CHART, Helm, container_of
 from tests.charts.test_manifests import CI, ci_commands
 from tests.cluster import played

@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
-from recast.embedded import EmbeddedStore
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips, faces
 from tests.cli.place import Place
 

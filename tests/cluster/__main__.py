@@ -8,7 +8,7 @@ It ends with Ctrl-C, and leaves nothing but its folder.
 import sys
 from contextlib import ExitStack
 
-from recast.embedded import EmbeddedStore
+from recast.storage.embedded import EmbeddedStore
 from tests.cluster.build import build
 from tests.cluster.cluster import NODES_LABEL, SELECTOR_ANNOTATION
 from tests.cluster.controlplane import ControlPlane

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recast.children import spawn
+from recast.process.children import spawn
 
 MODULES = Path(__file__).parent / "go"
 BUILD_SECONDS = 1500.0

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from recast.children import spawn
+from recast.process.children import spawn
 
 STOP_SECONDS = 10.0
 LAST_LINES = 12

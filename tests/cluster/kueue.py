@@ -2,7 +2,7 @@
 
 import threading
 
-from recast.kubenames import LABEL_QUEUE
+from recast.kube.names import LABEL_QUEUE
 from tests.cluster.api import ApiError, Json
 from tests.cluster.cluster import ignore_gone
 from tests.cluster.controlplane import ControlPlane

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from recast import kubenames as names
+from recast.kube import names
 from tests.cluster.stages import INDEX, Script
 
 RUN = "0123456789ab"

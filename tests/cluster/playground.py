@@ -11,9 +11,9 @@ from pathlib import Path
 import yaml
 
 from demo.material import package_file
-from recast.embedded import EmbeddedStore
-from recast.stopping import Terminated, terminated_by_signals
-from recast.storage import Storage
+from recast.process.stopping import Terminated, terminated_by_signals
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests.cluster.api import Json
 from tests.cluster.build import Unavailable
 from tests.cluster.controlplane import ControlPlane

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from recast.children import spawn
 from recast.errors import BadConfig
+from recast.process.children import spawn
 from tests.cluster import podstatus
 from tests.cluster.api import Api, ApiError, Json
 from tests.cluster.cluster import FINAL_PHASES, LEASES, NODES_LABEL, Cluster, ignore_gone, pod_path

@@ -17,8 +17,8 @@ from typing import Any, Self, TypeVar
 
 import yaml
 
-from recast.children import spawn
-from recast.embedded import EmbeddedStore
+from recast.process.children import spawn
+from recast.storage.embedded import EmbeddedStore
 from tests.cluster.api import ApiError, Json
 from tests.cluster.cluster import Cluster
 from tests.cluster.controlplane import ControlPlane

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from recast.embedded import EmbeddedStore
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from recast.verify.report import verify
 from tests import faces
 from tests.cluster.api import Json

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from recast import names
-from recast.embedded import EmbeddedStore
-from recast.kubenames import FINALIZER, GROUP, LABEL_QUEUE, PLURAL, SWAP
-from recast.storage import Storage
+from recast.kube.names import FINALIZER, GROUP, LABEL_QUEUE, PLURAL, SWAP
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips
 from tests.cluster import played
 from tests.cluster.api import ApiError, Json

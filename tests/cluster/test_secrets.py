@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from recast.embedded import EmbeddedStore
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips
 from tests.cluster.api import Json
 from tests.cluster.cluster import Cluster

@@ -3,7 +3,7 @@
 import pytest
 
 from recast import names
-from recast.kubenames import FIELD_MANAGER, LABEL_ATTEMPT, LABEL_MANAGED_BY, LABEL_QUEUE, SWAP
+from recast.kube.names import FIELD_MANAGER, LABEL_ATTEMPT, LABEL_MANAGED_BY, LABEL_QUEUE, SWAP
 from tests.cluster import played
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.fixtures import StartKwok

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from recast import exitcodes, kubenames
+from recast import exitcodes
 from recast.cli import main
-from recast.documents import parse_jobs
-from recast.embedded import EmbeddedStore
-from recast.storage import Storage
+from recast.kube import names as kube
+from recast.kube.documents import parse_jobs
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests.cluster.api import APPLY, ApiError, Json
 from tests.cluster.cluster import Cluster
 from tests.cluster.controlplane import ControlPlane
@@ -75,7 +76,7 @@ class Cli:
             "metadata": {"name": name, "uid": meta["uid"]},
             "status": {"observedGeneration": meta["generation"], **status},
         }
-        query = f"?fieldManager={kubenames.FIELD_MANAGER}&force=true"
+        query = f"?fieldManager={kube.FIELD_MANAGER}&force=true"
         self.cluster.api.request("PATCH", self.path(name) + "/status" + query, body, APPLY)
 
     @contextmanager
@@ -365,8 +366,8 @@ def owned(cli: Cli, name: str, spec: Json) -> Json:
     """A stage's Job of the interview."""
     parent = cli.cluster.api.get(cli.path())
     labels = {
-        kubenames.LABEL_JOB: "interview", kubenames.LABEL_UID: parent["metadata"]["uid"],
-        kubenames.LABEL_STAGE: "split", kubenames.LABEL_ATTEMPT: "0",
+        kube.LABEL_JOB: "interview", kube.LABEL_UID: parent["metadata"]["uid"],
+        kube.LABEL_STAGE: "split", kube.LABEL_ATTEMPT: "0",
     }  # fmt: skip
     owner = {"apiVersion": JOB["apiVersion"], "kind": JOB["kind"], "name": "interview", "controller": True}
     body = {

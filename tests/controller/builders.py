@@ -17,7 +17,7 @@ from controller.actions import (
 from controller.objects import PodSettings, stage_name
 from controller.observed import Observed, Pod, Resource, StageJob, project_job
 from controller.plan import plan
-from recast import kubenames as kube
+from recast.kube import names as kube
 from recast.stage import StageResult
 from recast.status import Condition, FrameCounts, Images, JobStatus, SegmentCounts
 

@@ -6,7 +6,7 @@ import pytest
 
 from controller.cache import HEARD_SECONDS, Cache
 from controller.observed import Resource, StageJob
-from recast import kubenames as kube
+from recast.kube import names as kube
 from tests.controller.builders import UID, begun, job, resource
 
 

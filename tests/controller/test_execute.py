@@ -16,9 +16,9 @@ from controller.actions import (
 )
 from controller.execute import Executor, LeaseLost
 from controller.observed import Observed
-from recast import kubenames as kube
 from recast.errors import Bug
-from recast.kubeerrors import AlreadyExists, ApiNotFound, ApiUnavailable, Conflict, Forbidden, Invalid
+from recast.kube import names as kube
+from recast.kube.errors import AlreadyExists, ApiNotFound, ApiUnavailable, Conflict, Forbidden, Invalid
 from tests.controller.builders import BEGAN, UID, begun, decide, resource
 
 JOB = "/apis/batch/v1/namespaces/studio/jobs/j"

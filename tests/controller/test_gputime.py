@@ -6,7 +6,7 @@ import pytest
 
 from controller.gputime import gpu_seconds
 from controller.observed import Pod
-from recast import kubenames as kube
+from recast.kube import names as kube
 from recast.status import Earlier, GpuSeconds
 from tests.controller.builders import BEGAN, NOW, ended, job, pod, was_split
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recast import kubenames as kube
 from recast import names
+from recast.kube import names as kube
 from recast.status import JobStatus
 from tests.controller.builders import FRAMES, SEGMENTS
 from tests.controller.world import OUTPUT, World

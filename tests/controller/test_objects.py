@@ -10,7 +10,7 @@ from controller.objects import PodSettings, make_job, segments_per_pod, stage_na
 from controller.observed import Resource, project_pod
 from controller.poddefaults import PodDefaults
 from recast import exitcodes
-from recast import kubenames as kube
+from recast.kube import names as kube
 from recast.spec import JobSpec
 from recast.stage import StageInput
 from tests.controller.builders import BEGAN, IMAGES, RUN, SETTINGS, UID, resource, spec

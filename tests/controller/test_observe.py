@@ -7,9 +7,9 @@ import pytest
 
 from controller.observe import LOOK_SECONDS, SLOW_LOOK_SECONDS, Observer
 from controller.observed import JOB_NAME_LABEL
-from recast import kubenames as kube
-from recast.kubeapi import Page
-from recast.kubeerrors import Forbidden
+from recast.kube import names as kube
+from recast.kube.api import Page
+from recast.kube.errors import Forbidden
 from tests.controller.builders import NOW, job, resource, was_split, was_swapped
 
 SWAP = job(kube.SWAP)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from controller.observed import Observed, count_indexes, project_job, project_pod, project_resource, read_result
-from recast import kubenames as kube
+from recast.kube import names as kube
 from tests.controller.builders import UID, job, pod, resource
 
 TIME = "2026-01-15T12:00:00Z"

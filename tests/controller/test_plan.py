@@ -17,8 +17,8 @@ from controller.actions import (
     SuspendJob,
 )
 from controller.observed import Observed, Pod, StageJob
-from recast import kubenames as kube
 from recast import names
+from recast.kube import names as kube
 from recast.status import Attempts, FrameCounts, GpuSeconds, JobStatus, SegmentCounts, Waited
 from tests.controller.builders import (
     BEFORE,

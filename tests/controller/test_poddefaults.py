@@ -9,8 +9,8 @@ from controller.objects import PodSettings, make_job
 from controller.observed import project_pod
 from controller.poddefaults import PodDefaults, parse_pod_defaults
 from controller.settings import read_settings
-from recast import kubenames as kube
 from recast.errors import BadConfig
+from recast.kube import names as kube
 from recast.spec import JobSpec
 from tests.controller.builders import IMAGES, RUN, resource, spec
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from controller.progress import with_swap_progress
-from recast import kubenames as kube
+from recast.kube import names as kube
 from recast.status import Attempts, Earlier, FrameCounts, GpuSeconds, SegmentCounts
 from tests.controller.builders import BEGAN, NOW, ended, job, pod, was_split
 

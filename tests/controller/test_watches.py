@@ -6,8 +6,8 @@ import pytest
 
 from controller.kube import reflector as module
 from controller.watches import Scope, Watches
-from recast.kubeapi import Page
-from recast.kubeerrors import ApiError, ApiNotFound, ApiUnavailable, Forbidden, Unauthorized
+from recast.kube.api import Page
+from recast.kube.errors import ApiError, ApiNotFound, ApiUnavailable, Forbidden, Unauthorized
 from tests.cluster.waiting import wait_for
 
 FSJ, JOBS = "faceswapjobs", "jobs"

@@ -13,8 +13,8 @@ from controller.actions import Action, CreateJob, DeleteJob, DeleteResource, Sca
 from controller.observed import Observed, Pod, Resource, StageJob
 from controller.plan import plan
 from controller.writing import LastWrite, is_due
-from recast import kubenames as kube
 from recast import names
+from recast.kube import names as kube
 from recast.stage import StageResult
 from tests.controller.builders import FRAMES, NOW, RUN, SEGMENTS, SETTINGS, UID, as_created, resource
 

@@ -9,7 +9,7 @@ leaves nothing but its folder and the built images.
 import sys
 from contextlib import ExitStack
 
-from recast.embedded import EmbeddedStore
+from recast.storage.embedded import EmbeddedStore
 from tests.charts.helm import Helm
 from tests.cluster.__main__ import start as start_processes
 from tests.cluster.build import ROUTER, build, build_one

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recast.embedded import EmbeddedStore
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests.charts.helm import Helm
 from tests.cluster.build import ROUTER, Programs, Unavailable, build_one
 from tests.e2e.images import default_store

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from recast.embedded import EmbeddedStore
+from recast.storage.embedded import EmbeddedStore
 from tests.charts.helm import CHART, Helm
 from tests.cluster.system import SYSTEM, create_secret
 from tests.cluster.waiting import wait_for

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recast.embedded import EmbeddedStore
+from recast.storage.embedded import EmbeddedStore
 from tests.cluster.api import ApiError, Json
 from tests.cluster.objects import pods_of
 from tests.cluster.system import SYSTEM, apply, condition, wait_for_stalled, watched

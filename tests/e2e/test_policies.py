@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from recast.children import spawn
-from recast.embedded import EmbeddedStore
+from recast.process.children import spawn
+from recast.storage.embedded import EmbeddedStore
 from tests.cluster.api import Json
 from tests.cluster.objects import pod, pods_of, pods_path, wait_for_phase
 from tests.cluster.system import SYSTEM

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from recast.embedded import EmbeddedStore
+from recast.storage.embedded import EmbeddedStore
 from tests.charts.helm import CHART, Helm
 from tests.cluster.objects import pods_of
 from tests.cluster.system import RESOURCES, SYSTEM

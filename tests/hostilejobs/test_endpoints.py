@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recast.errors import BadConfig, RecastError
-from recast.storage import Storage, StorageSettings
+from recast.storage.storage import Storage, StorageSettings
 
 
 @pytest.fixture(autouse=True)

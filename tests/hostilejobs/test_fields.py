@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from recast.crd import make_crd
+from recast.kube.crd import make_crd
 from recast.spec import MOST_SPEC_BYTES, JobSpec
 from tests.cluster.api import ApiError
 from tests.cluster.controlplane import ControlPlane

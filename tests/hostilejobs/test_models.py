@@ -14,7 +14,7 @@ from controller.stages.contentcheck import load_model
 from recast import modelstore
 from recast.errors import BadConfig
 from recast.modelstore import cached, file_uri, read_manifest
-from recast.storage import Storage
+from recast.storage.storage import Storage
 from segment_worker.insight.onnx_model import Device, OnnxModel
 
 OUTSIDE = ["../../etc/passwd", "/etc/passwd", "..", "a/b", "", 63 * "a", 64 * "A", 64 * "a" + "\n", "a" * 64 + "/.."]

@@ -3,9 +3,9 @@
 import av
 import pytest
 
-from recast.embedded import EmbeddedStore
 from recast.spec import Consent, Video
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips
 from tests.jobs import job, run_job
 

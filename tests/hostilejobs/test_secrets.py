@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from recast.embedded import EmbeddedStore
 from recast.spec import Consent, Video
 from recast.stage import StageInput
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips
 from tests.jobs import NAMESPACE, job
 from tests.leaks import command_lines, leaks, spelled

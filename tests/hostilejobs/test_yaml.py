@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recast.yamllines import MOST_TEXT
+from recast.kube.yamllines import MOST_TEXT
 
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); "
 BOMBS = {

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from controller.stages.split import split
-from recast import exitcodes, memory, names
+from recast import exitcodes, names
 from recast.cli import main
-from recast.embedded import EmbeddedStore
 from recast.errors import BadInput
+from recast.process import memory
 from recast.spec import Limits
+from recast.storage.embedded import EmbeddedStore
 from tests import clips, faces
 from tests.jobs import job
 

@@ -10,10 +10,10 @@ import pytest
 from controller.stages.split import split
 from recast import exitcodes
 from recast.cli import main
-from recast.embedded import EmbeddedStore
 from recast.errors import BadInput
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
 from recast.media.formats import ffmpeg_input
+from recast.storage.embedded import EmbeddedStore
 from segment_worker import preview
 from tests import clips
 from tests.hostilemedia.canary import Canary

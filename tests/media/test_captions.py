@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recast.embedded import EmbeddedStore
 from recast.spec import Video
+from recast.storage.embedded import EmbeddedStore
 from tests.captions import captioned, captions
 from tests.faces import photo, talking_head
 from tests.jobs import job, run_job

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recast.embedded import EmbeddedStore
 from recast.spec import Video
+from recast.storage.embedded import EmbeddedStore
 from recast.verify.report import verify
 from recast.verify.tracks import Allowed
 from tests import clips

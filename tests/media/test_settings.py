@@ -7,9 +7,9 @@ from pathlib import Path
 import av
 import pytest
 
-from recast.embedded import EmbeddedStore
 from recast.errors import BadInput
 from recast.spec import Audio, Video
+from recast.storage.embedded import EmbeddedStore
 from recast.verify.report import verify
 from recast.verify.tracks import Allowed
 from tests import clips

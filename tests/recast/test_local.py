@@ -13,8 +13,8 @@ from recast.errors import BadConfig
 from recast.local import KEEP_AFTER, LocalRun, StageFailed, is_in_use, job_name, remove_run, runs_folder
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult
-from recast.storage import Storage, StorageSettings
-from recast.stored import local_path
+from recast.storage.storage import Storage, StorageSettings
+from recast.storage.stored import local_path
 
 SPEC: dict[str, Any] = {
     "source": {"uri": "file:///in/a.mov"},

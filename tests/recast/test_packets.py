@@ -19,7 +19,7 @@ from recast.manifest import (
     VideoFacts,
 )
 from recast.packets import read_segments
-from recast.storage import Storage, StorageSettings
+from recast.storage.storage import Storage, StorageSettings
 
 PLAN = Plan(
     run="r", source=SourceObject(uri="file:///a.mov", etag="e", size=1), container="mp4",

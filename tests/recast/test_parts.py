@@ -10,7 +10,7 @@ from recast.errors import Bug, Corrupt, Transient
 from recast.layout import RunLayout, sha256_hex
 from recast.manifest import BadRun, PartReport
 from recast.parts import REPORT, REPORT_SHA256, commit_part, fetch_part, is_committed, metadata_of, report_of
-from recast.s3 import MOST_METADATA_BYTES, _facts
+from recast.storage.s3 import MOST_METADATA_BYTES, _facts
 from tests.kept import KeptMetadata
 
 DIGEST = "0123456789abcdef"
@@ -23,7 +23,7 @@ STAGES = ("decode", "swap", "encode", "pipeline", "download", "check", "engine",
 
 @pytest.fixture(autouse=True)
 def second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recast.storage.SECOND_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("recast.storage.storage.SECOND_LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from recast import errors, exitcodes, log, names
 from recast.errors import RecastError
+from recast.process.stopping import Terminated
 from recast.stage import (
     TERMINATION_LIMIT_BYTES,
     StageInput,
@@ -23,7 +24,6 @@ from recast.stage import (
     run_stage,
     write_termination_message,
 )
-from recast.stopping import Terminated
 
 SPEC: dict[str, Any] = {
     "source": {"uri": "s3://studio/a.mov"},

@@ -11,7 +11,7 @@ import pytest
 
 from recast import names
 from recast.errors import BadInput
-from recast.imageheads import read_head
+from recast.media.imageheads import read_head
 from segment_worker.images import load_image
 from tests.segment_worker.faces import astronaut
 

@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from recast import names
 from recast.errors import BadConfig
 from recast.manifest import EncodeSettings, Hdr, VideoFacts
-from recast.presets import NVENC
+from recast.media.presets import NVENC
 from segment_worker import encoders, nvenc
 from segment_worker.encoders import candidates, choose_encoder
 from tests import clips

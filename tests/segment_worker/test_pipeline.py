@@ -19,7 +19,7 @@ from recast import names
 from recast.errors import BadInput, FramesDamaged, Transient
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.segments import kept_frames
-from recast.stopping import Terminated
+from recast.process.stopping import Terminated
 from segment_worker import pipeline
 from segment_worker.engines.base import SwappedFrame
 from segment_worker.engines.passthrough import PassthroughEngine

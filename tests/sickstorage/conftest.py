@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from recast import backoff
-from recast.embedded import EmbeddedStore
-from recast.storage import Storage
+from recast.storage import backoff
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests.s3proxy import S3Proxy
 
 TIMEOUT_SECONDS = 0.4

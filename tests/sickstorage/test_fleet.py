@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from recast import backoff
-from recast.embedded import EmbeddedStore
-from recast.storage import Storage
+from recast.storage import backoff
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests.s3proxy import SLOW_DOWN, Answer, Forward, Request, S3Proxy
 
 CLIENTS, REQUESTS, SERVED_A_SECOND = 200, 40, 100
@@ -36,7 +36,7 @@ class Allowance:
 
 
 def play(seed: int) -> tuple[int, float]:
-    """A fleet of workers in which each sends requests one after another, by the rules of `recast.backoff`.
+    """A fleet of workers in which each sends requests one after another, by the rules of `recast.storage.backoff`.
 
     Returns:
         how many requests were sent, and how many seconds it took.

@@ -14,13 +14,13 @@ import pytest
 from controller.stages.mux import mux
 from controller.stages.split import split
 from recast import storageconfig
-from recast.embedded import EmbeddedStore
 from recast.errors import Corrupt, RecastError, StorageUnavailable
 from recast.exitcodes import RETRIED
 from recast.parts import REPORT
 from recast.spec import FacePair, Video
 from recast.stage import StageInput, StageResult
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips, faces
 from tests.jobs import job, swap
 from tests.s3proxy import Answer, Forward, Hook, Request, S3Proxy, refusal
@@ -282,7 +282,7 @@ def test_what_was_promised_is_looked_for_twice(
     monkeypatch: pytest.MonkeyPatch,
     stage: str,
 ) -> None:
-    monkeypatch.setattr("recast.storage.SECOND_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("recast.storage.storage.SECOND_LOOK_SECONDS", 0.01)
     asked = through(proxy, s3, source, f"{prefix}out.mp4")
     done = split(asked)
     ready = asked.model_copy(update={"run": done.run, "segments_per_pod": done.segments})

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from recast.errors import NotFound, StorageUnavailable
-from recast.s3 import PART_BYTES
-from recast.storage import Storage
+from recast.storage.s3 import PART_BYTES
+from recast.storage.storage import Storage
 from tests.s3proxy import SLOW_DOWN, Answer, Forward, Gone, Request, S3Proxy
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from controller.stages.sourcefile import SourceFile
-from recast.embedded import EmbeddedStore
 from recast.errors import Corrupt
-from recast.ranged import BLOCK_BYTES, BLOCKS_KEPT
-from recast.s3client import make_client
-from recast.storage import Storage
-from recast.stored import ContentHash
-from recast.sums import SUM_BYTES
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.ranged import BLOCK_BYTES, BLOCKS_KEPT
+from recast.storage.s3client import make_client
+from recast.storage.storage import Storage
+from recast.storage.stored import ContentHash
+from recast.storage.sums import SUM_BYTES
 from tests.s3proxy import S3Proxy
 from tests.sickstorage.faults import bit_flip, first
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from recast.embedded import EmbeddedStore
 from recast.errors import Corrupt, RecastError, StorageUnavailable
-from recast.s3client import make_client
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.s3client import make_client
+from recast.storage.storage import Storage
 from tests.s3proxy import INTERNAL_ERROR, Answer, Forward, Hook, Request, S3Proxy
 from tests.sickstorage.faults import (
     OF_ANY_REQUEST,

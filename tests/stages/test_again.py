@@ -10,12 +10,12 @@ import pytest
 from controller.stages.mux import mux
 from controller.stages.split import split
 from recast import names
-from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig, Transient
 from recast.layout import sha256_hex
 from recast.parts import REPORT, REPORT_SHA256, metadata_of
 from recast.spec import Video
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from recast.verify.report import verify
 from tests import clips, faces
 from tests.jobs import NAMESPACE, job, reports, run_job, swap

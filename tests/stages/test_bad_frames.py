@@ -9,11 +9,11 @@ import pytest
 
 from controller.stages.mux import mux
 from recast import exitcodes, names
-from recast.embedded import EmbeddedStore
 from recast.errors import FramesDamaged, Transient
 from recast.manifest import OutputRecord
 from recast.spec import OnBadFrames, Video
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips, damaged
 from tests.damaged import H264, Harm, display_order, flipped, garbled, halved, harmed, zeroed
 from tests.jobs import job, run_job, split, swap

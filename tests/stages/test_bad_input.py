@@ -6,9 +6,9 @@ import pytest
 
 from controller.stages.split import split
 from recast import exitcodes
-from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig, BadInput, NotFound, RecastError
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips, faces
 from tests.jobs import job, run_job, swap
 

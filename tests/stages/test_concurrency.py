@@ -14,11 +14,11 @@ import pytest
 from controller.stages.mux import mux
 from controller.stages.split import split
 from recast import names
-from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig, BadInput, NotFound, RecastError, Transient
 from recast.spec import Video
 from recast.stage import StageInput
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from recast.versions import PIXEL_VERSION
 from tests import clips
 from tests.jobs import NAMESPACE, job, run_job, swap

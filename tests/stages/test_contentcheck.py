@@ -6,11 +6,11 @@ import pytest
 
 from controller.stages.split import split
 from recast import names
-from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig, BadInput
 from recast.manifest import Plan
 from recast.spec import ContentCheck
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from tests import clips, stubmodels
 from tests.jobs import job, run_job
 

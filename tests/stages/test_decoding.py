@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from av.video.frame import VideoFrame
 
-from recast.embedded import EmbeddedStore
 from recast.media.segments import decode_segment
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from recast.verify.report import verify
 from segment_worker import worker
 from segment_worker.decoding import COMPARED_FRAMES, Decoder

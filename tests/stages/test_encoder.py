@@ -9,11 +9,11 @@ import pytest
 
 from controller.stages.split import split
 from recast import names
-from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig
 from recast.manifest import EncoderChoice
 from recast.stage import StageInput
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from segment_worker import worker
 from tests import clips
 from tests.jobs import job, swap

@@ -12,11 +12,11 @@ import pytest
 from controller.stages.mux import mux
 from controller.stages.split import split
 from recast import modelstore, names
-from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig, BadInput, Transient
 from recast.modelstore import file_uri, push, read_manifest
 from recast.spec import Engine, FacePair, Mask, Target, Video
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from recast.verify.report import verify
 from recast.watchdog import Watchdog
 from segment_worker import worker

@@ -12,13 +12,13 @@ from controller.stages.mux import mux
 from controller.stages.normalise import normalise
 from controller.stages.split import split
 from recast import names
-from recast.embedded import EmbeddedStore
 from recast.errors import Corrupt, FramesDamaged, NotFound, Transient
 from recast.manifest import NormalisedObject, Plan
 from recast.packets import read_chunk
 from recast.spec import Video
 from recast.stage import StageInput
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from recast.verify.report import verify
 from tests import clips, damaged, faces
 from tests.jobs import job, run_job, swap

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from controller.stages.split import split
-from recast.embedded import EmbeddedStore
 from recast.manifest import Plan
 from recast.media.segments import decode_segment
 from recast.spec import Video
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.storage import Storage
 from segment_worker.decoding import Decoder
 from segment_worker.gpu import gpu_name
 from tests import clips

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from recast.embedded import EmbeddedStore
 from recast.spec import Engine, Target, Video
+from recast.storage.embedded import EmbeddedStore
 from segment_worker.engines.factory import PairFiles, make_engine
 from segment_worker.frames import picture_of, yuv_layout
 from tests import clips, faces

@@ -8,12 +8,12 @@ from controller.stages.cleanup import cleanup
 from controller.stages.mux import mux
 from controller.stages.split import split
 from recast import names
-from recast.embedded import EmbeddedStore
 from recast.errors import BadConfig
-from recast.s3client import make_client
 from recast.spec import Video
 from recast.stage import StageInput
-from recast.storage import Storage
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.s3client import make_client
+from recast.storage.storage import Storage
 from tests import clips, faces
 from tests.jobs import NAMESPACE, job, run_job
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from recast import embedded
-from recast.embedded import EmbeddedStore, find_weed
 from recast.errors import BadConfig, Transient
-from recast.s3 import PART_BYTES
-from recast.storage import Storage
+from recast.storage import embedded
+from recast.storage.embedded import EmbeddedStore, find_weed
+from recast.storage.s3 import PART_BYTES
+from recast.storage.storage import Storage
 
 PARENT = """
 import sys, time
 from pathlib import Path
-from recast.embedded import EmbeddedStore
+from recast.storage.embedded import EmbeddedStore
 with EmbeddedStore(Path(sys.argv[1])) as store:
     print(store.process_id, flush=True)
     time.sleep(60)

@@ -18,7 +18,7 @@ from recast.modelstore import (
     push,
     read_manifest,
 )
-from recast.storage import Storage
+from recast.storage.storage import Storage
 
 
 def folder_with(folder: Path, **files: bytes) -> Path:

@@ -16,7 +16,6 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
-from recast.embedded import EmbeddedStore
 from recast.errors import (
     BadConfig,
     BadInput,
@@ -29,9 +28,10 @@ from recast.errors import (
 from recast.layout import RunLayout
 from recast.manifest import PartReport
 from recast.parts import commit_part, fetch_part, is_committed
-from recast.s3 import PART_BYTES
-from recast.s3client import make_client
-from recast.storage import Storage, StorageSettings
+from recast.storage.embedded import EmbeddedStore
+from recast.storage.s3 import PART_BYTES
+from recast.storage.s3client import make_client
+from recast.storage.storage import Storage, StorageSettings
 
 Send = Callable[[Any, AWSPreparedRequest], AWSResponse]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controller.kube.lease import Elector, Times
-from recast.kubeerrors import AlreadyExists, ApiNotFound, ApiUnavailable, Conflict
+from recast.kube.errors import AlreadyExists, ApiNotFound, ApiUnavailable, Conflict
 
 
 class Clock:

@@ -7,8 +7,8 @@ import pytest
 
 from controller.kube import reflector as module
 from controller.kube.reflector import Reflector
-from recast.kubeapi import Page
-from recast.kubeerrors import ApiError, ApiNotFound, ApiUnavailable, Forbidden, Gone
+from recast.kube.api import Page
+from recast.kube.errors import ApiError, ApiNotFound, ApiUnavailable, Forbidden, Gone
 from tests.fakeapi import Answer, FakeApi, refusal
 
 Item = dict[str, Any]

@@ -135,7 +135,7 @@ class QuietDog:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    monkeypatch.setattr("recast.storage.SECOND_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("recast.storage.storage.SECOND_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(mux, "Watchdog", QuietDog)
     monkeypatch.setattr(QuietDog, "made", [])
     yield Place(tmp_path)

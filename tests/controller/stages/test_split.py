@@ -23,7 +23,7 @@ from recast.media import tracks
 from recast.media.split import SegmentFile, TimesCollide
 from recast.spec import Engine, JobSpec, Limits
 from recast.stage import StageInput
-from recast.storage import ObjectInfo, Storage, StorageSettings
+from recast.storage.storage import ObjectInfo, Storage, StorageSettings
 from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
 
 SPEC: dict[str, Any] = {

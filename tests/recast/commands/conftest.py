@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from recast.cli import main
-from recast.cluster import Cluster
+from recast.kube.cluster import Cluster
 from tests.recast.commands.fakecluster import FakeApi
 
 Run = Callable[..., tuple[str, str]]

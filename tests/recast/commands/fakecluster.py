@@ -4,9 +4,9 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from recast import kubenames as kube
-from recast.kubeapi import Page, item
-from recast.kubeerrors import ApiError, ApiNotFound
+from recast.kube import names as kube
+from recast.kube.api import Page, item
+from recast.kube.errors import ApiError, ApiNotFound
 
 Json = dict[str, Any]
 NOW = "2026-11-24T00:00:00Z"

@@ -11,7 +11,7 @@ from recast.commands.preview import seconds_of
 from recast.commands.refusals import refused_as_typed
 from recast.errors import UsageError
 from recast.spec import Mask, Source
-from recast.stored import local_path
+from recast.storage.stored import local_path
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from recast import kubenames as kube
-from recast.cluster import read_job
-from recast.explain import explain
-from recast.kubeapi import item
+from recast.kube import names as kube
+from recast.kube.api import item
+from recast.kube.cluster import read_job
+from recast.kube.explain import explain
 from tests.recast.commands.conftest import Run
 from tests.recast.commands.fakecluster import FakeApi, Json, pod
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recast.cli import main
-from recast.kubeerrors import ApiNotFound
+from recast.kube.errors import ApiNotFound
 from tests.recast.commands.conftest import Run
 from tests.recast.commands.fakecluster import FakeApi
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recast.commands import logs
-from recast.podlogs import choose, readable
+from recast.kube.podlogs import choose, readable
 from tests.recast.commands.conftest import Run
 from tests.recast.commands.fakecluster import FakeApi, pod
 
@@ -98,7 +98,7 @@ def test_follow_says_which_pods_log_it_could_not_read(run: Run, api: FakeApi) ->
     api.report("a", phase="Failed")
 
     def gone(*_: object, **__: object) -> Any:
-        from recast.kubeerrors import ApiNotFound
+        from recast.kube.errors import ApiNotFound
 
         raise ApiNotFound("404 gone", status=404)
 

@@ -14,9 +14,9 @@ from recast.commands import run
 from recast.errors import BadConfig, BadInput, RecastError, StorageUnavailable, Transient, UsageError
 from recast.local import RunReport
 from recast.manifest import OutputRecord
+from recast.process.stopping import Terminated
 from recast.spec import JobSpec
 from recast.stage import StageResult
-from recast.stopping import Terminated
 
 FACE = ["--face", "f.png", "--consent", "release 12"]
 

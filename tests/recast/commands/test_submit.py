@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
-from recast import exitcodes, follow
-from recast.cluster import Change, Job
+from recast import exitcodes
 from recast.commands import screen
 from recast.commands.clusterarguments import seconds_of
 from recast.errors import StorageUnavailable
-from recast.follow import Awaited, Following
-from recast.jobtext import exit_code, span, worst
-from recast.kubeerrors import ApiError, ApiUnavailable, Forbidden, Invalid
+from recast.kube import follow
+from recast.kube.cluster import Change, Job
+from recast.kube.errors import ApiError, ApiUnavailable, Forbidden, Invalid
+from recast.kube.follow import Awaited, Following
+from recast.kube.jobtext import exit_code, span, worst
 from recast.status import Condition, Failure, FrameCounts, JobStatus
-from recast.storage import ObjectInfo, Storage
+from recast.storage.storage import ObjectInfo, Storage
 from tests.recast.commands.conftest import Run
 from tests.recast.commands.fakecluster import FakeApi, job_path
 
