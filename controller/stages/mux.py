@@ -25,7 +25,7 @@ from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, Sourc
 from recast.media.mux import MuxFiles, empty_tracks, hash_output_tracks, hashed_tracks, lead_ticks, track_numbers
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import DeeperReorder, PartSource, StampedVideo, stamp_parts
-from recast.media.timing import MOST_AT_ONE_TIME
+from recast.media.times import MOST_AT_ONE_TIME
 from recast.media.verify import read_track_packets, verify_output
 from recast.packets import PlannedSegment, read_segments
 from recast.parts import FetchedPart, not_ready

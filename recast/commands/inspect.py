@@ -20,7 +20,8 @@ from recast.media.limits import Allowance
 from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
-from recast.media.timing import Timing, decode_timing, read_timing
+from recast.media.times import Timing
+from recast.media.timing import decode_timing, read_timing
 from recast.media.truncated import is_truncated
 from recast.process.memory import bounded_memory
 from recast.spec import Audio, Limits, Output, Video

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from recast.manifest import Crop
 from recast.media import avlog as avlog  # before anything is opened
+from recast.media.formats import opened_as
 from recast.process.exhausted import raise_if_exhausted
 
 SAY_IT = {"mov", "matroska"}
@@ -38,7 +39,7 @@ def cropping_of(stream: VideoStream, width: int, height: int) -> Crop | None:
         width: of its pictures.
         height: likewise.
     """
-    if not SAY_IT & set(stream.container.format.name.split(",")):
+    if not SAY_IT & opened_as(stream.container):
         return None
     header = io.BytesIO()
     try:

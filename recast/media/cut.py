@@ -8,7 +8,7 @@ from its own keyframe's pts up to the next one's.
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from recast.media.timing import PacketTime
+from recast.media.times import PacketTime
 
 MAX_TAIL_PACKETS = 64
 """Where packets carry no dts: leading packets follow their keyframe within the codecs' reorder depth (16)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import av
 from av.codec.hwaccel import HWAccel
-from av.container import InputContainer
+from av.container import Container, InputContainer
 
 from recast.media import avlog as avlog  # before anything is opened
 from recast.spec import MOST_PIXELS
@@ -74,6 +74,11 @@ def open_media(
         if stream.codec_context is not None:
             stream.codec_context.options = pixels
     return container
+
+
+def opened_as(container: Container) -> set[str]:
+    """FFmpeg's names of the format that a file was opened as: its demuxer may have several."""
+    return set(container.format.name.split(","))
 
 
 def ffmpeg_input(source: Path | str, *, demuxers: Iterable[str] = DEMUXERS) -> list[str]:

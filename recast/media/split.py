@@ -17,11 +17,12 @@ from av.video.stream import VideoStream
 from recast import names
 from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.manifest import VideoFacts
-from recast.media import source, timing
+from recast.media import source
 from recast.media.cut import Cutter, SegmentFrames, virtual_slices
 from recast.media.losses import Loss, Losses
+from recast.media.numbered import feed, fresh_decoder, numbered_packets
 from recast.media.segments import SegmentWriter, is_damaged, prepare
-from recast.media.timing import PacketTime, Timing
+from recast.media.times import PacketTime, Timing
 from recast.process.exhausted import raise_if_exhausted
 
 MAX_PREROLL_BYTES = 64 << 20
@@ -160,7 +161,7 @@ class _Splitting:
     def run(self, container: InputContainer) -> Iterator[SegmentFile]:
         current, closing = self._open(None), None
         try:
-            for index, packet in timing.numbered_packets(container, self._name, self._losses):
+            for index, packet in numbered_packets(container, self._name, self._losses):
                 self._moved()
                 self._clock.check(index, packet)
                 lost = self._losses.before(packet.pos)
@@ -299,7 +300,7 @@ class _KeyframeCheck:
     """Decodes keyframes alone: does decoding start clean here, and is the picture still of the same kind?"""
 
     def __init__(self, stream: VideoStream, facts: VideoFacts, name: str) -> None:
-        self._decoder = timing.fresh_decoder(stream)
+        self._decoder = fresh_decoder(stream)
         prepare(self._decoder, strict=True)
         self._facts, self._name = facts, name
         self._every = round(KEYFRAME_CHECK_SECONDS / facts.time_base)
@@ -319,7 +320,7 @@ class _KeyframeCheck:
             return False
         try:
             copy: Packet[VideoStream] = Packet(bytes(packet))  # type: ignore[assignment]  # it has no stream yet
-            frames = timing.feed(self._decoder, copy, 0) + self._decoder.decode(None)
+            frames = feed(self._decoder, copy, 0) + self._decoder.decode(None)
         except av.error.FFmpegError as error:
             raise_if_exhausted(error)
             return False

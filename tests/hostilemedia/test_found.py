@@ -8,7 +8,7 @@ import pytest
 from recast import exitcodes
 from recast.cli import main
 from recast.media import source
-from recast.media.timing import numbered_packets
+from recast.media.numbered import numbered_packets
 from tests import clips
 from tests.hostilemedia.forked import run_all
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recast.media.cut import MAX_NORMALISED, MAX_TAIL_PACKETS, MAX_VIRTUAL, Cutter, SegmentFrames, virtual_slices
-from recast.media.timing import PacketTime
+from recast.media.times import PacketTime
 
 
 def key(pts: int | None, dts: int | None = None) -> PacketTime:

@@ -6,8 +6,8 @@ import av
 import pytest
 
 from recast.media.losses import Loss, Losses, loss_of
+from recast.media.numbered import numbered_packets
 from recast.media.source import open_source
-from recast.media.timing import numbered_packets
 from tests import clips
 
 pytestmark = pytest.mark.media

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from recast.errors import BadInput, FramesDamaged
 from recast.manifest import VideoFacts
-from recast.media import source, split, timing
+from recast.media import source, split
 from recast.media.cut import MAX_VIRTUAL
 from recast.media.losses import Loss, Losses
-from recast.media.timing import NO_FRAME, PacketTime, Timing, packet_timing
+from recast.media.times import NO_FRAME, PacketTime, Timing, packet_timing
 
 TICK = Fraction(1, 1000)
 FACTS = VideoFacts(
@@ -85,7 +85,7 @@ def _no_ffmpeg() -> Iterator[None]:
         patch.setattr(split, "_KeyframeCheck", FakeKeyframeCheck)
         patch.setattr(source, "video_stream", lambda container, name: None)
         patch.setattr(source, "read_only", lambda container, stream: None)
-        patch.setattr(timing, "numbered_packets", lambda container, name, losses: enumerate(container))
+        patch.setattr(split, "numbered_packets", lambda container, name, losses: enumerate(container))
         yield
 
 
