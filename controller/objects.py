@@ -16,7 +16,8 @@ from controller.poddefaults import PodDefaults
 from recast import exitcodes
 from recast.fanout import segments_per_worker
 from recast.kube import names
-from recast.spec import JobSpec, Resources, Volume, Worker
+from recast.podspec import Resources, Volume, Worker
+from recast.spec import JobSpec
 from recast.stage import StageInput
 from recast.status import Images
 

@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, ValidationError
 
 from recast.errors import BadConfig
-from recast.spec import LocalObject, MapKey, Model, ObjectName, Toleration
+from recast.fields import MapKey, Model, ObjectName
+from recast.podspec import LocalObject, Toleration
 
 
 class Placement(Model):

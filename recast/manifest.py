@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer
 
+from recast.fields import Model
 from recast.layout import JsonValue
-from recast.spec import Container, Model, TrackKind
+from recast.spec import Container, TrackKind
 
 Rational = Annotated[Fraction, BeforeValidator(Fraction), PlainSerializer(str)]
 """A fraction, "1/90000" on the wire."""

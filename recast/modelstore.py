@@ -20,8 +20,9 @@ from pydantic import StringConstraints
 
 from recast import log, names
 from recast.errors import BadConfig, Corrupt, NotFound
+from recast.fields import Model
 from recast.process.exhausted import raise_if_exhausted
-from recast.spec import Engine, Model
+from recast.spec import Engine
 from recast.storage.storage import Storage
 
 Role = Literal["detector", "recogniser", "swapper", "occluder"]

@@ -1,25 +1,17 @@
 """FaceSwapJob as pydantic models: the one source of the CRD, the command line's checks and the stages' input.
 
-Field names are snake_case here and camelCase on the wire. A stage gets the spec as JSON and reads it back
-through these models, so a value that passes here is a value every stage can rely on.
+A stage gets the spec as JSON and reads it back through these models, so a value that passes here is a value every stage
+can rely on. What it says of pods is in recast/podspec.py.
 """
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, model_validator
 
-UNSEEN = r"\x00-\x1f\x7f-\x9f\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}"
-"""Of a set of characters: control characters and those that turn the direction of text, which hide what is said."""
-_PART = rf"([^/.{UNSEEN}][^/{UNSEEN}]*|[.][^/.{UNSEEN}][^/{UNSEEN}]*|[.][.][^/{UNSEEN}]+)"
-S3_PATTERN = rf"^s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9]/(/*{_PART})(/+{_PART})*/*$"
-"""What a FaceSwapJob on a cluster may name. `.` and `..` are no parts of a key: some stores climb by them."""
-URI_PATTERN = rf"{S3_PATTERN}|^file:///[^\x00]+$"
-URI_LENGTH = 1100
-"""Of an S3 address: a key has at most 1,024 bytes."""
-TEXT_LENGTH = 4096
-TEXT_PATTERN = rf"^[^{UNSEEN}]+$"
+from recast.fields import TEXT_PATTERN, MapKey, Model, ObjectName, Uri
+from recast.podspec import Stages, Worker
+
 ENDPOINT_PATTERN = r"^https?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-~]*)?$"
 """No user, no password, no query: a URL is seen in logs."""
 _NUMBER = r"([0-9]+|0x[0-9a-f]*)"
@@ -38,21 +30,6 @@ MOST_SPEC_BYTES = 100_000
 
 FRACTION = r"^[0-9]{0,12}[.][0-9]{0,12}[1-9]$"
 """A number as a string, not 0: an int-or-string of a CRD takes no other fraction."""
-
-Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
-"""`s3://bucket/key`; the local runner also passes `file:///absolute/path`."""
-
-
-class Model(BaseModel):
-    """Base of all spec models: camelCase on the wire, unknown fields refused, immutable.
-
-    What a newer version of recast wrote is read with `extra="ignore"`: the API server adds a new field's default to
-    every object as soon as it has the new CRD.
-    """
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, str_max_length=TEXT_LENGTH
-    )
 
 
 class Source(Model):
@@ -295,18 +272,6 @@ class Segments(Model):
     )
 
 
-ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", max_length=253)]
-"""The name of a Kubernetes object."""
-
-MapKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$", max_length=316)]
-"""The key of a label, a resource or a ConfigMap."""
-
-Quantity = Annotated[
-    int | Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i)?$", max_length=32)],
-    Field(description="A Kubernetes quantity: 500m, 2, 4Gi."),
-]
-
-
 class ConfigMapKey(Model):
     """One key of a ConfigMap in the job's namespace."""
 
@@ -344,127 +309,6 @@ class Storage(Model):
         if self.endpoint is not None and re.match(INNER_HOST, self.endpoint):
             raise ValueError(f"endpoint: {INNER_HOST_REFUSED}")
         return self
-
-
-class Resources(Model):
-    """What a container asks for and may use."""
-
-    requests: dict[MapKey, Quantity] = Field({}, max_length=16, description="What the scheduler sets aside.")
-    limits: dict[MapKey, Quantity] = Field({}, max_length=16, description="What the container may use at most.")
-
-
-class Toleration(Model):
-    """A node taint that the pods tolerate."""
-
-    key: MapKey | None = Field(None, description="The taint's key; every taint where left out.")
-    operator: Literal["Exists", "Equal"] = Field("Equal", description="Equal compares the value, too.")
-    value: str | None = Field(None, max_length=63, description="The taint's value.")
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="The taint's effect; every effect where left out."
-    )
-    toleration_seconds: int | None = Field(None, ge=0, description="How long NoExecute is tolerated.")
-
-
-class LocalObject(Model):
-    """An object in the job's namespace."""
-
-    name: ObjectName = Field(description="Its name.")
-
-
-class ModelCache(Model):
-    """Where workers keep models between pods; the worker's own disk where neither is given."""
-
-    claim_name: ObjectName | None = Field(None, description="PersistentVolumeClaim that the workers share.")
-    host_path: str | None = Field(
-        None,
-        pattern=r"^/[^\x00:]*$",
-        max_length=1024,
-        description="Folder of the node, that its pods share and user 10001 may write to; not allowed where Pod "
-        "Security is restricted.",
-    )
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if self.claim_name is not None and self.host_path is not None:
-            raise ValueError("modelCache: give claimName or hostPath, not both")
-        return self
-
-
-GPUS_ASKED_FOR = "resources: GPUs are asked for by worker.gpus and worker.gpuResource"
-
-
-class Worker(Model):
-    """The segment workers."""
-
-    resources: Resources = Field(
-        default=Resources(requests={"cpu": "2", "memory": "4Gi"}, limits={"memory": "8Gi"}),
-        description="CPU and memory of a worker; GPUs have fields of their own.",
-    )
-    gpus: int | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Whether a worker has a GPU, of which it uses one; where left out, what engine and encoder need. "
-        "More GPUs are for more workers: segments.maxParallelism.",
-    )
-    gpu_resource: str = Field(
-        "nvidia.com/gpu",
-        pattern=r"^nvidia\.com/[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$",
-        max_length=74,
-        description="What nodes call the GPUs, or the parts of them, that are asked for: nvidia.com/mig-1g.10gb, "
-        "nvidia.com/gpu.shared.",
-    )
-    scratch_size: Quantity = Field(
-        "16Gi", description="Size limit of a worker's local disk: two segments and two parts."
-    )
-    node_selector: dict[MapKey, Annotated[str, StringConstraints(max_length=63)]] = Field(
-        {}, max_length=16, description="Labels of the nodes that workers may run on."
-    )
-    affinity: dict[str, Any] | None = Field(
-        None, description="As in a pod's spec; a later change applies to later pods only."
-    )
-    tolerations: tuple[Toleration, ...] = Field((), max_length=16, description="As in a pod's spec.")
-    runtime_class_name: ObjectName | None = Field(None, description="As in a pod's spec: nvidia, on many clusters.")
-    priority_class_name: ObjectName | None = Field(None, description="As in a pod's spec.")
-    image_pull_secrets: tuple[LocalObject, ...] = Field((), max_length=8, description="Of all of the job's pods.")
-    model_cache: ModelCache | None = Field(
-        None, description="Where workers keep models between pods; their own disk where left out."
-    )
-    stall_seconds: float = Field(
-        300, gt=0, description="A stage in which no frame has moved for so long ends and is tried again."
-    )
-
-    @model_validator(mode="after")
-    def _gpus_are_no_resources(self) -> Self:
-        if any(name.startswith("nvidia.com/") for name in (*self.resources.requests, *self.resources.limits)):
-            raise ValueError(GPUS_ASKED_FOR)
-        return self
-
-
-class Volume(Model):
-    """The disk of a stage: a part of the node's own, or a volume of a storage class."""
-
-    size: Quantity = Field("20Gi", description="How large it is.")
-    storage_class_name: ObjectName | None = Field(
-        None, description="Class of a volume made for the stage; the node's own disk where left out."
-    )
-
-
-class StagePod(Model):
-    """The pod of split or mux."""
-
-    resources: Resources = Field(
-        default=Resources(requests={"cpu": "1", "memory": "512Mi"}, limits={"memory": "2Gi"}),
-        description="CPU and memory.",
-    )
-    volume: Volume = Field(default_factory=Volume, description="Its disk.")
-
-
-class Stages(Model):
-    """The two ends of the pipe."""
-
-    split: StagePod = Field(default_factory=StagePod, description="Cuts the source; holds two segments on disk.")
-    mux: StagePod = Field(default_factory=StagePod, description="Puts the output together; holds it twice on disk.")
 
 
 class JobSpec(Model):

@@ -16,10 +16,11 @@ from pydantic import ValidationError
 
 from recast import exitcodes, log, names
 from recast.errors import BadConfig, RecastError
+from recast.fields import Model
 from recast.layout import RunLayout, job_folder
 from recast.process.exhausted import exhaustion_told
 from recast.process.stopping import Terminated, terminated_by_signals
-from recast.spec import JobSpec, Model
+from recast.spec import JobSpec
 
 TERMINATION_LIMIT_BYTES = 4096
 ENDED = "stage ended"

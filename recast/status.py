@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from recast.spec import Model
+from recast.fields import Model
 
 Phase = Literal["Pending", "Queued", "Splitting", "Swapping", "Muxing", "Succeeded", "Failed", "Suspended"]
 MESSAGE_LIMIT = 4096

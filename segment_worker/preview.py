@@ -16,13 +16,14 @@ from av.video.reformatter import Interpolation
 
 from recast import exitcodes
 from recast.errors import BadInput, RecastError
+from recast.fields import Model
 from recast.manifest import VideoFacts
 from recast.media import source
 from recast.media.codecs import SAME_SAMPLES
 from recast.media.limits import over
 from recast.media.sheet import Pair, contact_sheet, write_png
 from recast.modelstore import Role, cache_folder, cached, files_of
-from recast.spec import Engine, FacePair, Limits, Model
+from recast.spec import Engine, FacePair, Limits
 from recast.storage.storage import Storage, StorageSettings
 from recast.wording import counted
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine

@@ -20,6 +20,7 @@ from controller.stages.sourcefile import SourceFile
 from recast import log, names
 from recast.errors import BadConfig, BadInput, NotFound
 from recast.fanout import segment_seconds
+from recast.fields import Model
 from recast.layout import JsonValue, RunLayout, run_id
 from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
@@ -34,7 +35,7 @@ from recast.media.truncated import is_truncated
 from recast.modelstore import files_of
 from recast.packets import read_chunk
 from recast.process.memory import bounded_memory
-from recast.spec import Engine, JobSpec, Limits, Model
+from recast.spec import Engine, JobSpec, Limits
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage.storage import ObjectInfo, Storage
 from recast.storage.stored import TooLarge

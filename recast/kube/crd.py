@@ -9,18 +9,10 @@ from typing import Any
 
 import yaml
 
+from recast.fields import S3_PATTERN, TEXT_LENGTH, URI_LENGTH, URI_PATTERN
 from recast.kube.names import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
-from recast.spec import (
-    FRACTION,
-    GPUS_ASKED_FOR,
-    INNER_HOST,
-    INNER_HOST_REFUSED,
-    S3_PATTERN,
-    TEXT_LENGTH,
-    URI_LENGTH,
-    URI_PATTERN,
-    JobSpec,
-)
+from recast.podspec import GPUS_ASKED_FOR
+from recast.spec import FRACTION, INNER_HOST, INNER_HOST_REFUSED, JobSpec
 from recast.status import JobStatus
 
 Schema = dict[str, Any]

@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from recast.fields import S3_PATTERN, URI_PATTERN, MapKey, Model
 from recast.kube.names import API_VERSION, KIND
 from recast.kube.yamllines import Path, YamlDocument, YamlError, read_yaml, without_nulls
-from recast.spec import S3_PATTERN, URI_PATTERN, JobSpec, MapKey, Model
+from recast.spec import JobSpec
 
 Json = dict[str, Any]
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from recast.fields import Model
 from recast.manifest import (
     Chunk,
     EncoderChoice,
@@ -22,7 +23,6 @@ from recast.manifest import (
     Track,
     VideoFacts,
 )
-from recast.spec import Model
 
 FACTS = VideoFacts(
     stream_index=1, codec="hevc", width=1920, height=1080, pix_fmt="yuv420p10le", time_base=Fraction(1, 90000),

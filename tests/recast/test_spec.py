@@ -117,17 +117,6 @@ def refused(data: dict[str, Any]) -> str:
     return ".".join(map(str, first["loc"])) + ": " + first["msg"]
 
 
-def test_gpus_are_asked_for_in_one_place() -> None:
-    for kind in ("requests", "limits"):
-        told = refused(job(worker={"resources": {kind: {"nvidia.com/mig-1g.10gb": 1}}}))
-        assert "worker.gpus and worker.gpuResource" in told
-    assert "gpuResource" in refused(job(worker={"gpuResource": "amd.com/gpu"}))
-
-
-def test_a_worker_is_refused_gpus_that_it_would_not_use() -> None:
-    assert "worker.gpus" in refused(job(worker={"gpus": 2}))
-
-
 def test_the_output_is_not_the_source() -> None:
     assert "output.uri: is the source" in refused(job(output={"uri": FULL["source"]["uri"][:-3] + "mov"}))
 
@@ -163,11 +152,6 @@ def test_a_target_says_what_it_needs(target: dict[str, Any], says: str) -> None:
 def test_models_go_with_the_engine_that_needs_them() -> None:
     assert "models: goes with engine InSwapper" in refused(job(engine={"name": "InSwapper"}))
     assert "models: goes with engine InSwapper" in refused(job(engine={"name": "Mesh", "models": "s3://studio/m"}))
-
-
-def test_a_model_cache_is_one_of_two() -> None:
-    both = {"modelCache": {"claimName": "a", "hostPath": "/b"}}
-    assert "not both" in refused(job(worker=both))
 
 
 def models(spec: BaseModel) -> list[tuple[tuple[str, ...], BaseModel]]:
