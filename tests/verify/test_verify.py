@@ -280,7 +280,7 @@ def test_a_changed_subtitle(tmp_path: Path) -> None:
         ("second", "sekond", "line 1 reads"),
         ("01,200", "01,300", "line 0 ends 100.00 ms too late"),
     ):
-        changed.write_text(clips.SRT.replace(old, new), encoding="utf-8")
+        changed.write_text(clips.tracks.SRT.replace(old, new), encoding="utf-8")
         maps = ("-map", "0:v", "-map", "0:a", "-map", "1:s", "-map", "0:s:1", "-map", "0:t")
         named = ("-metadata:s:s:0", "language=fra", "-disposition:s:0", "default")
         copy = Copy(inputs=("-i", str(changed)), maps=maps, after=named)
@@ -293,7 +293,7 @@ def test_lost_hdr_metadata(tmp_path: Path) -> None:
     colour = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
     bare = ("-c:v", "libx265", "-x265-params", f"log-level=error:lossless=1:hdr10=0:{colour}")
     stripped = "sidedata=delete:MASTERING_DISPLAY_METADATA,sidedata=delete:CONTENT_LIGHT_LEVEL"
-    good = ("-c:v", "libx265", "-x265-params", f"log-level=error:lossless=1:{clips.HDR}")
+    good = ("-c:v", "libx265", "-x265-params", f"log-level=error:lossless=1:{clips.pictures.HDR}")
     assert failures(checked("hdr10", Copy(good), tmp_path, expect="lossless")) == {}
     found = failures(checked("hdr10", Copy(bare, after=("-filter:v:0", stripped)), tmp_path, ".mkv"))
     assert set(found) == {"mastering display", "content light level"}

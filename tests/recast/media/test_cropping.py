@@ -34,7 +34,7 @@ def read(path: Path) -> Crop | None:
 @pytest.mark.parametrize("name", ["clean_aperture", "pixel_crop"])
 def test_what_a_source_asks_for_is_read_as_ffmpeg_reads_it(name: str) -> None:
     path = clips.build(name)
-    assert read(path) == told_by_ffmpeg(path) == clips.CUT_OFF
+    assert read(path) == told_by_ffmpeg(path) == clips.pictures.CUT_OFF
 
 
 @pytest.mark.parametrize(

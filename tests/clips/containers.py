@@ -1,0 +1,134 @@
+"""Other codecs and containers."""
+
+from pathlib import Path
+
+from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264, x265
+from tests.clips.registry import MKV, MOV, MP4, build, clip
+
+
+@clip(".webm", outputs=(MKV, MP4), frames=50)
+def vp9_webm(out: Path) -> None:
+    """VP9 with hidden alternate reference frames, and Opus."""
+    coded = ["-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "5", "-auto-alt-ref", "1", "-g", "25"]
+    ffmpeg(*picture(2), *sound(2), *coded, "-lag-in-frames", "16", "-b:v", "300k", "-c:a", "libopus", out)
+
+
+@clip(MKV, outputs=(MKV, MP4), frames=50)
+def av1_mkv(out: Path) -> None:
+    """AV1 and Opus in Matroska."""
+    coded = ["-c:v", "libsvtav1", "-preset", "12", "-crf", "35", "-g", "25", "-svtav1-params", "lp=2"]
+    ffmpeg(*picture(2), *sound(2), *coded, "-pix_fmt", "yuv420p", "-c:a", "libopus", out)
+
+
+@clip(".ivf", outputs=(MKV,), frames=50, traits="timeless")
+def vp8_ivf(out: Path) -> None:
+    """VP8 in IVF, its hidden alternate reference frames in packets of their own."""
+    coded = ["-c:v", "libvpx", "-deadline", "good", "-cpu-used", "5", "-auto-alt-ref", "1", "-g", "25"]
+    ffmpeg(*picture(2), *coded, "-lag-in-frames", "16", "-b:v", "300k", out)
+
+
+@clip(".ivf", outputs=(MKV, MP4), frames=50, traits="timeless")
+def av1_ivf(out: Path) -> None:
+    """AV1 in IVF."""
+    ffmpeg("-i", build("av1_mkv"), "-map", "0:v", "-c", "copy", out)
+
+
+@clip(".mkv", outputs=(MKV, MP4), frames=50)
+def av1_split_mkv(out: Path) -> None:
+    """AV1 in Matroska, each frame in a packet of its own, those too that are not shown."""
+    ffmpeg("-i", build("av1_mkv"), "-c", "copy", "-bsf:v", "av1_frame_split", out)
+
+
+@clip(".mp4", outputs=(MKV, MP4), frames=50)
+def av1_split_mp4(out: Path) -> None:
+    """The same in MP4."""
+    ffmpeg("-i", build("av1_mkv"), "-c", "copy", "-bsf:v", "av1_frame_split", out)
+
+
+@clip(".ivf", outputs=(MKV, MP4), frames=50, traits="timeless")
+def av1_split_ivf(out: Path) -> None:
+    """The same in IVF."""
+    ffmpeg("-i", build("av1_mkv"), "-map", "0:v", "-c", "copy", "-bsf:v", "av1_frame_split", out)
+
+
+@clip(".avi", frames=75, traits="audio timeless")
+def h264_avi(out: Path) -> None:
+    """H.264 with B-frames in AVI, whose packets carry no pts."""
+    ffmpeg(*picture(), *sound(), *x264(BFRAMES), "-c:a", "libmp3lame", out)
+
+
+@clip(".avi", frames=75, traits="audio timeless")
+def mpeg4_avi(out: Path) -> None:
+    """MPEG-4 ASP with B-frames in AVI."""
+    coded = ["-c:v", "mpeg4", "-bf", "2", "-q:v", "3", "-g", "25", "-vtag", "XVID"]
+    ffmpeg(*picture(), *sound(), *coded, "-c:a", "libmp3lame", out)
+
+
+@clip(".avi", frames=73, traits="audio timeless")
+def packed_avi(out: Path) -> None:
+    """MPEG-4 ASP with packed B-frames, as Xvid wrote them: two pictures in a packet, then an empty one."""
+    coded = ["-c:v", "libxvid", "-bf", "2", "-q:v", "3", "-g", "25"]
+    ffmpeg(*picture(), *sound(), *coded, "-c:a", "libmp3lame", out)
+
+
+@clip(".h264", frames=75, traits="timeless")
+def raw_h264(out: Path) -> None:
+    """A bare H.264 stream with B-frames: no container, no times."""
+    ffmpeg(*picture(), *x264(BFRAMES), out)
+
+
+@clip(".hevc", frames=75, traits="timeless")
+def raw_hevc(out: Path) -> None:
+    """A bare HEVC stream with B-frames."""
+    ffmpeg(*picture(), *x265("keyint=24:bframes=3"), out)
+
+
+@clip(MP4, frames=75)
+def fragmented(out: Path) -> None:
+    """Fragmented MP4, its index in pieces."""
+    flags = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"]
+    ffmpeg(*picture(), *sound(), *x264(BFRAMES), *AAC, *flags, out)
+
+
+@clip(".mxf", outputs=(MKV, MOV), frames=50, traits="audio timeless")
+def h264_mxf(out: Path) -> None:
+    """H.264 with B-frames in MXF that says nothing of their order: packets carry decode times alone."""
+    ffmpeg(*picture(2), *sound(2), *x264(BFRAMES), "-c:a", "pcm_s16le", out)
+
+
+@clip(".drc", frames=50, traits="timeless")
+def dirac(out: Path) -> None:
+    """A bare Dirac stream, whose parser numbers the pictures in place of times."""
+    ffmpeg(*picture(2), "-c:v", "vc2", "-strict", "-2", "-pix_fmt", "yuv420p", out)
+
+
+@clip(".avi", outputs=(MKV,), frames=50, traits="timeless raw")
+def raw_pictures_avi(out: Path) -> None:
+    """Packed raw pictures (UYVY)."""
+    ffmpeg(*picture(2), "-c:v", "rawvideo", "-pix_fmt", "uyvy422", out)
+
+
+@clip(".avi", outputs=(MKV,), frames=25, traits="")
+def utvideo_avi(out: Path) -> None:
+    """UT Video, whose tag alone says how its pictures are laid out, and which Matroska has no name for."""
+    ffmpeg(*picture(1), "-c:v", "utvideo", "-pix_fmt", "yuv420p", out)
+
+
+@clip(".mxf", outputs=(MKV, MOV), frames=10)
+def dnxhd_mxf(out: Path) -> None:
+    """DNxHD with PCM in MXF: a codec that Matroska has no name for."""
+    coded = ["-c:v", "dnxhd", "-profile:v", "dnxhr_lb", "-pix_fmt", "yuv422p", "-c:a", "pcm_s16le", "-ar", "48000"]
+    ffmpeg(*picture(1, size="256x120"), *sound(1), *coded, "-frames:v", "10", "-t", "0.4", out)
+
+
+@clip(".webm", outputs=(MKV, MP4), frames=75)
+def vp8_hidden(out: Path) -> None:
+    """VP8 with hidden reference frames: packets that give no picture."""
+    coded = ["-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-b:v", "300k", "-g", "30"]
+    ffmpeg(*picture(3), *sound(3), *coded, "-c:a", "libvorbis", out)
+
+
+@clip(MKV, outputs=(MKV,), frames=75)
+def mpeg4_asp(out: Path) -> None:
+    """MPEG-4 with B-frames: its transform rounds by processor unless it is asked to be exact."""
+    ffmpeg(*picture(3), *sound(3), "-c:v", "mpeg4", "-bf", "2", "-q:v", "4", "-c:a", "aac", out)
