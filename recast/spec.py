@@ -191,6 +191,9 @@ class ContentCheck(Model):
 OnBadFrames = Literal["Fail", "Repeat", "Original"]
 
 
+PixelFormat = Literal["Source", "Yuv420p", "Yuv422p", "Yuv444p", "Yuv420p10", "Yuv422p10", "Yuv444p10"]
+
+
 class Video(Model):
     """How the output's video is encoded."""
 
@@ -216,8 +219,10 @@ class Video(Model):
         18, description="The encoder's constant quality (CRF or CQ), or Lossless."
     )
     preset: str = Field("Auto", pattern=r"^[A-Za-z0-9]{1,16}$", description="The encoder's own preset name.")
-    pixel_format: Literal["Source", "Yuv420p"] = Field(
-        "Source", description="Source keeps depth and chroma; Yuv420p asks for 8-bit 4:2:0."
+    pixel_format: PixelFormat = Field(
+        "Source",
+        description="Source keeps depth and chroma. Others have the pictures converted, which a source with more than "
+        "10 bits, an alpha plane or RGB needs: chroma 4:2:0, 4:2:2 or 4:4:4, with 8 or 10 bits.",
     )
     threads: int = Field(
         2, ge=1, le=64, description="Encoder threads: part of the result, since encoders' output depends on it."

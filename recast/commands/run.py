@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from recast import exitcodes, names
 from recast.commands.arguments import (
@@ -39,7 +39,7 @@ from recast.local import (
 from recast.media.presets import ALL, SOFTWARE, unknown_preset
 from recast.process.cores import usable_cores
 from recast.process.stopping import Terminated, terminated_by_signals
-from recast.spec import Audio, JobSpec, OnBadFrames, Output, Segments, Source, Storage, Video
+from recast.spec import Audio, JobSpec, OnBadFrames, Output, PixelFormat, Segments, Source, Storage, Video
 from recast.wording import counted, size
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
@@ -135,7 +135,11 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset", default="auto", metavar="NAME", help=f"how fast or thorough the encoder is (default: auto); {ALL}"
     )
     parser.add_argument(
-        "--pixel-format", choices=("source", "yuv420p"), default="source", help="default: the source's depth and chroma"
+        "--pixel-format",
+        choices=[name.lower() for name in get_args(PixelFormat)],
+        default="source",
+        help="depth and chroma of the pictures (default: the source's, where that has no more than 10 bits, no alpha "
+        "and no RGB)",
     )
     parser.add_argument("--audio", choices=("copy", "aac"), default="copy", help="default: copied bit for bit")
     parser.add_argument(
@@ -215,7 +219,7 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
                 quality=_quality(options.quality),
                 on_bad_frames=ON_BAD_FRAMES[options.on_bad_frames],
                 preset="Auto" if options.preset == "auto" else options.preset,
-                pixel_format="Source" if options.pixel_format == "source" else "Yuv420p",
+                pixel_format=options.pixel_format.capitalize(),
             ),
             audio=Audio(codec="Copy" if options.audio == "copy" else "Aac"),
             segments=Segments(

@@ -2,11 +2,13 @@
 
 from fractions import Fraction
 
+from av.video.format import VideoFormat
+
 from recast import names
 from recast.errors import BadConfig, BadInput
 from recast.manifest import EncodeSettings, VideoFacts
 from recast.media.presets import unknown_preset
-from recast.spec import Container, Video
+from recast.spec import Container, PixelFormat, Video
 
 Codec = str
 
@@ -43,10 +45,19 @@ HELD: dict[Container, frozenset[Codec]] = {
     "mkv": frozenset({"h264", "hevc", "av1", "prores"}),
 }
 
+ASKED_PIXELS: dict[PixelFormat, str] = {
+    "Yuv420p": "yuv420p",
+    "Yuv422p": "yuv422p",
+    "Yuv444p": "yuv444p",
+    "Yuv420p10": "yuv420p10le",
+    "Yuv422p10": "yuv422p10le",
+    "Yuv444p10": "yuv444p10le",
+}
 ASKED: dict[str, Codec] = {"H264": "h264", "Hevc": "hevc", "Av1": "av1", "ProRes": "prores"}
 # ITU-T H.273 matrix coefficients, and FFmpeg's name for video range.
 BT709, BT601, LIMITED_RANGE = 1, 6, 1
 HD_LINES = 720
+MOST_BITS = 10
 CODECS = ("h264", "hevc", "av1", "prores")
 LOSSLESS = frozenset({"h264", "hevc"})
 ODD_SIZES = frozenset({"av1", "prores"})
@@ -59,7 +70,7 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
     """Choose codec and pixel format for the output.
 
     Auto keeps the source's codec where it can; else it takes H.264, for 10 bits HEVC, else what can hold the
-    pictures at all. Depth and chroma are the source's, unless 8-bit 4:2:0 was asked for.
+    pictures at all. Depth and chroma are the source's, unless others were asked for.
 
     Raises:
         BadInput: what was asked for cannot hold the source's pictures.
@@ -119,23 +130,38 @@ def keyframe_distance(rate: Fraction) -> int:
 
 
 def _pix_fmt(facts: VideoFacts, video: Video, name: str) -> str:
-    if video.pixel_format == "Yuv420p":
-        return "yuv420p"
+    if video.pixel_format != "Source":
+        return ASKED_PIXELS[video.pixel_format]
     pix_fmt = SAME_SAMPLES.get(facts.pix_fmt, facts.pix_fmt)
     if any(pix_fmt in formats for formats in WRITABLE.values()):
         return pix_fmt
+    least = nearest(facts.pix_fmt)
     raise BadInput(
-        f"{name}: its pictures are {facts.pix_fmt}{_why(facts.pix_fmt)}, which recast does not write: "
-        "ask for pixelFormat Yuv420p, or convert the source first",
+        f"{name}: its pictures are {facts.pix_fmt}{_why(facts.pix_fmt)}, which recast does not write: have them "
+        f"converted by pixelFormat: {least} (--pixel-format {least.lower()}), which keeps most, or another",
         reason=names.UNSUPPORTED_PIXELS,
     )
 
 
+def nearest(pix_fmt: str) -> PixelFormat:
+    """What may be asked for that keeps most of a format's depth and chroma."""
+    source = VideoFormat(pix_fmt, 16, 16)
+    deep = max(component.bits for component in source.components) > 8
+    has_chroma = sum(not component.is_alpha for component in source.components) > 1 or source.has_palette
+    across, down = source.chroma_width(16), source.chroma_height(16)
+    if not has_chroma or (across < 16 and down < 16):
+        return "Yuv420p10" if deep else "Yuv420p"
+    if across < 16:
+        return "Yuv422p10" if deep else "Yuv422p"
+    return "Yuv444p10" if deep else "Yuv444p"
+
+
 def _why(pix_fmt: str) -> str:
-    if pix_fmt.startswith(("yuva", "gbrap", "rgba", "bgra", "argb", "abgr", "ya")):
+    components = VideoFormat(pix_fmt).components
+    if any(component.is_alpha for component in components):
         return " (with an alpha plane)"
-    if any(depth in pix_fmt for depth in ("12", "14", "16", "48", "64")):
-        return " (more than 10 bits)"
+    if any(component.bits > MOST_BITS for component in components):
+        return f" (more than {MOST_BITS} bits)"
     return ""
 
 
@@ -154,6 +180,6 @@ def _refusal(
         what += " in fields"
     if video.quality == "Lossless":
         what += " without loss"
-    cure = f"{', '.join(able)} can" if able else "ask for a lossy quality or pixelFormat Yuv420p, or scale the source"
+    cure = f"{', '.join(able)} can" if able else "ask for a lossy quality or another pixelFormat, or scale the source"
     subject = f"{codec} cannot hold" if codec else "no codec in this container can hold"
     return BadInput(f"{name}: {subject} {what}; {cure}", reason=names.UNSUPPORTED_PIXELS)

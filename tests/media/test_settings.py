@@ -3,11 +3,13 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
 from recast.errors import BadInput
+from recast.media.codecs import ASKED_PIXELS
 from recast.spec import Audio, Video
 from recast.storage.embedded import EmbeddedStore
 from recast.verify.report import verify
@@ -44,12 +46,29 @@ def test_every_codec_comes_out_whole(
     assert not [f"{check.name}: {check.detail}" for check in checks if not check.ok]
 
 
-@pytest.mark.parametrize("name", ["hevc_12bit", "alpha_png", "alpha_prores", "hevc_10bit", "h264_444"])
-def test_yuv420p_is_given_where_it_is_asked_for(s3: EmbeddedStore, tmp_path: Path, name: str) -> None:
-    output = tmp_path / "out.mp4"
-    run_job(job(s3, clips.build(name), output, video=Video(pixel_format="Yuv420p")))
+@pytest.mark.parametrize(
+    ("name", "asked", "suffix", "codec"),
+    [
+        ("hevc_12bit", "Yuv420p", ".mp4", "hevc"),
+        ("hevc_12bit", "Yuv420p10", ".mp4", "hevc"),
+        ("alpha_png", "Yuv420p", ".mp4", "h264"),
+        ("alpha_png", "Yuv444p", ".mkv", "h264"),
+        ("alpha_prores", "Yuv420p", ".mp4", "h264"),
+        ("alpha_prores", "Yuv422p10", ".mov", "prores"),
+        ("alpha_prores", "Yuv444p10", ".mov", "prores"),
+        ("hevc_10bit", "Yuv420p", ".mp4", "hevc"),
+        ("h264_444", "Yuv422p", ".mp4", "h264"),
+    ],
+)
+def test_pictures_are_converted_where_that_is_asked_for(
+    s3: EmbeddedStore, tmp_path: Path, name: str, asked: Any, suffix: str, codec: str
+) -> None:
+    output = tmp_path / f"out{suffix}"
+    run_job(job(s3, clips.build(name), output, video=Video(pixel_format=asked)))
     with av.open(str(output)) as container:
-        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+        coded = container.streams.video[0].codec_context
+        # FFmpeg decodes 4:4:4 of ProRes to 12 bits, whatever was coded.
+        assert (coded.name, coded.pix_fmt.replace("12le", "10le")) == (codec, ASKED_PIXELS[asked])
     checks = verify(clips.build(name), output, allowed=Allowed(frozenset({"data"}), pixel_format=True))
     failed = {check.name for check in checks if not check.ok}
     # RGB has no matrix: it gets one.

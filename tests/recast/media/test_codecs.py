@@ -8,9 +8,9 @@ import pytest
 
 from recast.errors import BadConfig, BadInput
 from recast.manifest import EncodeSettings, VideoFacts
-from recast.media.codecs import ASKED, HELD, LOSSLESS, WRITABLE, encode_settings, keyframe_distance
+from recast.media.codecs import ASKED, ASKED_PIXELS, HELD, LOSSLESS, WRITABLE, encode_settings, keyframe_distance
 from recast.names import NO_ENCODER, UNSUPPORTED_PIXELS
-from recast.spec import Container, Video
+from recast.spec import Container, PixelFormat, Video
 
 
 def facts(codec: str, pix_fmt: str, **more: Any) -> VideoFacts:
@@ -109,34 +109,41 @@ def test_pixels_a_codec_cannot_hold_are_refused_naming_codecs_that_can(asked: st
 
 
 @pytest.mark.parametrize(
-    ("pix_fmt", "why"),
+    ("pix_fmt", "why", "nearest"),
     [
-        ("yuv420p12le", "more than 10 bits"),
-        ("yuv444p16le", "more than 10 bits"),
-        ("yuv422p14le", "more than 10 bits"),
-        ("gray12le", "more than 10 bits"),
-        ("rgb48le", "more than 10 bits"),
-        ("yuva444p10le", "alpha"),
-        ("yuva444p12le", "alpha"),
-        ("rgba", "alpha"),
-        ("bgra", "alpha"),
-        ("gbrap", "alpha"),
-        ("ya8", "alpha"),
-        ("rgba64le", "alpha"),
-        ("yuv411p", ""),
-        ("yuv410p", ""),
-        ("rgb24", ""),
-        ("gbrp", ""),
-        ("pal8", ""),
+        ("yuv420p12le", "more than 10 bits", "Yuv420p10"),
+        ("yuv444p16le", "more than 10 bits", "Yuv444p10"),
+        ("yuv422p14le", "more than 10 bits", "Yuv422p10"),
+        ("gray12le", "more than 10 bits", "Yuv420p10"),
+        ("rgb48le", "more than 10 bits", "Yuv444p10"),
+        ("yuva444p10le", "with an alpha plane", "Yuv444p10"),
+        ("yuva444p12le", "with an alpha plane", "Yuv444p10"),
+        ("yuva420p", "with an alpha plane", "Yuv420p"),
+        ("rgba", "with an alpha plane", "Yuv444p"),
+        ("bgra", "with an alpha plane", "Yuv444p"),
+        ("gbrap", "with an alpha plane", "Yuv444p"),
+        ("ya8", "with an alpha plane", "Yuv420p"),
+        ("rgba64le", "with an alpha plane", "Yuv444p10"),
+        ("yuv411p", "", "Yuv422p"),
+        ("yuv410p", "", "Yuv420p"),
+        ("yuv440p", "", "Yuv444p"),
+        ("rgb24", "", "Yuv444p"),
+        ("gbrp", "", "Yuv444p"),
+        ("gbrp10le", "", "Yuv444p10"),
+        ("pal8", "", "Yuv444p"),
     ],
 )
-def test_pixels_that_no_codec_here_holds_are_refused_saying_why_and_what_can(pix_fmt: str, why: str) -> None:
+def test_pixels_that_no_codec_here_holds_are_refused_saying_why_and_what_keeps_most(
+    pix_fmt: str, why: str, nearest: PixelFormat
+) -> None:
     for container in get_args(Container):
         with pytest.raises(BadInput) as refused:
             chosen(facts("ffv1", pix_fmt), container)
         assert refused.value.reason == UNSUPPORTED_PIXELS
-        assert pix_fmt in str(refused.value) and why in str(refused.value) and "Yuv420p" in str(refused.value)
-        assert why or "(" not in str(refused.value)
+        said = str(refused.value)
+        assert f"{pix_fmt} ({why})" in said if why else f"{pix_fmt}, which" in said
+        assert f"pixelFormat: {nearest} (--pixel-format {nearest.lower()})" in said
+        assert chosen(facts("ffv1", pix_fmt), container, pixel_format=nearest).pix_fmt == ASKED_PIXELS[nearest]
 
 
 def test_ten_bits_become_eight_only_where_that_is_asked_for() -> None:
