@@ -16,9 +16,9 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker.facemesh import FaceFinder
-from segment_worker.identity import Identity
 from segment_worker.images import load_image, picture_of_image
+from segment_worker.mesh.facemesh import FaceFinder
+from segment_worker.mesh.identity import Identity
 from segment_worker.paste import Rect, read_bgr
 from segment_worker.picture import Matrix, Picture, YuvLayout
 from segment_worker.select import Box, Largest, choose

@@ -15,13 +15,13 @@ from demo.material import package_file
 from segment_worker.engines import mesh
 from segment_worker.engines.base import Pair
 from segment_worker.engines.mesh import MeshEngine
-from segment_worker.facemesh import FaceFinder
 from segment_worker.images import picture_of_image
+from segment_worker.mesh.facemesh import FaceFinder
+from segment_worker.mesh.texture import light_of, make_texture
+from segment_worker.mesh.warp import picture_map
 from segment_worker.paste import code_matrix
 from segment_worker.picture import Picture, YuvLayout
 from segment_worker.select import All, Largest
-from segment_worker.texture import light_of, make_texture
-from segment_worker.warp import picture_map
 
 
 def picture_of(image: np.ndarray) -> Picture:

@@ -11,18 +11,18 @@ import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadInput
-from segment_worker import mesh_topology as topology
 from segment_worker.engines.base import FaceSeen, Image, Pair, SwappedFrame
-from segment_worker.eyes import look_of, turn_eyes
-from segment_worker.facemesh import Face, FaceFinder
-from segment_worker.identity import Descriptor, Identity, distance
 from segment_worker.images import picture_of_image
+from segment_worker.mesh import topology
+from segment_worker.mesh.eyes import look_of, turn_eyes
+from segment_worker.mesh.facemesh import Face, FaceFinder
+from segment_worker.mesh.identity import Descriptor, Identity, distance
+from segment_worker.mesh.shape import pose_of, with_lips_met, with_proportions
+from segment_worker.mesh.texture import Texture, light_of, make_texture, reveal_of, wide_open
+from segment_worker.mesh.warp import PictureMap, look_up, picture_map
 from segment_worker.paste import Rect, align, code_matrix, cut, lay, shrink
 from segment_worker.picture import Patch, Picture, Plane, YuvLayout, under
 from segment_worker.select import Largest, Selection, Wish, assign, choose
-from segment_worker.shape import pose_of, with_lips_met, with_proportions
-from segment_worker.texture import Texture, light_of, make_texture, reveal_of, wide_open
-from segment_worker.warp import PictureMap, look_up, picture_map
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
 Array = npt.NDArray[Any]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from recast.errors import BadConfig
-from segment_worker import identity
 from segment_worker.engines.base import Pair
 from segment_worker.engines.mesh import MeshEngine
-from segment_worker.facemesh import FaceFinder
-from segment_worker.identity import Identity, distance
 from segment_worker.images import load_image, picture_of_image
+from segment_worker.mesh import identity
+from segment_worker.mesh.facemesh import FaceFinder
+from segment_worker.mesh.identity import Identity, distance
 from segment_worker.picture import Picture, patched
 from segment_worker.select import Largest, Reference
 from tests import faces

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker.mesh_topology import INNER_LIPS, LAYOUT, TRIANGLES
+from segment_worker.mesh.topology import INNER_LIPS, LAYOUT, TRIANGLES
 from segment_worker.paste import Rect
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.

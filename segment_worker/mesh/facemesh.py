@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
-from segment_worker import mesh_topology as topology
+from segment_worker.mesh import topology
 from segment_worker.paste import View, view_bgr
 from segment_worker.picture import Picture
 

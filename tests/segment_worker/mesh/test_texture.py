@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from benchmarks.stills import THIRD
-from segment_worker import mesh_topology as topology
 from segment_worker.engines.mesh import swap_face
-from segment_worker.facemesh import FaceFinder
 from segment_worker.images import picture_of_image
+from segment_worker.mesh import topology
+from segment_worker.mesh.facemesh import FaceFinder
+from segment_worker.mesh.shape import with_lips_met
+from segment_worker.mesh.texture import LIGHT_SIDE, light_of, make_texture, mouth_of
 from segment_worker.paste import Rect, read_bgr
 from segment_worker.picture import patched
-from segment_worker.shape import with_lips_met
-from segment_worker.texture import LIGHT_SIDE, light_of, make_texture, mouth_of
 from tests.segment_worker.faces import astronaut, yuv
 
 pytestmark = pytest.mark.media
@@ -105,7 +105,7 @@ def test_only_a_photo_in_coloured_light_gets_an_even_tint(monkeypatch, which, le
         return float(np.std([small[y, x, 2] - small[y, x, 0] for x, y in cheeks]))
 
     evened = unevenness()
-    monkeypatch.setattr("segment_worker.texture._evened", lambda flat: flat)
+    monkeypatch.setattr("segment_worker.mesh.texture._evened", lambda flat: flat)
     assert least <= evened / unevenness() <= most
 
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from recast.errors import BadConfig
-from segment_worker import facemesh
-from segment_worker import mesh_topology as topology
-from segment_worker.facemesh import FaceFinder
-from segment_worker.shape import pose_of
-from segment_worker.warp import spread
+from segment_worker.mesh import facemesh, topology
+from segment_worker.mesh.facemesh import FaceFinder
+from segment_worker.mesh.shape import pose_of
+from segment_worker.mesh.warp import spread
 from tests.segment_worker.faces import astronaut, group, turned, yuv
 
 pytestmark = pytest.mark.media

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker.facemesh import Face
-from segment_worker.mesh_topology import EYES, LAYOUT
+from segment_worker.mesh.facemesh import Face
+from segment_worker.mesh.topology import EYES, LAYOUT
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
 Array = npt.NDArray[Any]

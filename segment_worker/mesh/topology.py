@@ -1,6 +1,6 @@
 """The face mesh's own geometry: its mean shape, its triangles, a flat layout of it, and named rings of points.
 
-`mesh_table.json` was derived from the mesh model itself: meshes of several people laid over each other by
+`table.json` was derived from the mesh model itself: meshes of several people laid over each other by
 similarity, made symmetric, averaged; then unrolled around the head's axis with mouth and eyes open, and
 triangulated by Delaunay. So no triangle bridges the lips or the eyelids.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-_TABLE = json.loads((Path(__file__).parent / "mesh_table.json").read_text())
+_TABLE = json.loads((Path(__file__).parent / "table.json").read_text())
 
 # Mean shape, float64 [468, 3]: x right, y down, z away from the viewer, outer eye corners 1 apart.
 SHAPE: npt.NDArray[np.float64] = np.array(_TABLE["shape_milli"], np.float64).reshape(-1, 3) / 1000

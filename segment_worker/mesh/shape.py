@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker.mesh_topology import INNER_LIPS, OVAL, SHAPE
+from segment_worker.mesh.topology import INNER_LIPS, OVAL, SHAPE
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
 Array = npt.NDArray[Any]

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segment_worker import mesh_topology as topology
-from segment_worker.eyes import Look, look_of
-from segment_worker.facemesh import Face
+from segment_worker.mesh import topology
+from segment_worker.mesh.eyes import Look, look_of
+from segment_worker.mesh.facemesh import Face
+from segment_worker.mesh.shape import neutral
+from segment_worker.mesh.warp import covered, look_up, spread
 from segment_worker.paste import View, view_bgr
 from segment_worker.picture import Picture
-from segment_worker.shape import neutral
-from segment_worker.warp import covered, look_up, spread
 
 # OpenCV's stubs promise no more than "some number": the docstrings say which.
 Array = npt.NDArray[Any]
