@@ -17,7 +17,8 @@ from segment_worker.engines.base import Pair
 from segment_worker.engines.mesh import MeshEngine
 from segment_worker.images import picture_of_image
 from segment_worker.mesh.facemesh import FaceFinder
-from segment_worker.mesh.texture import light_of, make_texture
+from segment_worker.mesh.light import light_of
+from segment_worker.mesh.texture import make_texture
 from segment_worker.mesh.warp import picture_map
 from segment_worker.paste import code_matrix
 from segment_worker.picture import Picture, YuvLayout

@@ -17,8 +17,10 @@ from segment_worker.mesh import topology
 from segment_worker.mesh.eyes import look_of, turn_eyes
 from segment_worker.mesh.facemesh import Face, FaceFinder
 from segment_worker.mesh.identity import Descriptor, Identity, distance
+from segment_worker.mesh.light import light_of
+from segment_worker.mesh.mouth import wide_open
 from segment_worker.mesh.shape import pose_of, with_lips_met, with_proportions
-from segment_worker.mesh.texture import Texture, light_of, make_texture, reveal_of, wide_open
+from segment_worker.mesh.texture import Texture, make_texture, reveal_of
 from segment_worker.mesh.warp import PictureMap, look_up, picture_map
 from segment_worker.paste import Rect, align, code_matrix, cut, lay, shrink
 from segment_worker.picture import Patch, Picture, Plane, YuvLayout, under

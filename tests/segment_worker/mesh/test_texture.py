@@ -1,4 +1,4 @@
-"""What of the photo gets into the texture, and how its mouth follows the target's."""
+"""What of the photo gets into the texture, how its mouth follows the target's, and how it is lit."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -12,8 +12,11 @@ from segment_worker.engines.mesh import swap_face
 from segment_worker.images import picture_of_image
 from segment_worker.mesh import topology
 from segment_worker.mesh.facemesh import FaceFinder
+from segment_worker.mesh.light import light_of
+from segment_worker.mesh.mouth import mouth_of
+from segment_worker.mesh.regions import LIGHT_SIDE
 from segment_worker.mesh.shape import with_lips_met
-from segment_worker.mesh.texture import LIGHT_SIDE, light_of, make_texture, mouth_of
+from segment_worker.mesh.texture import make_texture
 from segment_worker.paste import Rect, read_bgr
 from segment_worker.picture import patched
 from tests.segment_worker.faces import astronaut, yuv
