@@ -2,16 +2,14 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadInput
 from recast.media.imageheads import check_head
 from recast.spec import Limits
+from segment_worker.arrays import Image
 from segment_worker.paste import code_matrix
 from segment_worker.picture import Picture, YuvLayout
-
-Image = npt.NDArray[np.uint8]
 
 
 def load_image(name: str, data: bytes, *, most_pixels: int = Limits().image_pixels) -> Image:

@@ -3,14 +3,13 @@
 The options are those of FFmpeg's h264_nvenc, hevc_nvenc and av1_nvenc; tests ask FFmpeg itself for each.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from recast.manifest import EncodeSettings, VideoFacts
 from recast.media.presets import NVENC
+from segment_worker.arrays import Array
 
 NAMES = {"h264": "h264_nvenc", "hevc": "hevc_nvenc", "av1": "av1_nvenc"}
 PRESET = "p5"
@@ -80,7 +79,7 @@ def _samples(plane: object) -> npt.NDArray[np.uint16]:
     return found
 
 
-def _fill(plane: object, samples: npt.NDArray[Any]) -> None:
+def _fill(plane: object, samples: Array) -> None:
     rows = np.zeros((samples.shape[0], plane.line_size // 2), np.uint16)  # type: ignore[attr-defined]
     rows[:, : samples.shape[1]] = samples
     plane.update(rows.tobytes())  # type: ignore[attr-defined]

@@ -13,13 +13,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array, Array64, Image
 from segment_worker.picture import Patch, Picture, Plane, YuvLayout
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
-Array64 = npt.NDArray[np.float64]
 
 # Kr and Kb of each matrix.
 _LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
@@ -104,7 +100,7 @@ def read_bgr(picture: Picture, rect: Rect) -> Array:
     return cv2.transform(cv2.merge([luma, *chroma]), bgr_matrix(picture.layout))
 
 
-def scaled_bgr(picture: Picture, width: int, height: int) -> npt.NDArray[np.uint8]:
+def scaled_bgr(picture: Picture, width: int, height: int) -> Image:
     """The whole picture at another size, uint8 [height, width, 3] BGR.
 
     Bilinear, without antialiasing, as InsightFace prepares pictures for its detector.

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 
@@ -26,14 +25,13 @@ from recast.modelstore import Role, cache_folder, cached, files_of
 from recast.spec import Engine, FacePair, Limits
 from recast.storage.storage import Storage, StorageSettings
 from recast.wording import counted
+from segment_worker.arrays import Image
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
 
 DEFAULT_FRAMES = 4
 MAX_FRAMES = 12
 CHOSEN, LEFT = (80, 220, 90), (230, 70, 60)
-
-Image = npt.NDArray[np.uint8]
 
 
 class Request(Model):

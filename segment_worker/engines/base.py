@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from recast.errors import Transient
+from segment_worker.arrays import Image
 from segment_worker.picture import Patch, Picture
 from segment_worker.select import Selection
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def selection_of(target: spec.Target, engine: str) -> Selection:
 
 
 def _read(pair: PairFiles, engine: spec.Engine, limits: spec.Limits) -> Pair:
-    from segment_worker.images import Image, load_image
+    from segment_worker.arrays import Image
+    from segment_worker.images import load_image
 
     def load(labelled: Labelled) -> tuple[str, Image]:
         return labelled[0], load_image(*labelled, most_pixels=limits.image_pixels)

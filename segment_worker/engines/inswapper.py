@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import names, spec
 from recast.errors import BadInput
-from segment_worker.engines.base import FaceSeen, Image, Pair, SwappedFrame
-from segment_worker.insight.alignment import TEMPLATE, Array64, crop_matrix
+from segment_worker.arrays import Array, Array64, Image
+from segment_worker.engines.base import FaceSeen, Pair, SwappedFrame
+from segment_worker.insight.alignment import TEMPLATE, crop_matrix
 from segment_worker.insight.arcface import Recogniser, average, distance, normed
 from segment_worker.insight.crop import Mask, crop_of, mask_of, paste
 from segment_worker.insight.masking import is_box, share_of
@@ -20,8 +19,6 @@ from segment_worker.insight.scrfd import Detection, Detector
 from segment_worker.insight.swapper import SIDE, Swapper
 from segment_worker.picture import Patch, Picture, under
 from segment_worker.select import Largest, Selection, Wish, assign, choose
-
-Array = npt.NDArray[Any]
 
 # Faces narrower than this (luma pixels) hold nothing to swap, and InsightFace's mask is empty.
 _NARROWEST = 10.0

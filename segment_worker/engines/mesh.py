@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadInput
-from segment_worker.engines.base import FaceSeen, Image, Pair, SwappedFrame
+from segment_worker.arrays import Array, Image
+from segment_worker.engines.base import FaceSeen, Pair, SwappedFrame
 from segment_worker.images import picture_of_image
 from segment_worker.mesh import topology
 from segment_worker.mesh.eyes import look_of, turn_eyes
@@ -25,9 +24,6 @@ from segment_worker.mesh.warp import PictureMap, look_up, picture_map
 from segment_worker.paste import Rect, align, code_matrix, cut, lay, shrink
 from segment_worker.picture import Patch, Picture, Plane, YuvLayout, under
 from segment_worker.select import Largest, Selection, Wish, assign, choose
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 # Faces narrower than this (luma pixels) hold nothing to swap.
 _NARROWEST = 16.0

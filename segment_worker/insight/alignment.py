@@ -5,13 +5,9 @@ those of InsightFace's `face_align.estimate_norm`, the similarity is Umeyama's (
 transformation parameters between two point patterns").
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Array64 = npt.NDArray[np.float64]
+from segment_worker.arrays import Array, Array64
 
 # Eyes (left and right in the picture), tip of the nose, corners of the mouth, in a crop of 112 pixels.
 TEMPLATE = np.array(

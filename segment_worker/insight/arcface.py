@@ -4,21 +4,16 @@ The crop is 112 pixels wide; models from MXNet bring their normalisation along (
 the others want (v - 127.5) / 127.5 (InsightFace's `ArcFaceONNX`).
 """
 
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
+from segment_worker.arrays import Array, Image
 from segment_worker.insight.alignment import crop_matrix
 from segment_worker.insight.crop import crop_of
 from segment_worker.insight.onnx_model import OnnxModel
 from segment_worker.picture import Picture
-
-Array = npt.NDArray[Any]
-Image = npt.NDArray[np.uint8]
 
 
 class Recogniser:

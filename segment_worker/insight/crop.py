@@ -6,17 +6,14 @@ softened by a twentieth.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from segment_worker.insight.alignment import Array64, after, corners, inverse
+from segment_worker.arrays import Array, Array64
+from segment_worker.insight.alignment import after, corners, inverse
 from segment_worker.paste import Rect, align, bgr_matrix, code_matrix, cut, lay, shrink
 from segment_worker.picture import Patch, Picture, YuvLayout
-
-Array = npt.NDArray[Any]
 
 # Below this the mask's rule leaves nothing of a face.
 _LEAST_PIXELS = 12

@@ -2,15 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from recast.modelstore import alone
+from segment_worker.arrays import Array
 from segment_worker.insight.graph import last_initializer, load_graph
-
-Array = npt.NDArray[Any]
 
 
 def emap_of(model: Path) -> Array:

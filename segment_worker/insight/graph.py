@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
-
-Array = npt.NDArray[Any]
+from segment_worker.arrays import Array
 
 
 def load_graph(path: Path, name: str) -> Any:

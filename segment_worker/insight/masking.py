@@ -4,16 +4,11 @@ Padding and blur are those of a box mask as FaceFusion's users know it: the squa
 its percentage and at least by half the blur, then a Gaussian of a quarter of it.
 """
 
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import spec
-from segment_worker.insight.alignment import Array64
-
-Array = npt.NDArray[Any]
+from segment_worker.arrays import Array, Array64
 
 # Where a softness is not asked for but a padding is.
 _USUAL_BLUR = 0.3

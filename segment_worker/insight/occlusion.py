@@ -5,17 +5,13 @@ each pixel is face, 0..1, out. What it is half sure of or less is left to the ta
 FaceFusion's users know it.
 """
 
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
+from segment_worker.arrays import Array
 from segment_worker.insight.onnx_model import OnnxModel
-
-Array = npt.NDArray[Any]
 
 # Of the crop's width.
 _SOFTNESS = 0.04

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
+from segment_worker.arrays import Array
 from segment_worker.engines.base import OutOfDeviceMemory
 
-Array = npt.NDArray[Any]
 Provider = Literal["Cpu", "Cuda", "TensorRt"]
 
 _PROVIDERS: dict[Provider, str] = {

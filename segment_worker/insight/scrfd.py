@@ -8,20 +8,16 @@ in strides.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
+from segment_worker.arrays import Array, Image
 from segment_worker.insight.onnx_model import OnnxModel
 from segment_worker.paste import scaled_bgr
 from segment_worker.picture import Picture
-
-Array = npt.NDArray[Any]
-Image = npt.NDArray[np.uint8]
 
 STRIDES = (8, 16, 32)
 ANCHORS = 2

@@ -5,16 +5,12 @@ model's graph, of length one again. Larger crops ("pixel boost" of 256 and 512, 
 apart into tiles of 128 by every second or fourth sample, swapped tile by tile and put together again.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
+from segment_worker.arrays import Array
 from segment_worker.insight.onnx_model import OnnxModel
-
-Array = npt.NDArray[Any]
 
 SIDE = 128
 

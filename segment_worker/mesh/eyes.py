@@ -7,17 +7,13 @@ target looks too far aside, the target's own eye is kept.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array, Array64
 from segment_worker.mesh.facemesh import Face
 from segment_worker.mesh.topology import EYES, LAYOUT
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 # The layout's width at which eyes are measured.
 _SIDE = 256
@@ -40,8 +36,8 @@ class Look:
         open: float64 [2], height over width.
     """
 
-    middle: npt.NDArray[np.float64]
-    open: npt.NDArray[np.float64]
+    middle: Array64
+    open: Array64
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ def look_of(face: Face) -> Look:
     return Look(middles, openness(face.points))
 
 
-def _iris_place(points: Array, iris: Array, eye: int) -> npt.NDArray[np.float64]:
+def _iris_place(points: Array, iris: Array, eye: int) -> Array64:
     """The iris as seen from the middle between the eye's corners: along and across them, in eye widths."""
     outer, inner = (points[EYES[eye][k], :2].astype(np.float64) for k in (0, 8))
     along = (inner - outer) if eye == 0 else (outer - inner)
@@ -86,7 +82,7 @@ def _iris_place(points: Array, iris: Array, eye: int) -> npt.NDArray[np.float64]
     return np.array([from_middle @ along, from_middle @ across]) / max(float(along @ along), 1e-6)
 
 
-def openness(points: Array) -> npt.NDArray[np.float64]:
+def openness(points: Array) -> Array64:
     """Height over width of each eye, float64 [2]."""
     out = []
     for ring in EYES:
@@ -96,7 +92,7 @@ def openness(points: Array) -> npt.NDArray[np.float64]:
     return np.array(out)
 
 
-def turn_eyes(flat: Array, source: Look, target: Look) -> npt.NDArray[np.float64]:
+def turn_eyes(flat: Array, source: Look, target: Look) -> Array64:
     """Let the source's eyes look where the target's look.
 
     Args:
@@ -122,7 +118,7 @@ def turn_eyes(flat: Array, source: Look, target: Look) -> npt.NDArray[np.float64
     return np.asarray(share)
 
 
-def _move_iris(flat: Array, eye: int, move: npt.NDArray[np.float64]) -> None:
+def _move_iris(flat: Array, eye: int, move: Array64) -> None:
     """Shift the middle of one eye by `move` (parts of the eye's width), in place."""
     box, scale = _box(eye), flat.shape[0] / _SIDE
     x0, y0 = round(box.x * scale), round(box.y * scale)

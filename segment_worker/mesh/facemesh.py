@@ -18,17 +18,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
+from segment_worker.arrays import Array
 from segment_worker.mesh import topology
 from segment_worker.paste import View, view_bgr
 from segment_worker.picture import Picture
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
-Image = npt.NDArray[np.uint8]
 
 MESH_POINTS = 468
 _SHORT, _FULL = "face_detection_short_range", "face_detection_full_range"

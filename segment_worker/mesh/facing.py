@@ -1,14 +1,9 @@
 """How well each point of a mesh is seen."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array
 from segment_worker.mesh import topology
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 
 def seen_points(points: Array, shape: tuple[int, ...]) -> Array:

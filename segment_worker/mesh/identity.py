@@ -10,16 +10,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from recast import names
 from recast.errors import BadConfig
+from segment_worker.arrays import Array64, Image
 from segment_worker.paste import align, read_bgr
 from segment_worker.picture import Picture
 from segment_worker.select import Box
 
-Image = npt.NDArray[np.uint8]
-Descriptor = npt.NDArray[np.float64]
+Descriptor = Array64
 
 # Width to which a small face is enlarged before dlib looks at it.
 _FACE_PIXELS = 200

@@ -6,12 +6,11 @@ towards the mask's edge, where the two must meet. What is finer than that is the
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array
 from segment_worker.mesh import regions
 from segment_worker.mesh.facemesh import Face
 from segment_worker.mesh.facing import seen_points
@@ -22,9 +21,6 @@ from segment_worker.mesh.texture import Texture
 from segment_worker.mesh.warp import look_up, spread
 from segment_worker.paste import View, view_bgr
 from segment_worker.picture import Picture
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 # Width of the view of the target's face in which light and gaze are measured.
 _VIEW = 96

@@ -1,15 +1,10 @@
 """Weighted means of what surrounds each texel."""
 
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array
 from segment_worker.mesh.regions import LIGHT_SIDE
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 # Of light on a face: a wide Gaussian, as part of the layout's width.
 WIDE = 0.13

@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array, Array64
 from segment_worker.mesh import regions, topology
 from segment_worker.mesh.skin import FLOOR
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 # Openings of the lips, as parts of the photo's, between which its teeth come to lie over the mesh's rim.
 _RIM = 0.1, 0.6
@@ -91,7 +87,7 @@ def close_mouth(flat: Array) -> Array:
     return np.where(grown_hole[..., None] > 0, painted, flat)
 
 
-def mouth_of(points: Array) -> npt.NDArray[np.float64]:
+def mouth_of(points: Array) -> Array64:
     """The lips' opening, float64 [2]: its height over its own width, and over the distance of the eyes."""
     ring = points[list(topology.INNER_LIPS), :2].astype(np.float64)
     eyes = points[list(topology.EYE_CORNERS)].astype(np.float64)

@@ -1,17 +1,13 @@
 """Regions of the flat layout, as weights of its texels: the same for everyone."""
 
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array
 from segment_worker.mesh import topology
 from segment_worker.mesh.warp import covered
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 # Width of the layout on which light and mask are worked out.
 LIGHT_SIDE = 64

@@ -7,16 +7,11 @@ target's. The pose is the similarity that lays the mean shape on the mesh (Umeya
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array, Array64
 from segment_worker.mesh.topology import INNER_LIPS, OVAL, SHAPE
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
-Array64 = npt.NDArray[np.float64]
 
 # Points that expressions hardly move: eye corners, bridge and sides of the nose, temples, upper cheeks.
 _RIGID = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 129, 358, 234, 454, 127, 356, 93, 323, 162, 389,

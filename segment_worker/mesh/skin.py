@@ -1,17 +1,13 @@
 """Which texels of a face laid flat are skin, by their colour."""
 
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array
 from segment_worker.mesh import regions
 from segment_worker.mesh.regions import LIGHT_SIDE
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 # Added before logarithms, so that the noise of shadows does not count.
 FLOOR = 0.03

@@ -1,12 +1,11 @@
 """The source person's face, laid flat once."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segment_worker.arrays import Array, Array64
 from segment_worker.mesh import regions, topology
 from segment_worker.mesh.eyes import Look, look_of
 from segment_worker.mesh.facemesh import Face
@@ -17,9 +16,6 @@ from segment_worker.mesh.regions import LIGHT_SIDE
 from segment_worker.mesh.shape import neutral
 from segment_worker.mesh.skin import FLOOR, certain, skin_likeness
 from segment_worker.mesh.warp import look_up, spread
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
 
 # Each level of a texture is this much narrower than the one before.
 _STEP = 1.3
@@ -55,9 +51,9 @@ class Texture:
     low: Array
     mask: Array
     known: Array
-    shape: npt.NDArray[np.float64]
+    shape: Array64
     look: Look
-    mouth: npt.NDArray[np.float64]
+    mouth: Array64
 
     def at(self, scale: float, reveal: float) -> Array:
         """A copy of the face for a picture of `scale` samples per layout unit.

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from segment_worker.arrays import Array64
+
 _TABLE = json.loads((Path(__file__).parent / "table.json").read_text())
 
 # Mean shape, float64 [468, 3]: x right, y down, z away from the viewer, outer eye corners 1 apart.
-SHAPE: npt.NDArray[np.float64] = np.array(_TABLE["shape_milli"], np.float64).reshape(-1, 3) / 1000
+SHAPE: Array64 = np.array(_TABLE["shape_milli"], np.float64).reshape(-1, 3) / 1000
 # Flat layout, float32 [468, 2], 0..1: the texture's coordinates.
 LAYOUT: npt.NDArray[np.float32] = (np.array(_TABLE["layout_tenmilli"]).reshape(-1, 2) / 10000).astype(np.float32)
 # Points of each triangle, int [898, 3], turning the same way in the layout.

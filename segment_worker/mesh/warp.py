@@ -7,18 +7,14 @@ the triangle it lies in.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segment_worker.arrays import Array, Array64, Image
 from segment_worker.mesh.topology import INNER_LIPS, LAYOUT, TRIANGLES
 from segment_worker.paste import Rect
-
-# OpenCV's stubs promise no more than "some number": the docstrings say which.
-Array = npt.NDArray[Any]
-Image = npt.NDArray[np.uint8]
 
 # Triangles are drawn on a grid of 1/16 pixel.
 _SHIFT = 4
@@ -173,8 +169,8 @@ def _mouth() -> npt.NDArray[np.bool_]:
 
 def _close(
     order: npt.NDArray[np.int64],
-    corners: npt.NDArray[np.float64],
-    area: npt.NDArray[np.float64],
+    corners: Array64,
+    area: Array64,
     extent: tuple[int, int],
 ) -> tuple[Rect, Array] | None:
     """The mouth drawn at full resolution; as `PictureMap.close`."""
@@ -191,8 +187,8 @@ def _close(
 
 def _drawn_places(
     order: npt.NDArray[np.int64],
-    corners: npt.NDArray[np.float64],
-    area: npt.NDArray[np.float64],
+    corners: Array64,
+    area: Array64,
     size: tuple[int, int],
 ) -> tuple[Array, Image]:
     """Draw triangles, in order, on a grid of `size` (width, height).
@@ -218,9 +214,7 @@ def _jumps(places: Array, within: Array, far: float) -> Array | None:
     return jump if jump.any() else None
 
 
-def _affine_places(
-    numbers: npt.NDArray[np.int16], corners: npt.NDArray[np.float64], area: npt.NDArray[np.float64]
-) -> Array:
+def _affine_places(numbers: npt.NDArray[np.int16], corners: Array64, area: Array64) -> Array:
     """Layout coordinates of every pixel by its triangle's affine map, float32 [height, width, 2]."""
     targets = LAYOUT[TRIANGLES].astype(np.float64)
     p0, e1, e2 = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -236,11 +230,11 @@ def _affine_places(
     return np.asarray(cv2.merge([parts[k] * x + parts[k + 2] * y + parts[k + 4] for k in (0, 1)]))
 
 
-def _fixed(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+def _fixed(corners: Array64) -> npt.NDArray[np.int32]:
     """Continuous places (.5 is a pixel's middle) to the drawing grid."""
     return np.rint((np.clip(corners, -30000, 30000) - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
 
-def _cross(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _cross(a: Array64, b: Array64) -> Array64:
     """Cross product of rows of 2-vectors."""
     return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
