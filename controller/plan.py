@@ -8,11 +8,7 @@ Level-triggered: nothing is remembered but what stands in the status, and every 
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
 from controller.actions import (
-    Action,
     CreateJob,
     DeleteJob,
     Event,
@@ -21,13 +17,15 @@ from controller.actions import (
     SetFinalizer,
     SuspendJob,
 )
-from controller.conditions import with_condition, without_condition
-from controller.deadline import with_waiting, worked
-from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished, stop
-from controller.gputime import gpu_seconds
+from controller.conditions import without_condition
+from controller.culprit import culprit, last_words
+from controller.deadline import worked
+from controller.draft import Draft
+from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished
 from controller.objects import PodSettings, make_job, swap_parallelism
-from controller.observed import Observed, Pod, Resource, StageJob
+from controller.observed import Observed, StageJob
 from controller.progress import with_swap_progress
+from controller.specs import spec_of, unknown_fields
 from controller.stuck import (
     EVICTED_CURE,
     HOPELESS_EVICTIONS,
@@ -35,7 +33,6 @@ from controller.stuck import (
     find_held,
     find_stuck,
     hopeless_evictions,
-    resources_field,
 )
 from recast import exitcodes, names
 from recast.kube import names as kube
@@ -44,11 +41,7 @@ from recast.stage import StageResult
 from recast.status import (
     BadFramesStatus,
     ContentCheckStatus,
-    Earlier,
-    Failure,
     FrameCounts,
-    GpuSeconds,
-    JobStatus,
     OutputStatus,
     Phase,
     SegmentCounts,
@@ -79,62 +72,22 @@ def plan(observed: Observed, settings: PodSettings, now: datetime) -> Plan:
     if resource.status.completion_time is not None:
         return plan_finished(observed, settings, resource.status.completion_time, now)
     try:
-        # A newer CRD than this controller has its new fields' defaults in every object.
-        spec = JobSpec.model_validate(dict(resource.spec), extra="ignore")
-        _refuse_files(spec)
-    except (ValidationError, ValueError) as error:
-        return _Pass(observed, None, settings, now).fail(names.INVALID_SPEC, _first_error(error), exitcodes.BAD_CONFIG)
+        spec = spec_of(resource)
+    except ValueError as error:
+        return Draft(observed, now).fail(names.INVALID_SPEC, str(error), exitcodes.BAD_CONFIG)
     return _Pass(observed, spec, settings, now).run()
 
 
-def _unknown_fields(resource: Resource) -> list[str]:
-    try:
-        JobSpec.model_validate(dict(resource.spec))
-    except ValidationError as error:
-        return [_place(each) for each in error.errors() if each["type"] == "extra_forbidden"]
-    return []
-
-
-def _refuse_files(spec: JobSpec) -> None:
-    uris = [
-        spec.source.uri,
-        spec.output.uri,
-        spec.storage.scratch,
-        *(uri for pair in spec.faces for uri in (*pair.source, pair.target.reference)),
-        spec.engine.models,
-        spec.content_check.model if spec.content_check else None,
-    ]
-    for uri in filter(None, uris):
-        if not uri.startswith("s3://"):
-            raise ValueError(f"{uri}: a FaceSwapJob takes s3://bucket/key only")
-
-
-def _first_error(error: ValidationError | ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return f"spec: {error}"
-    first = error.errors()[0]
-    return f"{_place(first)}: {first['msg'].removeprefix('Value error, ')}: correct it and apply the job again"
-
-
-def _place(error: ErrorDetails) -> str:
-    return ".".join(str(part) for part in ("spec", *error["loc"]))
-
-
-class _Pass:
+class _Pass(Draft):
     """One look at a job that is neither finished nor being deleted."""
 
-    def __init__(self, observed: Observed, spec: JobSpec | None, settings: PodSettings, now: datetime) -> None:
-        self._observed, self._settings, self._now = observed, settings, now
-        self._resource = observed.resource
-        self._spec = spec
-        self._status = self._resource.status
-        self._actions: list[Action] = []
-        self._events: list[Event] = []
-        self._waits = self._resumes = False
-        self._update(observed_generation=self._resource.generation)
+    def __init__(self, observed: Observed, spec: JobSpec, settings: PodSettings, now: datetime) -> None:
+        super().__init__(observed, now, deadline_seconds=spec.deadline_seconds)
+        self._spec, self._settings = spec, settings
+        self._resumes = False
 
     def run(self) -> Plan:
-        spec = self._checked
+        spec = self._spec
         if not spec.suspend:
             self._begin()
         if self._overdue(spec) and not self._is_published():
@@ -153,38 +106,15 @@ class _Pass:
         self._resume()
         return self._stage()
 
-    def fail(self, reason: str, message: str, code: int, *, segment: int | None = None, pod: str | None = None) -> Plan:
-        """End the job; what is done stays in scratch for another try."""
-        self._actions = [*stop(self._observed)]
-        self._count_what_stops()
-        self._forget(kube.STALLED, kube.QUOTA_RESERVED)
-        self._condition(kube.FAILED, "True", reason, message)
-        self._update(
-            phase="Failed",
-            failure=Failure(code=code, reason=reason, message=message[:4096], segment=segment, pod=pod),
-            completion_time=self._now.replace(microsecond=0),
-            estimated_completion_time=None,
-            segments=self._status.segments.model_copy(
-                update={"active": 0, "failed": 1 if segment is not None else self._status.segments.failed}
-            ),
-        )
-        self._events.append(Event("Warning", reason, message))
-        return self._plan(None)
-
-    @property
-    def _checked(self) -> JobSpec:
-        assert self._spec is not None
-        return self._spec
-
     def _begin(self) -> None:
         if self._status.start_time is None:
-            if unknown := _unknown_fields(self._resource):
+            if unknown := unknown_fields(self._resource):
                 what = f"{', '.join(unknown)}: not known to this version of the controller, and ignored: upgrade it"
                 self._events.append(Event("Warning", names.UNKNOWN_FIELDS, what))
             self._update(
                 start_time=self._now.replace(microsecond=0),
                 images=self._settings.images,
-                content_check=ContentCheckStatus(state="Pending" if self._checked.content_check else "Off"),
+                content_check=ContentCheckStatus(state="Pending" if self._spec.content_check else "Off"),
             )
 
     def _overdue(self, spec: JobSpec) -> bool:
@@ -242,7 +172,7 @@ class _Pass:
         return self._work(kube.MUX)
 
     def _must_normalise(self) -> bool:
-        if not self._checked.segments.normalise or self._observed.job(kube.SWAP, self._status.attempts.swap):
+        if not self._spec.segments.normalise or self._observed.job(kube.SWAP, self._status.attempts.swap):
             return False
         job = self._observed.job(kube.NORMALISE, self._status.attempts.normalise)
         return job is None or not job.complete
@@ -271,7 +201,7 @@ class _Pass:
         attempt = self._attempt(stage)
         manifest = make_job(
             self._resource,
-            self._checked,
+            self._spec,
             stage,
             attempt=attempt,
             run=self._status.run,
@@ -285,7 +215,7 @@ class _Pass:
     def _running(self, stage: str, job: StageJob) -> Plan:
         self._own_suspension(job)
         if stage == kube.SWAP and job.queue is None:
-            wanted = swap_parallelism(self._checked, job.completions)
+            wanted = swap_parallelism(self._spec, job.completions)
             if job.parallelism != wanted:
                 self._actions.append(ScaleJob(job.name, wanted))
         if self._observed.namespace_ends:
@@ -377,7 +307,7 @@ class _Pass:
 
     def _muxed(self, result: StageResult) -> Plan:
         output: dict[str, Any] = dict(result.output or {})
-        uri = str(output.get("uri", self._checked.output.uri))
+        uri = str(output.get("uri", self._spec.output.uri))
         self._update(
             phase="Succeeded",
             output=OutputStatus(uri=uri, size=output.get("size", 0), sha256=output.get("sha256", "")),
@@ -393,7 +323,7 @@ class _Pass:
         return self._plan(None)
 
     def _failed(self, stage: str, job: StageJob) -> Plan:
-        pod = _culprit(self._observed.pods_of(job))
+        pod = culprit(self._observed.pods_of(job))
         result = pod.result if pod else None
         if stage == kube.MUX and result is not None and result.reason == names.NOT_READY:
             # A part was removed from the store after it was committed.
@@ -402,7 +332,7 @@ class _Pass:
             return self._again(kube.MUX, job, result.message)
         if pod is None or result is None:
             reason = names.SEGMENTS_FAILED if stage == kube.SWAP else names.STAGE_FAILED
-            last = f" ({_last_words(stage, pod)})" if pod else ""
+            last = f" ({last_words(stage, pod)})" if pod else ""
             message = (
                 f"{stage}: {job.failed_message or job.failed_reason}{last}: see `recast logs {self._resource.name}`"
             )
@@ -420,63 +350,3 @@ class _Pass:
             return self.fail(names.STAGE_FAILED, f"{stage}: {why}, {MOST_ATTEMPTS} times", exitcodes.TRY_AGAIN)
         self._next_attempt(stage, after=job.attempt)
         return self._stage()
-
-    # Small things
-
-    def _forget(self, *conditions: str) -> None:
-        """Leave out conditions of what runs no more."""
-        for condition in conditions:
-            self._status = without_condition(self._status, condition)
-
-    def _count_what_stops(self) -> None:
-        """Count the GPU time of a swap Job that is about to be stopped: its pods may not be seen again."""
-        job = self._observed.job(kube.SWAP, self._attempt(kube.SWAP))
-        if job is not None and job.live:
-            pods, gone = self._observed.pods_of(job), self._observed.gone_of(job)
-            self._update(gpu_seconds=gpu_seconds(self._status, job, pods, gone, self._now, stops=True))
-
-    def _attempt(self, stage: str) -> int:
-        return int(getattr(self._status.attempts, stage))
-
-    def _next_attempt(self, stage: str, *, after: int) -> None:
-        attempt = max(self._attempt(stage), after + 1)
-        if stage == kube.SWAP and attempt != self._attempt(stage):
-            self._keep_earlier(self._status.gpu_seconds)
-        self._update(attempts=self._status.attempts.model_copy(update={stage: attempt}))
-
-    def _keep_earlier(self, gpu_seconds: GpuSeconds) -> None:
-        """Note what the swap Job that now begins, or goes on, has not done."""
-        self._update(earlier=Earlier(segments=self._status.segments.succeeded, gpu_seconds=gpu_seconds))
-
-    def _update(self, **changes: Any) -> None:
-        self._status = self._status.model_copy(update=changes)
-
-    def _update_from(self, status: JobStatus) -> None:
-        self._status = status
-
-    def _condition(self, type_: str, value: Any, reason: str, message: str) -> None:
-        generation = self._resource.generation
-        self._status = with_condition(self._status, type_, value, reason, message, generation=generation, now=self._now)
-
-    def _plan(self, again: float | None) -> Plan:
-        self._update_from(with_waiting(self._status, self._waits, self._now))
-        if again is not None and self._spec is not None and not self._waits:
-            left = self._spec.deadline_seconds - worked(self._status, self._now).total_seconds()
-            again = min(again, max(0.5, left + 0.5))
-        return Plan(self._status, tuple(self._actions), tuple(self._events), again)
-
-
-def _last_words(stage: str, pod: Pod) -> str:
-    if pod.ended_by == "OOMKilled":
-        return f"pod {pod.name} was killed for want of memory: raise {resources_field(stage)}"
-    how = "ended" if pod.exit_code is None else f"ended with status {pod.exit_code}"
-    return f"pod {pod.name} {how}" + (f": {pod.ended_by}" if pod.ended_by else "")
-
-
-def _culprit(pods: tuple[Pod, ...]) -> Pod | None:
-    """The pod that says why its Job failed: the last that ended badly by itself, with words if any has them."""
-    harmless = {None, exitcodes.OK, exitcodes.TERMINATED}
-    bad = [pod for pod in pods if pod.exit_code not in harmless or (pod.exit_code is None and pod.ended_by)]
-    # Of a hopeless end and one that was tried again, the hopeless one failed the Job.
-    bad.sort(key=lambda pod: (pod.exit_code in exitcodes.NEVER_RETRIED, pod.result is not None, str(pod.finished)))
-    return bad[-1] if bad else None
