@@ -17,6 +17,7 @@ from controller.actions import (
 from controller.objects import PodSettings, stage_name
 from controller.observed import Observed, Pod, Resource, StageJob, project_job
 from controller.plan import plan
+from recast import names
 from recast.kube import names as kube
 from recast.stage import StageResult
 from recast.status import Condition, FrameCounts, Images, JobStatus, SegmentCounts
@@ -28,6 +29,16 @@ RUN = "0123456789ab"
 SEGMENTS, FRAMES = 6, 150
 IMAGES = Images(controller="recast/controller:1", segment_worker="recast/worker:1")
 SETTINGS = PodSettings(IMAGES)
+QUEUE = {kube.LABEL_QUEUE: "renders"}
+OUTPUT = {"uri": "s3://studio/out/interview.mp4", "size": 9, "sha256": "ab", "encoder": "libx264", "facesSwapped": 7}
+SPLIT, NORMALISE, SWAP, MUX = kube.SPLIT, kube.NORMALISE, kube.SWAP, kube.MUX
+NEVER = {"endpoint": "http://s3:8333", "scratch": "s3://scratch/recast", "retain": "Never"}
+LATE = BEGAN + timedelta(seconds=601)
+UNDER_WAY: dict[str, Any] = {
+    "segments": SegmentCounts(total=SEGMENTS, succeeded=2, active=4),
+    "frames": FrameCounts(total=FRAMES, done=50, per_second=3),
+    "estimated_completion_time": NOW,
+}
 
 
 def spec(**changes: Any) -> dict[str, Any]:
@@ -72,6 +83,9 @@ def fact(type_: str, status: str = "True", reason: str = "StageComplete", messag
             "observed_generation": 1,
         }
     )
+
+
+STUCK = fact(kube.STALLED, reason=names.UNSCHEDULABLE)
 
 
 def was_split(*more: Condition, **changes: Any) -> JobStatus:
@@ -140,6 +154,22 @@ def pod(of: StageJob, index: int = 0, **changes: Any) -> Pod:
         started=BEGAN,
     )
     return replace(made, **changes)
+
+
+def seen_in(
+    stage: str,
+    jobs: tuple[StageJob, ...] = (),
+    pods: tuple[Pod, ...] = (),
+    status: JobStatus | None = None,
+    **more: Any,
+) -> Observed:
+    """A job in a stage, with these fields of its spec and its object."""
+    labels = more.pop("labels", {})
+    itself = {key: more.pop(key) for key in ("deleted", "finalizers") if key in more}
+    around = {key: more.pop(key) for key in ("namespace_ends",) if key in more}
+    if stage == NORMALISE:
+        more["segments"] = {"normalise": True}
+    return Observed(replace(resource(status or BEFORE[stage](), labels=labels, **more), **itself), jobs, pods, **around)
 
 
 def ended(of: StageJob, code: int = 0, index: int = 0, **said: Any) -> Pod:
