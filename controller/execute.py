@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.actions import (
+from controller.planning.actions import (
     Action,
     CreateJob,
     DeleteJob,
@@ -20,8 +20,8 @@ from controller.actions import (
     SetFinalizer,
     SuspendJob,
 )
-from controller.conditions import with_condition
-from controller.observed import Resource, StageJob, project_job, project_resource
+from controller.planning.conditions import with_condition
+from controller.planning.observed import Resource, StageJob, project_job, project_resource
 from recast import log
 from recast import names as reasons
 from recast.errors import Bug, Transient

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from controller.observed import JOB_NAME_LABEL, Observed, Pod, Resource, StageJob, project_pod
+from controller.planning.observed import JOB_NAME_LABEL, Observed, Pod, Resource, StageJob, project_pod
 from recast.kube import names
 from recast.kube.api import KubeApi, collection
 from recast.kube.errors import Forbidden

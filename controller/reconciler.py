@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from controller.cache import Cache
 from controller.execute import Executor
 from controller.metrics import Metrics
-from controller.objects import PodSettings
 from controller.observe import Observer
-from controller.observed import Resource
-from controller.plan import plan
-from controller.writing import SOON_SECONDS, LastWrite, is_due
+from controller.planning.objects import PodSettings
+from controller.planning.observed import Resource
+from controller.planning.plan import plan
+from controller.planning.writing import SOON_SECONDS, LastWrite, is_due
 from recast import log
 from recast.kube.api import KubeApi
 from recast.status import JobStatus

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.objects import PodSettings
-from controller.poddefaults import parse_pod_defaults
+from controller.planning.objects import PodSettings
+from controller.planning.poddefaults import parse_pod_defaults
 from recast.errors import BadConfig
 from recast.kube.api import WATCH_SECONDS
 from recast.status import Images

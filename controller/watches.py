@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from controller.kube.reflector import Reflector
-from controller.observed import Resource, StageJob, project_job, project_resource
+from controller.planning.observed import Resource, StageJob, project_job, project_resource
 from recast.kube import names
 from recast.kube.api import KubeApi, collection
 

@@ -26,7 +26,7 @@ READS_IT = {
     "recast/commands/explain.py": "ages of Kubernetes' objects, which are stamped",
     "recast/commands/list.py": "ages of Kubernetes' objects, which are stamped",
     "controller/execute.py": "events are stamped",
-    "controller/observed.py": "ages of Kubernetes' objects, which are stamped",
+    "controller/planning/observed.py": "ages of Kubernetes' objects, which are stamped",
     "controller/observe.py": "when a pod with GPUs was last seen, beside its start, which is stamped",
     "controller/reconciler.py": "ages of Kubernetes' objects, which are stamped",
     "controller/kube/lease.py": "a Lease's renewTime is stamped; whether it is stale is seen by the monotonic clock",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.objects import PodSettings, make_job
-from controller.observed import Resource
-from controller.poddefaults import parse_pod_defaults
+from controller.planning.objects import PodSettings, make_job
+from controller.planning.observed import Resource
+from controller.planning.poddefaults import parse_pod_defaults
 from controller.settings import read_settings
 from recast.kube.names import STAGES, SWAP
 from recast.spec import JobSpec

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.actions import (
+from controller.planning.actions import (
     Action,
     CreateJob,
     DeleteJob,
@@ -14,9 +14,9 @@ from controller.actions import (
     SetFinalizer,
     SuspendJob,
 )
-from controller.objects import PodSettings, stage_name
-from controller.observed import Observed, Pod, Resource, StageJob, project_job
-from controller.plan import plan
+from controller.planning.objects import PodSettings, stage_name
+from controller.planning.observed import Observed, Pod, Resource, StageJob, project_job
+from controller.planning.plan import plan
 from recast import names
 from recast.kube import names as kube
 from recast.stage import StageResult

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from controller.cache import HEARD_SECONDS, Cache
-from controller.observed import Resource, StageJob
+from controller.planning.observed import Resource, StageJob
 from recast.kube import names as kube
 from tests.controller.builders import UID, begun, job, resource
 

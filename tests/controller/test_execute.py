@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from controller.actions import (
+from controller.execute import Executor, LeaseLost
+from controller.planning.actions import (
     Action,
     CreateJob,
     DeleteJob,
@@ -14,8 +15,7 @@ from controller.actions import (
     SetFinalizer,
     SuspendJob,
 )
-from controller.execute import Executor, LeaseLost
-from controller.observed import Observed
+from controller.planning.observed import Observed
 from recast.errors import Bug
 from recast.kube import names as kube
 from recast.kube.errors import AlreadyExists, ApiNotFound, ApiUnavailable, Conflict, Forbidden, Invalid

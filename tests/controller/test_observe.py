@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controller.observe import LOOK_SECONDS, SLOW_LOOK_SECONDS, Observer
-from controller.observed import JOB_NAME_LABEL
+from controller.planning.observed import JOB_NAME_LABEL
 from recast.kube import names as kube
 from recast.kube.api import Page
 from recast.kube.errors import Forbidden

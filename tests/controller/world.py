@@ -2,17 +2,18 @@
 
 It keeps the rules that the planner relies on: a Job's name is taken until it is gone, an index is done once, a
 suspended or deleted Job has no pods but some that are about to end, an index that fails too often fails its Job.
-The controller sees what controller/observe.py would show it, and writes what controller/writing.py says is due.
+The controller sees what controller/observe.py would show it, and writes what controller/planning/writing.py says is
+due.
 """
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from controller.actions import Action, CreateJob, DeleteJob, DeleteResource, ScaleJob, SetFinalizer, SuspendJob
-from controller.observed import Observed, Pod, Resource, StageJob
-from controller.plan import plan
-from controller.writing import LastWrite, is_due
+from controller.planning.actions import Action, CreateJob, DeleteJob, DeleteResource, ScaleJob, SetFinalizer, SuspendJob
+from controller.planning.observed import Observed, Pod, Resource, StageJob
+from controller.planning.plan import plan
+from controller.planning.writing import LastWrite, is_due
 from recast import names
 from recast.kube import names as kube
 from recast.stage import StageResult

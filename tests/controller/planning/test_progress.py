@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from controller.progress import with_swap_progress
+from controller.planning.progress import with_swap_progress
 from recast.kube import names as kube
 from recast.status import Attempts, Earlier, FrameCounts, GpuSeconds, SegmentCounts
 from tests.controller.builders import BEGAN, NOW, ended, job, pod, was_split

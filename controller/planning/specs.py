@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from controller.observed import Resource
+from controller.planning.observed import Resource
 from recast.spec import JobSpec
 
 

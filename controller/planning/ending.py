@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from controller.actions import Action, CreateJob, DeleteJob, DeleteResource, Event, Plan, SetFinalizer
-from controller.objects import PodSettings, make_job
-from controller.observed import Observed, StageJob
-from controller.stuck import PASSING, find_stuck
+from controller.planning.actions import Action, CreateJob, DeleteJob, DeleteResource, Event, Plan, SetFinalizer
+from controller.planning.objects import PodSettings, make_job
+from controller.planning.observed import Observed, StageJob
+from controller.planning.stuck import PASSING, find_stuck
 from recast import names
 from recast.kube import names as kube
 from recast.layout import job_folder

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from controller.actions import Action, Event, Plan
-from controller.conditions import with_condition, without_condition
-from controller.deadline import with_waiting, worked
-from controller.ending import stop
-from controller.gputime import gpu_seconds
-from controller.observed import Observed
+from controller.planning.actions import Action, Event, Plan
+from controller.planning.conditions import with_condition, without_condition
+from controller.planning.deadline import with_waiting, worked
+from controller.planning.ending import stop
+from controller.planning.gputime import gpu_seconds
+from controller.planning.observed import Observed
 from recast.kube import names as kube
 from recast.status import Earlier, Failure, GpuSeconds, JobStatus
 

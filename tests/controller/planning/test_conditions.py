@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from controller.conditions import with_condition, without_condition
+from controller.planning.conditions import with_condition, without_condition
 from recast.kube import names as kube
 from recast.status import MESSAGE_LIMIT, JobStatus
 from tests.controller.builders import BEGAN, NOW, begun, fact

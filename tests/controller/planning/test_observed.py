@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from controller.observed import Observed, count_indexes, project_job, project_pod, project_resource, read_result
+from controller.planning.observed import (
+    Observed,
+    count_indexes,
+    project_job,
+    project_pod,
+    project_resource,
+    read_result,
+)
 from recast.kube import names as kube
 from tests.controller.builders import UID, job, pod, resource
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from controller.actions import (
+from controller.planning.actions import (
     CreateJob,
     DeleteJob,
     DeleteResource,
     Plan,
     SetFinalizer,
 )
-from controller.observed import Observed, Pod, StageJob
+from controller.planning.observed import Observed, Pod, StageJob
 from recast import names
 from recast.kube import names as kube
 from recast.status import JobStatus

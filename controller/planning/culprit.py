@@ -1,7 +1,7 @@
 """Pure: which pod says why its Job failed, and what its last words are."""
 
-from controller.observed import Pod
-from controller.stuck import resources_field
+from controller.planning.observed import Pod
+from controller.planning.stuck import resources_field
 from recast import exitcodes
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from controller.objects import PodSettings, make_job
-from controller.observed import project_pod
-from controller.poddefaults import PodDefaults, parse_pod_defaults
+from controller.planning.objects import PodSettings, make_job
+from controller.planning.observed import project_pod
+from controller.planning.poddefaults import PodDefaults, parse_pod_defaults
 from controller.settings import read_settings
 from recast.errors import BadConfig
 from recast.kube import names as kube

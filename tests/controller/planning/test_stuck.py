@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.stuck import find_held, find_stuck, hopeless_evictions
+from controller.planning.stuck import find_held, find_stuck, hopeless_evictions
 from recast import names
 from recast.kube import names as kube
 from tests.controller.builders import BEGAN, NOW, job, pod

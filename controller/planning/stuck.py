@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.observed import Pod, StageJob
+from controller.planning.observed import Pod, StageJob
 from recast import names
 from recast.kube import names as kube
 

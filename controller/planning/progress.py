@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from controller.gputime import gpu_seconds
-from controller.observed import Pod, StageJob, count_indexes
+from controller.planning.gputime import gpu_seconds
+from controller.planning.observed import Pod, StageJob, count_indexes
 from recast.status import FrameCounts, JobStatus, SegmentCounts
 
 

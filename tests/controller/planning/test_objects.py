@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.objects import PodSettings, make_job, segments_per_pod, stage_name
-from controller.observed import Resource, project_pod
-from controller.poddefaults import PodDefaults
+from controller.planning.objects import PodSettings, make_job, segments_per_pod, stage_name
+from controller.planning.observed import Resource, project_pod
+from controller.planning.poddefaults import PodDefaults
 from recast import exitcodes
 from recast.kube import names as kube
 from recast.spec import JobSpec
@@ -16,7 +16,7 @@ from recast.stage import StageInput
 from tests.controller.builders import BEGAN, IMAGES, RUN, SETTINGS, UID, resource, spec
 
 HERE = Path(__file__).parent
-SAMPLES = HERE.parents[1] / "manifests" / "samples"
+SAMPLES = HERE.parents[2] / "manifests" / "samples"
 
 
 def of_sample(sample: str, stage: str, settings: PodSettings = SETTINGS) -> dict[str, Any]:

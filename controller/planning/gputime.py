@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from controller.observed import Pod, StageJob, count_indexes
+from controller.planning.observed import Pod, StageJob, count_indexes
 from recast.status import GpuSeconds, JobStatus
 
 

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from controller.observed import PER_POD_ANNOTATION, Resource
-from controller.poddefaults import PodDefaults
+from controller.planning.observed import PER_POD_ANNOTATION, Resource
+from controller.planning.poddefaults import PodDefaults
 from recast import exitcodes
 from recast.fanout import segments_per_worker
 from recast.kube import names

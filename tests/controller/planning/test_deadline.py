@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.deadline import with_waiting, worked
+from controller.planning.deadline import with_waiting, worked
 from recast.status import JobStatus, Waited
 from tests.controller.builders import NOW, begun
 

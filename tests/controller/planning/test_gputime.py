@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from controller.gputime import gpu_seconds
-from controller.observed import Pod
+from controller.planning.gputime import gpu_seconds
+from controller.planning.observed import Pod
 from recast.kube import names as kube
 from recast.status import Earlier, GpuSeconds
 from tests.controller.builders import BEGAN, NOW, ended, job, pod, was_split

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from controller.actions import (
+from controller.planning.actions import (
     CreateJob,
     DeleteJob,
     SuspendJob,
 )
-from controller.observed import Observed
+from controller.planning.observed import Observed
 from recast import names
 from recast.kube import names as kube
 from recast.status import Attempts, GpuSeconds, SegmentCounts, Waited

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from controller.writing import LATE_SECONDS, SOON_SECONDS, LastWrite, is_due
+from controller.planning.writing import LATE_SECONDS, SOON_SECONDS, LastWrite, is_due
 from recast.status import Attempts, FrameCounts, GpuSeconds, JobStatus, SegmentCounts
 from tests.controller.builders import NOW, was_split
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.observed import Observed
+from controller.planning.observed import Observed
 from recast import names
 from recast.kube import names as kube
 from recast.status import Attempts

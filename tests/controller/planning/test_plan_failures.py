@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from controller.actions import (
+from controller.planning.actions import (
     DeleteJob,
 )
-from controller.observed import Observed, Pod
+from controller.planning.observed import Observed, Pod
 from recast import names
 from recast.kube import names as kube
 from recast.status import Attempts, JobStatus, SegmentCounts

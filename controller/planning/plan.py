@@ -8,7 +8,7 @@ Level-triggered: nothing is remembered but what stands in the status, and every 
 from datetime import datetime, timedelta
 from typing import Any
 
-from controller.actions import (
+from controller.planning.actions import (
     CreateJob,
     DeleteJob,
     Event,
@@ -17,16 +17,16 @@ from controller.actions import (
     SetFinalizer,
     SuspendJob,
 )
-from controller.conditions import without_condition
-from controller.culprit import culprit, last_words
-from controller.deadline import worked
-from controller.draft import Draft
-from controller.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished
-from controller.objects import PodSettings, make_job, swap_parallelism
-from controller.observed import Observed, StageJob
-from controller.progress import with_swap_progress
-from controller.specs import spec_of, unknown_fields
-from controller.stuck import (
+from controller.planning.conditions import without_condition
+from controller.planning.culprit import culprit, last_words
+from controller.planning.deadline import worked
+from controller.planning.draft import Draft
+from controller.planning.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished
+from controller.planning.objects import PodSettings, make_job, swap_parallelism
+from controller.planning.observed import Observed, StageJob
+from controller.planning.progress import with_swap_progress
+from controller.planning.specs import spec_of, unknown_fields
+from controller.planning.stuck import (
     EVICTED_CURE,
     HOPELESS_EVICTIONS,
     Stuck,

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from controller.actions import (
+from controller.planning.actions import (
     Action,
     CreateJob,
     ScaleJob,
     SetFinalizer,
 )
-from controller.observed import Observed
+from controller.planning.observed import Observed
 from recast import names
 from recast.kube import names as kube
 from recast.status import Attempts, GpuSeconds, SegmentCounts

@@ -1,6 +1,6 @@
 """Specs that are not as this controller knows them."""
 
-from controller.observed import Observed
+from controller.planning.observed import Observed
 from tests.controller.builders import SPLIT, begun, created, decide, job, resource
 
 
