@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,7 @@ from benchmarks.start_up import first_frames, steps_table
 from demo.material import package_file
 from recast.spec import Engine
 from segment_worker.engines.base import Pair
+from segment_worker.engines.factory import AT_ONCE
 from segment_worker.engines.inswapper import InSwapperEngine
 from segment_worker.gpu import BusyMeter, gpu_name
 from segment_worker.insight.load import load_models
@@ -77,10 +79,13 @@ def engine_table(folder: Path, provider: str, runs: int) -> str:
     """A table of the engine's time for a frame of 1080p, and a hash of what it gave."""
     image = np.asarray(cv2.resize(cv2.imread(str(_photo())), (1920, 1080)), np.uint8)
     pictures = [picture_of(np.roll(image, 7 * shift, 1)) for shift in range(BATCH_FRAMES)]
-    lines = ["| precision | faces | ms a frame | GPU busy | sha256 of the patches |", "|---|---|---|---|---|"]
+    lines = [
+        "| precision | faces | at once | ms a frame | GPU busy | sha256 of the patches |",
+        "|---|---|---|---|---|---|",
+    ]
     for precision in PRECISIONS:
-        for faces in (ONE, FOUR):
-            engine = engine_of(folder, provider, precision, faces, image)
+        for faces, at_once in product((ONE, FOUR), (1, AT_ONCE)):
+            engine = engine_of(folder, provider, precision, faces, image, at_once)
             meter = BusyMeter(every=0.1)
             took = median(partial(engine.swap, pictures), runs) / len(pictures)
             meter.stop()
@@ -90,18 +95,20 @@ def engine_table(folder: Path, provider: str, runs: int) -> str:
                     for plane in patch.planes:
                         digest.update(np.ascontiguousarray(plane))
             share, answered = _share(meter.take()), digest.hexdigest()[:16]
-            lines.append(f"| {precision} | {len(faces)} | {took:.1f} | {share} | {answered} |")
+            lines.append(f"| {precision} | {len(faces)} | {at_once} | {took:.1f} | {share} | {answered} |")
     return "\n".join(lines)
 
 
-def engine_of(folder: Path, provider: str, precision: str, faces: Faces, photo: np.ndarray) -> InSwapperEngine:
+def engine_of(
+    folder: Path, provider: str, precision: str, faces: Faces, photo: np.ndarray, at_once: int
+) -> InSwapperEngine:
     """The engine, its detector one that sees these faces."""
     detector = folder / f"{len(faces)}-faces.onnx"
     if not detector.exists():
         fullsize.scrfd(detector, detector_answer(faces))
     files = {"detector": detector, "recogniser": folder / "w600k_r50.onnx", "swapper": folder / PRECISIONS[precision]}
     asked = Engine(name="InSwapper", models="file:///models", provider=provider, precision=precision)  # type: ignore[arg-type]
-    return InSwapperEngine(load_models(asked, files), [Pair([("photo", photo)], All())])  # type: ignore[arg-type]
+    return InSwapperEngine(load_models(asked, files), [Pair([("photo", photo)], All())], at_once=at_once)  # type: ignore[arg-type]
 
 
 def start_table(store_uri: str, provider: str, clip: Path, runs: int) -> str:

@@ -12,6 +12,9 @@ from segment_worker.select import All, Index, Largest, Leftmost, Reference, Righ
 # Where the spec leaves `maxDistance` out, in the engines' own units.
 FARTHEST = {"InSwapper": 0.3, "Mesh": 0.6}
 
+AT_ONCE = 4
+"""Pictures that the InSwapper engine works on at once beside a GPU; on a CPU, where models and all run, one."""
+
 Labelled = tuple[str, bytes]
 """A name for messages, and an image file's bytes."""
 
@@ -64,7 +67,13 @@ def make_engine(
             from segment_worker.insight.load import load_models
 
             people = [_read(pair, engine, limits) for pair in pairs]
-            return InSwapperEngine(load_models(engine, models()), people, boost=engine.pixel_boost, mask=engine.mask)
+            return InSwapperEngine(
+                load_models(engine, models()),
+                people,
+                boost=engine.pixel_boost,
+                mask=engine.mask,
+                at_once=1 if engine.provider == "Cpu" else AT_ONCE,
+            )
 
 
 def selection_of(target: spec.Target, engine: str) -> Selection:

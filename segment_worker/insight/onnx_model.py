@@ -1,6 +1,7 @@
 """One ONNX model in ONNX Runtime: on the device that was asked for, or not at all."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,8 @@ _PROVIDERS: dict[Provider, str] = {
 }
 _TYPES: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 FATAL = 4
+# A device does one thing at a time, and ONNX Runtime keeps memory on it for each thread that asks.
+_DEVICE_THREAD = ThreadPoolExecutor(1, thread_name_prefix="device")
 # ONNX Runtime has no type of its own for it.
 _NO_MEMORY = ("failed to allocate memory", "out of memory", "out_of_memory", "bfc_arena")
 
@@ -77,7 +80,7 @@ class Entry:
 
 
 class OnnxModel:
-    """A loaded model.
+    """A loaded model. Threads may call it at the same time: on a CPU it runs in theirs, on a device in turn.
 
     Args:
         model: its file, or its bytes.
@@ -125,6 +128,7 @@ class OnnxModel:
                 reason=names.MISSING_MODEL,
             )
         self.name = name
+        self._on_device = device.provider != "Cpu"
         self.inputs = [_entry(each) for each in self._session.get_inputs()]
         self.outputs = [_entry(each) for each in self._session.get_outputs()]
 
@@ -139,7 +143,8 @@ class OnnxModel:
             entry.name: np.ascontiguousarray(value, entry.dtype)
             for entry, value in zip(self.inputs, values, strict=True)
         }
-        return [np.asarray(output, np.float32) for output in self._run(feeds)]
+        outputs = _DEVICE_THREAD.submit(self._run, feeds).result() if self._on_device else self._run(feeds)
+        return [np.asarray(output, np.float32) for output in outputs]
 
     def _run(self, feeds: Mapping[str, Array]) -> Sequence[Array]:
         binding = self._session.io_binding()
