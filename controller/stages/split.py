@@ -15,6 +15,7 @@ from pathlib import Path
 from av.container import InputContainer
 
 from controller.stages.contentcheck import ContentCheck, fetch_model, load_model
+from controller.stages.inputs import pin_inputs
 from controller.stages.published import output_exists, published_record, summary
 from controller.stages.sourcefile import SourceFile
 from recast import log, names
@@ -25,28 +26,24 @@ from recast.layout import JsonValue, RunLayout, run_id
 from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
-from recast.media.limits import Allowance, over
+from recast.media.limits import Allowance
 from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec
 from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
 from recast.media.times import Timing
 from recast.media.timing import decode_timing, read_timing
 from recast.media.truncated import is_truncated
-from recast.modelstore import files_of
 from recast.packets import read_chunk
 from recast.process.memory import bounded_memory
-from recast.spec import Engine, JobSpec, Limits
+from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage.storage import ObjectInfo, Storage
-from recast.storage.stored import TooLarge
 from recast.storageconfig import make_storage
-from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
+from recast.versions import SPLITTER_VERSION
 from recast.watchdog import Watchdog
 
 CHUNK_FRAMES = 100_000
 """Of an hour and more: a shorter plan holds its only chunk, and no worker asks for it apart."""
-CARRIED_BYTES = 8 << 20
-"""Of face images in the plan, which each pod, normalise and mux read: what is beyond is fetched by those who swap."""
 SECOND_PASS = 500_000
 """Where keys begin when times collide: no key is written with two meanings, even by two splits at once."""
 
@@ -146,63 +143,6 @@ def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -
     if record is None and not spec.output.overwrite:
         raise output_exists(spec.output.uri)
     return record
-
-
-def pin_inputs(storage: Storage, spec: JobSpec) -> tuple[dict[str, JsonValue], dict[str, bytes]]:
-    """Everything besides the segments that the pixels depend on, by sha256 and version.
-
-    Returns:
-        The inputs, and by their sha256 those face images that the plan can carry.
-    """
-    images = _FaceImages(storage, spec.limits)
-    faces = [[images.sha256(uri) for uri in pair.source] for pair in spec.faces]
-    inputs: dict[str, JsonValue] = {
-        "engine": spec.engine.name,
-        "pixelVersion": PIXEL_VERSION[spec.engine.name],
-        "faces": faces,
-        "targets": [pair.target.model_dump(mode="json", exclude_none=True) for pair in spec.faces],
-    }
-    references = [images.sha256(pair.target.reference) for pair in spec.faces if pair.target.reference]
-    if references:
-        inputs["references"] = references
-    if spec.engine.models is not None:
-        inputs |= pin_models(storage, spec.engine)
-    return inputs, images.carried
-
-
-def pin_models(storage: Storage, engine: Engine) -> dict[str, JsonValue]:
-    """What the pixels of an engine with models depend on."""
-    return {
-        "models": {role: file.sha256 for role, file in files_of(storage, engine).items()},
-        "pixelBoost": engine.pixel_boost,
-        "provider": engine.provider,
-        "mask": engine.mask.model_dump(mode="json"),
-    }
-
-
-class _FaceImages:
-    """Face images as they are now.
-
-    Attributes:
-        carried: by sha256, those that the plan has room for.
-    """
-
-    def __init__(self, storage: Storage, limits: Limits) -> None:
-        self._storage, self._limits = storage, limits
-        self._room = CARRIED_BYTES
-        self.carried: dict[str, bytes] = {}
-
-    def sha256(self, uri: str) -> str:
-        """Read an image, and name it by its content."""
-        try:
-            data = self._storage.get(uri, most=self._limits.image_bytes)
-        except TooLarge as error:
-            raise over(uri, f"a face image of {error.size} bytes", "imageBytes", self._limits.image_bytes) from error
-        sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 not in self.carried and len(data) <= self._room:
-            self._room -= len(data)
-            self.carried[sha256] = data
-        return sha256
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:

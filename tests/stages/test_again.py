@@ -216,7 +216,7 @@ def test_a_job_whose_face_changed_is_not_mixed_with_what_is_there(
     s3: EmbeddedStore, face: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The plan has no room for the photo, so that each worker fetches it.
-    monkeypatch.setattr("controller.stages.split.CARRIED_BYTES", 0)
+    monkeypatch.setattr("controller.stages.inputs.CARRIED_BYTES", 0)
     asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4", engine="Mesh", faces=[face])
     run = split(asked).run
     face.write_bytes(faces.faceless().read_bytes())

@@ -1,4 +1,4 @@
-"""Split's choices before it reads a frame: the run's name, what is pinned, an output that is taken."""
+"""Split's choices before it reads a frame: the run's name, an output that is taken."""
 
 import hashlib
 import json
@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 
 from controller.stages import split
-from controller.stages.split import CARRIED_BYTES, name_run, pin_inputs, refuse_existing_output
+from controller.stages.split import name_run, refuse_existing_output
 from recast import names
-from recast.errors import BadConfig, BadInput, NotFound
+from recast.errors import BadConfig
 from recast.layout import RunLayout
 from recast.manifest import OutputRecord, VideoFacts
 from recast.media import tracks
 from recast.media.split import SegmentFile, TimesCollide
-from recast.spec import Engine, JobSpec, Limits
+from recast.spec import Engine, JobSpec
 from recast.stage import StageInput
 from recast.storage.storage import ObjectInfo, Storage, StorageSettings
-from recast.versions import PIXEL_VERSION, SPLITTER_VERSION
+from recast.versions import SPLITTER_VERSION
 
 SPEC: dict[str, Any] = {
     "source": {"uri": "s3://studio/a.mov"},
@@ -134,40 +134,6 @@ def local(place: Path, *faces: str, **changes: Any) -> JobSpec:
         output={"uri": (place / "out.mp4").as_uri(), **changes},
         storage={"scratch": place.as_uri() + "/s"},
     )
-
-
-def test_faces_are_pinned_by_their_content(tmp_path: Path, storage: Storage) -> None:
-    (tmp_path / "a.png").write_bytes(b"ada")
-    (tmp_path / "b.png").write_bytes(b"bob")
-    pinned, images = pin_inputs(storage, local(tmp_path, "a.png", "b.png"))
-    ada, bob = (hashlib.sha256(photo).hexdigest() for photo in (b"ada", b"bob"))
-    assert pinned == {
-        "engine": "Mesh",
-        "pixelVersion": PIXEL_VERSION["Mesh"],
-        "faces": [[ada, bob]],
-        "targets": [{"select": "Largest"}],
-    }
-    assert images == {ada: b"ada", bob: b"bob"}
-    assert json.loads(json.dumps(pinned)) == pinned, "it is the same once it has been through plan.json"
-    (tmp_path / "b.png").write_bytes(b"eve")
-    assert pin_inputs(storage, local(tmp_path, "a.png", "b.png"))[0] != pinned
-
-
-def test_a_plan_carries_each_face_image_once_and_no_more_than_it_has_room_for(tmp_path: Path, storage: Storage) -> None:
-    photos = {"a.png": b"a" * CARRIED_BYTES, "b.png": b"b", "c.png": b"c" * (CARRIED_BYTES - 1), "d.png": b"d"}
-    for name, photo in photos.items():
-        (tmp_path / name).write_bytes(photo)
-    _, images = pin_inputs(storage, local(tmp_path, "b.png", "b.png", "a.png", "c.png", "d.png"))
-    assert set(images.values()) == {photos["b.png"], photos["c.png"]}
-
-
-def test_a_face_that_is_not_there_or_is_no_photo_is_refused(tmp_path: Path, storage: Storage) -> None:
-    with pytest.raises(NotFound, match="none.png"):
-        pin_inputs(storage, local(tmp_path, "none.png"))
-    with (tmp_path / "large.png").open("wb") as file:
-        file.truncate(Limits().image_bytes + 1)
-    with pytest.raises(BadInput, match="large.png"):
-        pin_inputs(storage, local(tmp_path, "large.png"))
 
 
 def test_an_output_that_this_run_did_not_make_stops_it_before_any_work(tmp_path: Path, storage: Storage) -> None:
