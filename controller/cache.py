@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
-from controller.planning.observed import Resource, StageJob
+from controller.planning.observed import StageJob
+from recast.kube.resource import Resource
 
 HEARD_SECONDS = 10.0
 """The watch shows a Job by then; one that it does not show was deleted meanwhile."""

@@ -21,13 +21,14 @@ from controller.planning.actions import (
     SuspendJob,
 )
 from controller.planning.conditions import with_condition
-from controller.planning.observed import Resource, StageJob, project_job, project_resource
+from controller.planning.observed import StageJob, project_job
 from recast import log
 from recast import names as reasons
 from recast.errors import Bug, Transient
 from recast.kube import names
 from recast.kube.api import KubeApi, collection, item
 from recast.kube.errors import AlreadyExists, ApiError, ApiNotFound, Forbidden, Invalid
+from recast.kube.resource import Resource, read_resource
 from recast.status import JobStatus
 
 JOBS = ("batch/v1", "jobs")
@@ -171,7 +172,7 @@ class Executor:
             },
             "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
         }
-        return project_resource(self._api.replace(self._path(resource) + "/status", body))
+        return read_resource(self._api.replace(self._path(resource) + "/status", body))
 
     def _send_all(self, resource: Resource, events: Iterable[Event]) -> None:
         for event in events:

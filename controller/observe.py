@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from controller.planning.observed import JOB_NAME_LABEL, Observed, Pod, Resource, StageJob, project_pod
+from controller.planning.observed import JOB_NAME_LABEL, Observed, Pod, StageJob, project_pod
 from recast.kube import names
 from recast.kube.api import KubeApi, collection
 from recast.kube.errors import Forbidden
+from recast.kube.resource import Resource
 
 LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
 LOOK_SECONDS = 8.0

@@ -9,11 +9,11 @@ from controller.execute import Executor
 from controller.metrics import Metrics
 from controller.observe import Observer
 from controller.planning.objects import PodSettings
-from controller.planning.observed import Resource
 from controller.planning.plan import plan
 from controller.planning.writing import SOON_SECONDS, LastWrite, is_due
 from recast import log
 from recast.kube.api import KubeApi
+from recast.kube.resource import Resource
 from recast.status import JobStatus
 
 

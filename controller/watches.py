@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from controller.kube.reflector import Reflector
-from controller.planning.observed import Resource, StageJob, project_job, project_resource
+from controller.planning.observed import StageJob, project_job
 from recast.kube import names
 from recast.kube.api import KubeApi, collection
+from recast.kube.resource import Resource, read_resource
 
 
 class Scope:
@@ -34,7 +35,7 @@ class Scope:
         self.resources: Reflector[Resource] = Reflector(
             api,
             collection(names.API_VERSION, names.PLURAL, namespace),
-            project=project_resource,
+            project=read_resource,
             index=lambda resource: resource.uid,
             changed=changed,
             watch_seconds=watch_seconds,

@@ -1,4 +1,4 @@
-"""Pure: from what is seen of a FaceSwapJob to what is done about it. Nothing here reads a clock, or calls anything.
+"""Pure: from what is seen of a FaceSwapJob to what is done about it. Nothing here asks anybody.
 
 observed    what is seen: the few fields of the API's objects that matter, as data
 plan        what to do about a job at work; ending: about one that has finished or is being deleted

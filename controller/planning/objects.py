@@ -11,11 +11,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from controller.planning.observed import PER_POD_ANNOTATION, Resource
+from controller.planning.observed import PER_POD_ANNOTATION
 from controller.planning.poddefaults import PodDefaults
 from recast import exitcodes
 from recast.fanout import segments_per_worker
 from recast.kube import names
+from recast.kube.resource import Resource
 from recast.podspec import Resources, Volume, Worker
 from recast.spec import JobSpec
 from recast.stage import StageInput

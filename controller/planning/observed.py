@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from recast.kube import names
 from recast.kube.podstatus import own_container
+from recast.kube.resource import Resource, read_time
 from recast.stage import StageResult
-from recast.status import JobStatus
 
 Object = Mapping[str, Any]
 
@@ -19,28 +17,6 @@ JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 IGNORED_ANNOTATION = "batch.kubernetes.io/job-index-ignored-failure-count"
 PER_POD_ANNOTATION = f"{names.GROUP}/segments-per-pod"
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A FaceSwapJob.
-
-    Attributes:
-        deleted: since when it is being deleted.
-        spec: as it stands in the API, not yet checked.
-    """
-
-    namespace: str
-    name: str
-    uid: str
-    created: datetime
-    generation: int = 1
-    resource_version: str = ""
-    deleted: datetime | None = None
-    finalizers: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    status: JobStatus = field(default_factory=JobStatus)
 
 
 @dataclass(frozen=True)
@@ -159,34 +135,6 @@ class Observed:
         return tuple(pod for pod in self.pods if pod.stage != stage)
 
 
-def parse_time(text: str | None) -> datetime | None:
-    """Read one of the API's times."""
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
-
-
-def project_resource(item: Object) -> Resource:
-    """Take what is needed of a FaceSwapJob."""
-    metadata = item["metadata"]
-    try:
-        status = JobStatus.model_validate(item.get("status") or {})
-    except ValidationError:
-        # Somebody else wrote it, or an older version: all of it can be observed anew.
-        status = JobStatus()
-    return Resource(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 1),
-        resource_version=metadata.get("resourceVersion", ""),
-        created=parse_time(metadata["creationTimestamp"]) or datetime.now(UTC),
-        deleted=parse_time(metadata.get("deletionTimestamp")),
-        finalizers=tuple(metadata.get("finalizers", ())),
-        labels=metadata.get("labels", {}),
-        spec=item.get("spec", {}),
-        status=status,
-    )
-
-
 def project_job(item: Object) -> StageJob:
     """Take what is needed of a Job."""
     metadata, spec, status = item["metadata"], item["spec"], item.get("status") or {}
@@ -200,7 +148,7 @@ def project_job(item: Object) -> StageJob:
         owner=_controller_uid(metadata),
         stage=labels.get(names.LABEL_STAGE, ""),
         attempt=int(labels.get(names.LABEL_ATTEMPT, 0)),
-        created=parse_time(metadata["creationTimestamp"]) or datetime.now(UTC),
+        created=read_time(metadata["creationTimestamp"]) or datetime.now(UTC),
         queue=labels.get(names.LABEL_QUEUE),
         suspended=bool(spec.get("suspend")),
         parallelism=spec.get("parallelism", 1),
@@ -210,7 +158,7 @@ def project_job(item: Object) -> StageJob:
         terminating=status.get("terminating", 0),
         succeeded=status.get("succeeded", 0),
         completed_indexes=status.get("completedIndexes", ""),
-        started=parse_time(status.get("startTime")),
+        started=read_time(status.get("startTime")),
         complete="Complete" in conditions,
         failed_reason=failed.get("reason", "Failed") if failed else None,
         failed_message=failed.get("message", "") if failed else "",
@@ -236,13 +184,13 @@ def project_pod(item: Object) -> Pod:
         phase=status.get("phase", "Pending"),
         node=spec.get("nodeName"),
         gpus=_gpus(spec),
-        created=parse_time(metadata.get("creationTimestamp")),
-        started=parse_time(running.get("startedAt") or terminated.get("startedAt")),
-        finished=parse_time(terminated.get("finishedAt")),
+        created=read_time(metadata.get("creationTimestamp")),
+        started=read_time(running.get("startedAt") or terminated.get("startedAt")),
+        finished=read_time(terminated.get("finishedAt")),
         waiting_reason=waiting.get("reason"),
         waiting_message=waiting.get("message", ""),
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
-        gone_at=parse_time(metadata.get("deletionTimestamp")),
+        gone_at=read_time(metadata.get("deletionTimestamp")),
         ignored_failures=int(annotations.get(IGNORED_ANNOTATION, 0)),
         exit_code=terminated.get("exitCode"),
         ended_by=_ended_by(terminated, status),

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from controller.planning.observed import Resource
+from recast.kube.resource import Resource
 from recast.spec import JobSpec
 
 

@@ -3,19 +3,17 @@
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import ValidationError
 
 from recast.errors import BadConfig, RecastError
 from recast.kube import names
 from recast.kube.errors import ApiNotFound, ApiUnavailable, Conflict, Forbidden, Gone, TooManyRequests, Unauthorized
-from recast.status import JobStatus
+from recast.kube.resource import Resource, read_resource, read_time
 
 if TYPE_CHECKING:
     from recast.kube.api import KubeApi
@@ -32,26 +30,14 @@ MOST_EVENTS_OF = 20
 
 
 @dataclass(frozen=True)
-class Job:
-    """A FaceSwapJob as the cluster has it.
+class Job(Resource):
+    """A FaceSwapJob as people ask for it.
 
     Attributes:
-        deleted: since when it is being deleted.
         changed: when its spec was last written.
     """
 
-    namespace: str
-    name: str
-    uid: str
-    created: datetime
-    generation: int = 1
-    resource_version: str = ""
-    deleted: datetime | None = None
     changed: datetime | None = None
-    finalizers: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    status: JobStatus = field(default_factory=JobStatus)
 
     @property
     def key(self) -> Key:
@@ -71,32 +57,9 @@ class Job:
 
 def read_job(item: Object) -> Job:
     """Take what is needed of an object of the API."""
-    metadata = item["metadata"]
-    try:
-        status = JobStatus.model_validate(item.get("status") or {})
-    except ValidationError:
-        # Written by another version.
-        status = JobStatus()
-    written = [read_time(each.get("time")) for each in metadata.get("managedFields", ()) if not each.get("subresource")]
-    return Job(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        created=read_time(metadata.get("creationTimestamp")) or datetime.now(UTC),
-        generation=metadata.get("generation", 1),
-        resource_version=metadata.get("resourceVersion", ""),
-        deleted=read_time(metadata.get("deletionTimestamp")),
-        changed=max(filter(None, written), default=None),
-        finalizers=tuple(metadata.get("finalizers", ())),
-        labels=metadata.get("labels", {}),
-        spec=item.get("spec", {}),
-        status=status,
-    )
-
-
-def read_time(text: str | None) -> datetime | None:
-    """Read one of the API's times."""
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    fields = item["metadata"].get("managedFields", ())
+    written = [read_time(each.get("time")) for each in fields if not each.get("subresource")]
+    return Job(**vars(read_resource(item)), changed=max(filter(None, written), default=None))
 
 
 @dataclass(frozen=True)

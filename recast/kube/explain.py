@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from recast import exitcodes, names
 from recast.kube import names as kube
-from recast.kube.cluster import Job, Object, read_time
+from recast.kube.cluster import Job, Object
 from recast.kube.jobtext import failure, progress, span, success, warning
 from recast.kube.podstatus import own_container
+from recast.kube.resource import read_time
 from recast.wording import counted
 
 SILENT_AFTER = timedelta(seconds=15)

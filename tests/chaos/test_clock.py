@@ -21,7 +21,7 @@ READS_IT = {
     "recast/log.py": "log lines are stamped",
     "recast/storage/embedded.py": "the age of a socket's file",
     "recast/storage/s3errors.py": "how far the clock is from the store's",
-    "recast/kube/cluster.py": "ages of Kubernetes' objects, which are stamped",
+    "recast/kube/resource.py": "ages of Kubernetes' objects, which are stamped",
     "recast/kube/follow.py": "ages of Kubernetes' objects, which are stamped",
     "recast/commands/explain.py": "ages of Kubernetes' objects, which are stamped",
     "recast/commands/list.py": "ages of Kubernetes' objects, which are stamped",

@@ -15,10 +15,11 @@ from controller.planning.actions import (
     SuspendJob,
 )
 from controller.planning.objects import PodSettings, stage_name
-from controller.planning.observed import Observed, Pod, Resource, StageJob, project_job
+from controller.planning.observed import Observed, Pod, StageJob, project_job
 from controller.planning.plan import plan
 from recast import names
 from recast.kube import names as kube
+from recast.kube.resource import Resource
 from recast.stage import StageResult
 from recast.status import Condition, FrameCounts, Images, JobStatus, SegmentCounts
 

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from controller.planning.actions import Action, CreateJob, DeleteJob, DeleteResource, ScaleJob, SetFinalizer, SuspendJob
-from controller.planning.observed import Observed, Pod, Resource, StageJob
+from controller.planning.observed import Observed, Pod, StageJob
 from controller.planning.plan import plan
 from controller.planning.writing import LastWrite, is_due
 from recast import names
 from recast.kube import names as kube
+from recast.kube.resource import Resource
 from recast.stage import StageResult
 from tests.controller.builders import FRAMES, NOW, RUN, SEGMENTS, SETTINGS, UID, as_created, resource
 

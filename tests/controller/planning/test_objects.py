@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from controller.planning.objects import PodSettings, make_job, segments_per_pod, stage_name
-from controller.planning.observed import Resource, project_pod
+from controller.planning.observed import project_pod
 from controller.planning.poddefaults import PodDefaults
 from recast import exitcodes
 from recast.kube import names as kube
+from recast.kube.resource import Resource
 from recast.spec import JobSpec
 from recast.stage import StageInput
 from tests.controller.builders import BEGAN, IMAGES, RUN, SETTINGS, UID, resource, spec

@@ -8,7 +8,6 @@ from controller.planning.observed import (
     count_indexes,
     project_job,
     project_pod,
-    project_resource,
     read_result,
 )
 from recast.kube import names as kube
@@ -84,12 +83,6 @@ def test_words_that_are_not_ours_are_none(message: str) -> None:
     assert read_result(message) is None
 
 
-def test_a_status_that_cannot_be_read_is_observed_anew() -> None:
-    metadata = {"name": "a", "namespace": "b", "uid": UID, "creationTimestamp": TIME}
-    read = project_resource({"metadata": metadata, "spec": {}, "status": {"phase": "Elsewhere"}})
-    assert read.status.phase == "Pending"
-
-
 @pytest.mark.parametrize(("text", "indexes"), [("", []), ("3", [3]), ("0-2,5,7-8", [0, 1, 2, 5, 7, 8])])
 def test_indexes_as_the_job_controller_writes_them(text: str, indexes: list[int]) -> None:
     assert count_indexes(text) == indexes
@@ -155,30 +148,6 @@ def test_a_pod_is_known_by_its_labels() -> None:
     labels = {"recast.video/job-uid": UID, "recast.video/stage": "mux", "batch.kubernetes.io/job-name": "j"}
     pod = project_pod(a_pod({}, labels=labels))
     assert (pod.owner, pod.stage, pod.job) == (UID, "mux", "j")
-
-
-def test_a_resource_in_the_fields_that_matter() -> None:
-    metadata = {
-        "name": "a",
-        "namespace": "b",
-        "uid": UID,
-        "creationTimestamp": "2026-01-15T13:00:00+01:00",
-        "deletionTimestamp": TIME,
-        "generation": 4,
-        "resourceVersion": "17",
-        "finalizers": ["recast.video/scratch"],
-        "labels": {"a": "b"},
-    }
-    read = project_resource({"metadata": metadata, "spec": {"suspend": True}, "status": {"phase": "Muxing"}})
-    assert (read.namespace, read.name, read.uid, read.generation, read.resource_version) == ("b", "a", UID, 4, "17")
-    assert (read.created, read.deleted, read.finalizers) == (NOON, NOON, ("recast.video/scratch",))
-    assert (read.labels, read.spec, read.status.phase) == ({"a": "b"}, {"suspend": True}, "Muxing")
-
-
-def test_of_a_status_what_a_newer_controller_added_is_left_out() -> None:
-    metadata = {"name": "a", "namespace": "b", "uid": UID, "creationTimestamp": TIME}
-    read = project_resource({"metadata": metadata, "status": {"phase": "Muxing", "later": 1}})
-    assert read.status.phase == "Muxing" and (read.deleted, read.finalizers, read.generation) == (None, (), 1)
 
 
 def test_jobs_and_pods_are_found_by_stage_attempt_and_name() -> None:
