@@ -21,11 +21,12 @@ import av
 from av.video.frame import VideoFrame
 
 from recast import names
-from recast.errors import BadInput, Corrupt
+from recast.errors import Corrupt
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.codecs import SAME_SAMPLES
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
 from recast.media.segments import kept_frames
+from recast.media.source import refuse_other_samples
 from recast.process.exhausted import raise_if_exhausted
 from segment_worker.decoding import Decode
 from segment_worker.encoders import PartWriter
@@ -206,12 +207,8 @@ def _swap(
 def _as_planned(frame: VideoFrame, facts: VideoFacts, settings: EncodeSettings, name: str) -> VideoFrame:
     """The frame, if its samples are laid out as split saw them; where they are converted anyway, any layout will do."""
     kept = SAME_SAMPLES.get(facts.pix_fmt, facts.pix_fmt) == settings.pix_fmt
-    if kept and frame.format.name != facts.pix_fmt:
-        raise BadInput(
-            f"{name}: the pictures change from {facts.pix_fmt} to {frame.format.name} on the way: "
-            "cut the source there first",
-            reason=names.CORRUPT_SOURCE,
-        )
+    if kept:
+        refuse_other_samples(frame, facts, name)
     return frame
 
 

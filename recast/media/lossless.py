@@ -21,10 +21,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from recast import names
-from recast.errors import BadInput, Corrupt
+from recast.errors import Corrupt
 from recast.manifest import VideoFacts
 from recast.media.codecs import SAME_SAMPLES, can_hold
 from recast.media.segments import MILLISECOND, OPTIONS, decode_segment
+from recast.media.source import refuse_other_samples
 
 # Formats that come out of the decoder by the very name that they went in by.
 X264 = frozenset({
@@ -80,7 +81,7 @@ def write_slice(
     with av.open(str(path), "w", format="matroska", container_options=OPTIONS) as container:
         stream = _add_stream(container, facts, threads)
         for frame in frames:
-            _refuse_other(frame, facts, name)
+            refuse_other_samples(frame, facts, name)
             written.append(_digest(frame))
             frame.pts, frame.time_base = len(written) - 1, stream.codec_context.time_base
             # A decoded frame's own type would force that type on the encoder.
@@ -109,15 +110,6 @@ def _mux(container: Any, stream: VideoStream, packets: list[Packet[VideoStream]]
         packet.stream, packet.time_base = stream, MILLISECOND
         packet.dts, packet.duration = packet.pts, 1
         container.mux_one(packet)
-
-
-def _refuse_other(frame: VideoFrame, facts: VideoFacts, name: str) -> None:
-    if frame.format.name != facts.pix_fmt:
-        raise BadInput(
-            f"{name}: the pictures change from {facts.pix_fmt} to {frame.format.name} on the way: "
-            "cut the source there first",
-            reason=names.CORRUPT_SOURCE,
-        )
 
 
 def _compare(

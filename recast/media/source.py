@@ -146,6 +146,25 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
     )
 
 
+def refuse_other_samples(frame: VideoFrame, facts: VideoFacts, name: str) -> None:
+    """Stop at a picture whose samples are laid out otherwise than split saw them.
+
+    Args:
+        frame: the picture.
+        facts: of the source's video track.
+        name: how errors call the source.
+
+    Raises:
+        BadInput: they are.
+    """
+    if frame.format.name != facts.pix_fmt:
+        raise BadInput(
+            f"{name}: the pictures change from {facts.pix_fmt} to {frame.format.name} on the way: "
+            "cut the source there first",
+            reason=names.CORRUPT_SOURCE,
+        )
+
+
 def _rate(stream: VideoStream) -> Fraction:
     for candidate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
         rate = _fraction(candidate)
