@@ -19,9 +19,10 @@ from benchmarks.clips import make_real
 from benchmarks.host_cost import FOUR, ONE, Array, Faces, FreeModel, free_models
 from recast.media.source import open_source, video_facts, video_stream
 from segment_worker.engines.base import Pair
-from segment_worker.engines.inswapper import InSwapperEngine, Models
+from segment_worker.engines.inswapper import InSwapperEngine
 from segment_worker.frames import picture_of, put_patches, yuv_layout
 from segment_worker.insight.arcface import Recogniser
+from segment_worker.insight.models import Models
 from segment_worker.insight.scrfd import Detector
 from segment_worker.insight.swapper import Swapper
 from segment_worker.picture import YuvLayout

@@ -30,9 +30,10 @@ from benchmarks.peers import cv2_loop
 from recast.manifest import VideoFacts
 from recast.media.source import open_source, read_only, video_facts, video_stream
 from segment_worker.engines.base import Pair
-from segment_worker.engines.inswapper import InSwapperEngine, Models
+from segment_worker.engines.inswapper import InSwapperEngine
 from segment_worker.frames import picture_of, put_patches, yuv_layout
 from segment_worker.insight.arcface import Recogniser
+from segment_worker.insight.models import Models
 from segment_worker.insight.onnx_model import Entry
 from segment_worker.insight.scrfd import ANCHORS, STRIDES, Detector
 from segment_worker.insight.swapper import Swapper

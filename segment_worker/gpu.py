@@ -1,10 +1,16 @@
-"""The GPU of this pod: what it is called, and how busy it is. By NVIDIA's management library (NVML)."""
+"""The GPU of this pod: its name, how busy it is (by NVML, NVIDIA's management library), and that it is full."""
 
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from recast.errors import Transient
+
 BUSY_SECONDS = 0.5
+
+
+class OutOfDeviceMemory(Transient):
+    """The device's memory is full, for now: others use it, too."""
 
 
 def gpu_name() -> str | None:

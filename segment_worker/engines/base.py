@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from recast.errors import Transient
 from segment_worker.arrays import Image
 from segment_worker.picture import Patch, Picture
 from segment_worker.select import Selection
@@ -55,10 +54,6 @@ class FaceSeen:
     score: float
     chosen: bool
     why: str
-
-
-class OutOfDeviceMemory(Transient):
-    """The device's memory is full, for now: others use it, too."""
 
 
 class Engine(Protocol):

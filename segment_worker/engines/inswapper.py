@@ -5,43 +5,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import cv2
-import numpy as np
 
 from recast import names, spec
 from recast.errors import BadInput
 from segment_worker.arrays import Array, Array64, Image
 from segment_worker.engines.base import FaceSeen, Pair, SwappedFrame
-from segment_worker.insight.alignment import TEMPLATE, crop_matrix
-from segment_worker.insight.arcface import Recogniser, average, distance, normed
+from segment_worker.insight.alignment import crop_matrix
+from segment_worker.insight.arcface import average, distance, normed
 from segment_worker.insight.crop import Mask, crop_of, mask_of, paste
 from segment_worker.insight.masking import is_box, share_of
-from segment_worker.insight.occlusion import Occluder
-from segment_worker.insight.scrfd import Detection, Detector
-from segment_worker.insight.swapper import SIDE, Swapper
+from segment_worker.insight.models import Models
+from segment_worker.insight.scrfd import Detection
+from segment_worker.insight.swapper import SIDE
 from segment_worker.picture import Patch, Picture, under
 from segment_worker.select import Largest, Selection, Wish, assign, choose
 
 # Faces narrower than this (luma pixels) hold nothing to swap, and InsightFace's mask is empty.
 _NARROWEST = 10.0
-
-
-@dataclass(frozen=True)
-class Models:
-    """The models of the engine."""
-
-    detector: Detector
-    recogniser: Recogniser
-    swapper: Swapper
-    occluder: Occluder | None = None
-
-    def warm_up(self) -> None:
-        """Run each once, in the shapes that they will be run in."""
-        crop = np.zeros((SIDE, SIDE, 3), np.float32)
-        self.detector.find_in_image(np.zeros((SIDE, SIDE, 3), np.uint8))
-        embedding = self.recogniser.of_image(np.zeros((SIDE, SIDE, 3), np.uint8), TEMPLATE)
-        self.swapper.swap(crop, self.swapper.latent(np.ones_like(embedding)))
-        if self.occluder is not None:
-            self.occluder.in_view(crop)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from recast import log, spec
 from recast.modelstore import Role, alone
-from segment_worker.engines.inswapper import Models
 from segment_worker.gpu import gpu_name
 from segment_worker.insight.arcface import Recogniser
 from segment_worker.insight.emap import emap_of
 from segment_worker.insight.graph import load_graph, normalises_itself
+from segment_worker.insight.models import Models
 from segment_worker.insight.occlusion import Occluder
 from segment_worker.insight.onnx_model import Device, OnnxModel
 from segment_worker.insight.scrfd import Detector

@@ -11,7 +11,7 @@ import numpy as np
 from recast import names
 from recast.errors import BadConfig
 from segment_worker.arrays import Array
-from segment_worker.engines.base import OutOfDeviceMemory
+from segment_worker.gpu import OutOfDeviceMemory
 
 Provider = Literal["Cpu", "Cuda", "TensorRt"]
 

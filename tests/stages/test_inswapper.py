@@ -20,7 +20,7 @@ from recast.storage.storage import Storage
 from recast.verify.report import verify
 from recast.watchdog import Watchdog
 from segment_worker import worker
-from segment_worker.engines.base import OutOfDeviceMemory
+from segment_worker.gpu import OutOfDeviceMemory
 from segment_worker.insight import load
 from segment_worker.insight.onnx_model import OnnxModel, _refusal
 from tests import clips, stubmodels

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from segment_worker.engines.base import SwappedFrame
-from segment_worker.engines.inswapper import InSwapperEngine, Models, Pair
+from segment_worker.engines.inswapper import InSwapperEngine, Pair
 from segment_worker.images import picture_of_image
 from segment_worker.insight import onnx_model
 from segment_worker.insight.arcface import Recogniser
 from segment_worker.insight.emap import emap_of
+from segment_worker.insight.models import Models
 from segment_worker.insight.onnx_model import Device, OnnxModel
 from segment_worker.insight.scrfd import Detector
 from segment_worker.insight.swapper import Swapper

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from segment_worker.engines.base import Pair
-from segment_worker.engines.inswapper import InSwapperEngine, Models
+from segment_worker.engines.inswapper import InSwapperEngine
 from segment_worker.gpu import BusyMeter, gpu_name
 from segment_worker.images import picture_of_image
 from segment_worker.insight.arcface import Recogniser
 from segment_worker.insight.emap import emap_of
+from segment_worker.insight.models import Models
 from segment_worker.insight.onnx_model import Device, OnnxModel
 from segment_worker.insight.scrfd import Detector
 from segment_worker.insight.swapper import Swapper

@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from segment_worker.engines.inswapper import InSwapperEngine, Models, Pair
+from segment_worker.engines.inswapper import InSwapperEngine, Pair
 from segment_worker.images import picture_of_image
 from segment_worker.insight.alignment import crop_matrix
 from segment_worker.insight.arcface import Recogniser, normed
 from segment_worker.insight.crop import codes_of, crop_of, mask_of
 from segment_worker.insight.graph import last_initializer, load_graph, normalises_itself
+from segment_worker.insight.models import Models
 from segment_worker.insight.onnx_model import Device, OnnxModel
 from segment_worker.insight.scrfd import Detector
 from segment_worker.insight.swapper import Swapper
