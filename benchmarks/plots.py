@@ -48,15 +48,17 @@ def start_up(text: str, path: Path) -> None:
 def length(text: str, path: Path) -> None:
     """Memory and bookkeeping over a source's length."""
     table = next(tables(text))
-    minutes = table.numbers("minutes")
     figure, (memory, bookkeeping) = pyplot.subplots(1, 2, figsize=(11, 4))
-    for stage in ("split", "mux"):
-        memory.plot(minutes, table.numbers(f"{stage} peak"), marker="o", label=stage)
+    for container in dict.fromkeys(table.column("container")):
+        rows = Table(table.head, tuple(row for row in table.rows if row[0] == container))
+        minutes = rows.numbers("minutes")
+        for stage in ("split", "mux"):
+            memory.plot(minutes, rows.numbers(f"{stage} peak"), marker="o", label=f"{stage}, {container}")
+        for column, name in (("split and mux", "split and mux"), ("all bookkeeping", "all of recast")):
+            bookkeeping.plot(minutes, rows.numbers(column), marker="o", label=f"{name}, {container}")
     memory.set_ylabel("peak MiB")
     memory.margins(y=0.2)
     memory.set_ylim(bottom=0)
-    for column, name in (("split and mux", "split and mux"), ("all bookkeeping", "all of recast")):
-        bookkeeping.plot(minutes, table.numbers(column), marker="o", label=name)
     bookkeeping.axhline(1, color=TARGET, linestyle="--", linewidth=1, label="target")
     bookkeeping.set_ylabel("CPU ms a frame beside the codecs")
     bookkeeping.set_yscale("log")

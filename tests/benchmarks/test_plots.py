@@ -15,7 +15,8 @@ COSTS = {
 PRINTED = {
     "headline": headline.table(headline.Results(COSTS, {headline.PNG: 99.0}), 0.1),
     "start_up": start_up.steps_table({engine: dict.fromkeys([*start_up.STEPS, "all"], 0.3) for engine in ("A", "B")}),
-    "length": f"{length.HEAD}\n| 1 | 1440 | 2.9 | 100 | 2.5 | 102 | 1.27 | 2.90 |\n| 9 | 9 | 9 | 9 | 9 | 9 | 9 | 9 |",
+    "length": f"{length.HEAD}\n| mp4 | 1 | 1440 | 2.9 | 100 | 2.5 | 102 | 1.27 | 2.90 |"
+    "\n| mp4 | 9 | 9 | 9 | 9 | 9 | 9 | 9 | 9 |\n| mkv | 9 | 9 | 9 | 9 | 9 | 9 | 9 | 9 |",
     "split_mux": f"{split_mux.HEAD}\n| 50 | ffmpeg -c copy | 1 | 1 | 9 | 1 | 1 |\n| 50 | split | 2 | 2 | 9 | 2 | 2 |",
     "host_cost": f"{host_cost.HEAD}\n| 1080 | 1 | 9.0 | 5.0 | 99.0 | 11.0 |\n| 1080 | 4 | 12.0 | 5.0 | 300 | 25 |",
 }
