@@ -25,6 +25,8 @@ from recast.spec import JobSpec
 TERMINATION_LIMIT_BYTES = 4096
 ENDED = "stage ended"
 """What a stage's last line of log says."""
+NOTICE = "notice"
+"""What a line of log says whose `detail` people should read, though the stage goes on."""
 STOP_SECONDS = 8.0
 """A stage that was asked to stop has gone by then; it is killed after ten."""
 

@@ -19,15 +19,14 @@ from recast.fields import Model
 from recast.manifest import VideoFacts
 from recast.media import source
 from recast.media.codecs import SAME_SAMPLES
-from recast.media.limits import over
 from recast.media.sheet import Pair, contact_sheet, write_png
-from recast.modelstore import Role, cache_folder, cached, files_of
 from recast.spec import Engine, FacePair, Limits
 from recast.storage.storage import Storage, StorageSettings
 from recast.wording import counted
 from segment_worker.arrays import Image
-from segment_worker.engines.factory import Labelled, PairFiles, make_engine
+from segment_worker.engines.factory import make_engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
+from segment_worker.inputs import models_of, read_pair
 
 DEFAULT_FRAMES = 4
 MAX_FRAMES = 12
@@ -63,10 +62,12 @@ def preview(request: Request) -> None:
     storage = Storage(StorageSettings(endpoint=request.endpoint))
     engine = make_engine(
         request.engine,
-        [_files(storage, pair, request.limits) for pair in request.faces],
-        lambda: _models(storage, request),
+        [read_pair(storage, pair, request.limits) for pair in request.faces],
+        models_of(storage, request.engine),
         request.limits,
     )
+    for photo in dict.fromkeys(engine.photos):
+        print(f"{photo.name}: {photo.said}", flush=True)
     pairs = []
     with (
         storage.open(request.source) as file,
@@ -90,23 +91,6 @@ def preview(request: Request) -> None:
             pairs.append(Pair(_as_shown(before, facts), _as_shown(after, facts)))
     write_png(contact_sheet(pairs), Path(request.output))
     print(f"{request.output}: source above, swapped below")
-
-
-def _files(storage: Storage, pair: FacePair, limits: Limits) -> PairFiles:
-    def read(uri: str) -> Labelled:
-        size = storage.head(uri).size
-        if size > limits.image_bytes:
-            raise over(uri, f"a face image of {size} bytes", "imageBytes", limits.image_bytes)
-        return uri, storage.get(uri)
-
-    reference = pair.target.reference
-    return PairFiles([read(uri) for uri in pair.source], pair.target, read(reference) if reference else None)
-
-
-def _models(storage: Storage, request: Request) -> dict[Role, Path]:
-    store, files = request.engine.models or "", files_of(storage, request.engine)
-    folder = cache_folder()
-    return {role: cached(storage, store, file.name, file.sha256, folder) for role, file in files.items()}
 
 
 def _frames_at(

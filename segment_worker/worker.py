@@ -35,6 +35,7 @@ from segment_worker.decoding import Decode, Decoder
 from segment_worker.encoders import choose_encoder
 from segment_worker.engines.base import Engine
 from segment_worker.engines.factory import Labelled, PairFiles, make_engine
+from segment_worker.engines.photos import tell_of
 from segment_worker.gpu import BusyMeter
 from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_part
 
@@ -220,6 +221,7 @@ class _Pod:
         with Watchdog(START_SECONDS, lambda: f"start of engine {self._spec.engine.name}"):
             engine = self._engine
             engine.warm_up()
+        tell_of(engine.photos)
         self._started = True
         log.info("engine is ready", engine=engine.name, seconds=round(time.monotonic() - clock, 3))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from segment_worker.arrays import Image
+from segment_worker.engines.photos import PhotoSeen
 from segment_worker.picture import Patch, Picture
 from segment_worker.select import Selection
 
@@ -64,6 +65,11 @@ class Engine(Protocol):
     """
 
     name: str
+
+    @property
+    def photos(self) -> Sequence[PhotoSeen]:
+        """What the job's photos show, in their order."""
+        ...
 
     def warm_up(self) -> None:
         """Do once what the first frames would have to wait for.

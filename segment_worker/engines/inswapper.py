@@ -10,6 +10,7 @@ from recast import names, spec
 from recast.errors import BadInput
 from segment_worker.arrays import Array, Array64, Image
 from segment_worker.engines.base import FaceSeen, Pair, SwappedFrame
+from segment_worker.engines.photos import PhotoSeen, face_in_photo
 from segment_worker.insight.alignment import crop_matrix
 from segment_worker.insight.arcface import average, distance, normed
 from segment_worker.insight.crop import Mask, crop_of, mask_of, paste
@@ -22,6 +23,8 @@ from segment_worker.select import Largest, Selection, Wish, assign, choose
 
 # Faces narrower than this (luma pixels) hold nothing to swap, and InsightFace's mask is empty.
 _NARROWEST = 10.0
+# Of a photo's face: clear ones score far higher, and cats lower.
+_CERTAIN = 0.6
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class InSwapperEngine:
         cv2.setNumThreads(1)
         self._models, self._side = models, boost
         self._mask = mask or spec.Mask()
+        self.photos: list[PhotoSeen] = []
         self._people = [self._person(pair) for pair in pairs]
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="swap")
 
@@ -137,8 +141,9 @@ class InSwapperEngine:
         faces = self._models.detector.find_in_image(image)
         if not faces:
             raise BadInput(f"{name}: no face found; give a photo that shows the person's face", reason=names.NO_FACE)
-        place = choose([face.box for face in faces], Largest())[0]
-        return self._models.recogniser.of_image(image, faces[place].landmarks)
+        face = faces[choose([face.box for face in faces], Largest())[0]]
+        self.photos.append(face_in_photo(name, len(faces), face.box, face.score, certain=_CERTAIN))
+        return self._models.recogniser.of_image(image, face.landmarks)
 
 
 def unfit(face: Detection) -> str:

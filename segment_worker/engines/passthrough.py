@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from segment_worker.engines.base import SwappedFrame
+from segment_worker.engines.photos import PhotoSeen
 from segment_worker.picture import Picture
 
 
@@ -10,6 +11,7 @@ class PassthroughEngine:
     """Gives every frame back as it is, and looks for no faces."""
 
     name = "passthrough"
+    photos: Sequence[PhotoSeen] = ()
 
     def warm_up(self) -> None:
         """There is nothing to warm."""

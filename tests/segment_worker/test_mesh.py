@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from demo.material import package_file
 from recast import names
 from recast.errors import BadInput
 from recast.spec import Engine, Target
@@ -139,7 +140,13 @@ def test_a_source_without_a_face_is_named():
     blank = np.full((200, 200, 3), 99, np.uint8)
     with pytest.raises(BadInput, match=r"wall\.png"):
         MeshEngine([Pair([("wall.png", blank)], Largest())])
-    MeshEngine([Pair([("wall.png", blank), ("astronaut.png", astronaut())], Largest())])
+    engine = MeshEngine([Pair([("wall.png", blank), ("a.png", astronaut()), ("b.png", astronaut())], Largest())])
+    assert [(photo.name, photo.warned) for photo in engine.photos] == [
+        ("wall.png", True),
+        ("a.png", False),
+        ("b.png", True),
+    ]
+    assert engine.photos[0].said == "no face found: left out" and "a.png comes first" in engine.photos[2].said
 
 
 def test_a_source_turned_away_is_refused_by_name(monkeypatch):
@@ -150,7 +157,21 @@ def test_a_source_turned_away_is_refused_by_name(monkeypatch):
 
 
 def test_a_source_with_several_faces_gives_the_largest():
-    MeshEngine([Pair([("group.jpg", group())], Largest())])
+    (photo,) = MeshEngine([Pair([("group.jpg", group())], Largest())]).photos
+    assert photo.warned and photo.said.startswith("6 faces found, the largest is taken: ")
+
+
+def test_a_cat_is_taken_for_a_face_but_told_of_and_a_clear_photo_is_not():
+    cat = cv2.imread(str(package_file("skimage", "data/chelsea.png")))
+    people = [
+        Pair([("cat.png", cat)], Leftmost()),
+        Pair([("ada.png", astronaut())], Reference(0.6), ("b.png", astronaut())),
+    ]
+    told, *clear = MeshEngine(people).photos
+    assert told.warned and "score 0.93: this may be no face" in told.said
+    assert [(photo.name, photo.warned, photo.said) for photo in clear] == [
+        (name, False, "1 face found: 108 pixels high, score 1.00") for name in ("ada.png", "b.png")
+    ]
 
 
 def test_the_factory():

@@ -192,6 +192,8 @@ def test_the_engine_swaps_what_insightface_would_find(files: Any) -> None:
         Swapper(model(files.inswapper), last_initializer(load_graph(files.inswapper, "x"), "x")),
     )
     engine = InSwapperEngine(models, [Pair([("ada.png", scene())], All())])
+    (photo,) = engine.photos
+    assert photo.name == "ada.png" and photo.said.startswith(f"{len(models.detector.find_in_image(scene()))} face")
     picture = picture_of_image(image)
     (frame,) = engine.swap([picture])
     assert frame.faces_found == frame.faces_swapped == len(models.detector.find(picture)) >= 2
