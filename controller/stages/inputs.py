@@ -3,6 +3,7 @@
 import hashlib
 
 from recast.layout import JsonValue
+from recast.media.imageheads import check_head
 from recast.media.limits import over
 from recast.modelstore import files_of
 from recast.spec import Engine, JobSpec, Limits
@@ -64,6 +65,8 @@ class _FaceImages:
             data = self._storage.get(uri, most=self._limits.image_bytes)
         except TooLarge as error:
             raise over(uri, f"a face image of {error.size} bytes", "imageBytes", self._limits.image_bytes) from error
+        # Whether there is a face in it only a worker can tell.
+        check_head(uri, data, self._limits.image_pixels)
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 not in self.carried and len(data) <= self._room:
             self._room -= len(data)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -29,25 +30,32 @@ def faces(place: Path, *photos: str) -> JobSpec:
     return JobSpec.model_validate(fields)
 
 
+def image(word: bytes) -> bytes:
+    """What has the head and the end of a PNG."""
+    return b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 1, 1) + word + b"IEND"
+
+
 def test_faces_are_pinned_by_their_content(tmp_path: Path, storage: Storage) -> None:
-    (tmp_path / "a.png").write_bytes(b"ada")
-    (tmp_path / "b.png").write_bytes(b"bob")
+    (tmp_path / "a.png").write_bytes(image(b"ada"))
+    (tmp_path / "b.png").write_bytes(image(b"bob"))
     pinned, images = pin_inputs(storage, faces(tmp_path, "a.png", "b.png"))
-    ada, bob = (hashlib.sha256(photo).hexdigest() for photo in (b"ada", b"bob"))
+    ada, bob = (hashlib.sha256(photo).hexdigest() for photo in (image(b"ada"), image(b"bob")))
     assert pinned == {
         "engine": "Mesh",
         "pixelVersion": PIXEL_VERSION["Mesh"],
         "faces": [[ada, bob]],
         "targets": [{"select": "Largest"}],
     }
-    assert images == {ada: b"ada", bob: b"bob"}
+    assert images == {ada: image(b"ada"), bob: image(b"bob")}
     assert json.loads(json.dumps(pinned)) == pinned, "it is the same once it has been through plan.json"
-    (tmp_path / "b.png").write_bytes(b"eve")
+    (tmp_path / "b.png").write_bytes(image(b"eve"))
     assert pin_inputs(storage, faces(tmp_path, "a.png", "b.png"))[0] != pinned
 
 
 def test_a_plan_carries_each_face_image_once_and_no_more_than_it_has_room_for(tmp_path: Path, storage: Storage) -> None:
-    photos = {"a.png": b"a" * CARRIED_BYTES, "b.png": b"b", "c.png": b"c" * (CARRIED_BYTES - 1), "d.png": b"d"}
+    small, frame = image(b"b"), len(image(b""))
+    photos = {"a.png": image(b"a" * (CARRIED_BYTES - frame)), "b.png": small, "d.png": image(b"d")}
+    photos["c.png"] = image(b"c" * (CARRIED_BYTES - len(small) - frame))
     for name, photo in photos.items():
         (tmp_path / name).write_bytes(photo)
     _, images = pin_inputs(storage, faces(tmp_path, "b.png", "b.png", "a.png", "c.png", "d.png"))
@@ -61,3 +69,6 @@ def test_a_face_that_is_not_there_or_is_no_photo_is_refused(tmp_path: Path, stor
         file.truncate(Limits().image_bytes + 1)
     with pytest.raises(BadInput, match="large.png"):
         pin_inputs(storage, faces(tmp_path, "large.png"))
+    (tmp_path / "text.png").write_bytes(b"no picture")
+    with pytest.raises(BadInput, match=r"text\.png: not an image"):
+        pin_inputs(storage, faces(tmp_path, "text.png"))
