@@ -1,6 +1,7 @@
 """A whole job on this machine: the stages' own commands as child processes, on an embedded S3 server.
 
     recast run -> EmbeddedStore
+               -> python -m segment_worker.precheck    (where there are photos, or NVENC must be there)
                -> python -m controller.stages.split
                -> python -m controller.stages.normalise   (where the job asks for it)
                -> python -m segment_worker      (several at once, one JOB_COMPLETION_INDEX each)
@@ -35,16 +36,18 @@ from recast.errors import BadConfig, RecastError, StorageUnavailable
 from recast.fanout import segments_per_process
 from recast.layout import RunLayout, canonical_json, sha256_hex
 from recast.manifest import OutputRecord
+from recast.media.presets import needs_nvenc
 from recast.modelstore import CACHE_VARIABLE, default_cache
 from recast.process.children import spawn
 from recast.process.exhausted import raise_if_exhausted
 from recast.process.stopping import signals_held_back
 from recast.spec import JobSpec
-from recast.stage import StageInput, StageResult, result_in_log
+from recast.stage import NOTICE, StageInput, StageResult, result_in_log
 from recast.storage.embedded import EmbeddedStore
 from recast.storageconfig import make_storage
 
 NAMESPACE = "local"
+PRECHECK = ("-m", "segment_worker.precheck")
 SPLIT = ("-m", "controller.stages.split")
 NORMALISE = ("-m", "controller.stages.normalise")
 SWAP = ("-m", "segment_worker")
@@ -61,10 +64,11 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        stage: split, normalise, swap or mux.
+        stage: precheck, split, normalise, swap or mux.
         frames, total: frames done, and in all; 0 while not known.
         segments: in all.
         done: segments that an earlier run has left done; told once, where there are some.
+        note: a sentence for people, told once; then nothing else is told.
     """
 
     stage: str
@@ -72,6 +76,7 @@ class Progress:
     total: int = 0
     segments: int = 0
     done: int = 0
+    note: str = ""
 
 
 class StageFailed(RecastError):
@@ -98,6 +103,12 @@ def job_name(spec: JobSpec) -> str:
     """A name for the job, the same for the same command: all of the spec but where it is stored."""
     wanted = spec.model_dump(mode="json", exclude={"storage": {"endpoint", "scratch"}, "segments": {"max_parallelism"}})
     return sha256_hex(canonical_json(wanted))[:12]
+
+
+def is_prechecked(spec: JobSpec) -> bool:
+    """Whether there is something that only a worker can tell, and that is known before the source is read."""
+    video = spec.video
+    return spec.engine.name != "Passthrough" or needs_nvenc(video.codec, video.encoder, video.preset)
 
 
 def runs_folder() -> Path:
@@ -179,6 +190,7 @@ class LocalRun:
         self._log = log
         self._children: set[_Child] = set()
         self._stages: dict[str, list[StageResult]] = {
+            "precheck": [],
             "split": [],
             "normalise": [],
             "swap": [],
@@ -195,6 +207,9 @@ class LocalRun:
         with tempfile.TemporaryDirectory(prefix="recast-run-") as folder, ExitStack() as stack:
             stack.callback(self._stop_children)
             scratch = Path(folder)
+            if is_prechecked(self._spec):
+                self._progress(Progress("precheck"))
+                self._until_done("precheck", lambda: self._start(PRECHECK, scratch, None, 1))
             self._progress(Progress("split"))
             split = self._until_done("split", lambda: self._start(SPLIT, scratch, None, 1))
             run, frames, segments = split.run or "", split.frames or 0, split.segments or 0
@@ -251,7 +266,7 @@ class LocalRun:
                     continue
                 tries[index] = tries.get(index, 0) + 1
                 # The others go on meanwhile.
-                later[index] = time.monotonic() + self._pause_or_give_up(result, tries[index])
+                later[index] = time.monotonic() + self._pause_or_give_up("swap", result, tries[index])
             self._progress(Progress("swap", sum(done.values()), frames, segments))
             time.sleep(POLL_SECONDS)
 
@@ -265,20 +280,25 @@ class LocalRun:
                 time.sleep(POLL_SECONDS)
             self._children.discard(child)
             if result.code == exitcodes.OK:
+                for notice in child.notices:
+                    self._progress(Progress(stage, note=f"warning: {notice}"))
                 self._stages[stage].append(result)
                 return result
             tries += 1
-            time.sleep(self._pause_or_give_up(result, tries))
+            time.sleep(self._pause_or_give_up(stage, result, tries))
 
-    def _pause_or_give_up(self, result: StageResult, tries: int) -> float:
-        """Seconds until another try.
+    def _pause_or_give_up(self, stage: str, result: StageResult, tries: int) -> float:
+        """Seconds until another try, which is told of.
 
         Raises:
             StageFailed: there is none: the error is permanent, or it was the last one.
         """
         if result.code not in exitcodes.RETRIED or tries > self._spec.segments.retries:
             raise StageFailed(result)
-        return pause_before(tries)
+        pause = pause_before(tries)
+        often = f"{tries} of {self._spec.segments.retries}"
+        self._progress(Progress(stage, note=f"{stage}: {result.message}: tried again in {pause:.0f} s ({often} times)"))
+        return pause
 
     def _start(
         self, command: tuple[str, ...], folder: Path, run: str | None, per_worker: int, *, index: int | None = None
@@ -324,6 +344,7 @@ class _Child:
 
     def __init__(self, argv: list[str], environment: Mapping[str, str], message: Path, log: Path) -> None:
         self.frames: dict[int, int] = {}
+        self.notices: list[str] = []
         self._message, self._log = message, log
         self._logged: StageResult | None = None
         # Ctrl-C reaches this process only; it stops its stages itself.
@@ -360,6 +381,8 @@ class _Child:
         self._logged = result_in_log(line) or self._logged
         if line["message"] == "progress":
             self.frames[line["segment"]] = line["frames"]
+        elif line["message"] == NOTICE:
+            self.notices.append(line["detail"])
 
 
 def _died(status: int, log: Path) -> StageResult:

@@ -22,9 +22,10 @@ from av.video.frame import VideoFrame
 from recast import log, names
 from recast.errors import BadConfig, Transient
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
-from recast.media.presets import unknown_preset
+from recast.media.presets import ALL, unknown_preset
 from recast.media.segments import MILLISECOND
 from recast.process.exhausted import raise_if_exhausted, raise_if_short_of_memory
+from recast.spec import Video
 from segment_worker import nvenc
 from segment_worker.scheduling import share_processor
 
@@ -54,6 +55,30 @@ def choose_encoder(settings: EncodeSettings, facts: VideoFacts, *, agreed: str |
         except BadConfig as error:
             log.info("encoder is not here: the next is tried", encoder=name, detail=str(error))
     return probe(last, settings, facts)
+
+
+def check_nvenc(video: Video) -> None:
+    """Try NVENC with a picture of a usual size, where a job cannot do without it and its pictures are not known yet.
+
+    Raises:
+        BadConfig: it is not here, or does not do such a job on any GPU.
+    """
+    codec = "h264" if video.codec == "Auto" else video.codec.lower()
+    settings = EncodeSettings.model_validate(
+        {"codec": codec, "encoder": "Nvenc", "pix_fmt": "yuv420p", "threads": video.threads, "gop": 50}
+        | {"quality": video.quality, "preset": video.preset}
+    )
+    usual = {"stream_index": 0, "codec": codec, "width": 1280, "height": 720, "pix_fmt": "yuv420p"}
+    facts = VideoFacts.model_validate(usual | {"time_base": "1/25", "rate": 25, "sar": 1})
+    try:
+        for name in candidates(settings, facts):
+            probe(name, settings, facts)
+    except BadConfig as error:
+        if video.encoder == "Nvenc":
+            raise
+        raise BadConfig(
+            f"preset {video.preset} is NVENC's alone, which is not on this node: {ALL}", reason=names.NO_ENCODER
+        ) from error
 
 
 def candidates(settings: EncodeSettings, facts: VideoFacts) -> list[str]:
@@ -100,16 +125,18 @@ def probe(name: str, settings: EncodeSettings, facts: VideoFacts) -> EncoderChoi
     except (av.error.FFmpegError, ValueError) as error:
         raise_if_exhausted(error)
         raise_if_short_of_memory(error)
+        said = getattr(error, "strerror", None) or error
         if name in nvenc.NAMES.values():
             raise BadConfig(
-                f"NVENC is not on this node ({name}: {error}): A100, H100, H200 and B200 have none, T4, A10, L4 and "
-                "L40S have: choose such nodes by worker.nodeSelector, or use video.encoder Auto or Software",
+                f"NVENC is not on this node ({name}: {said}): A100, H100, H200 and B200 have none, T4, A10, L4 and "
+                "L40S have: choose such nodes by worker.nodeSelector, or use video.encoder Auto or Software "
+                "(--encoder auto)",
                 reason=names.NO_ENCODER,
             ) from error
         log.info("an encoder refused", encoder=name, options=options, detail=str(error))
         why = unknown_preset(settings.codec, "Software", settings.preset) or (
             f"encoder {name} refuses {facts.width}x{facts.height} {settings.pix_fmt}: "
-            f"{getattr(error, 'strerror', None) or error}: choose another codec or preset"
+            f"{said}: choose another codec or preset"
         )
         raise BadConfig(why, reason=names.NO_ENCODER) from error
     return choice.model_copy(update={"extradata_sha256": hashlib.sha256(extradata).hexdigest()})

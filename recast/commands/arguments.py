@@ -57,7 +57,13 @@ def to_uri(text: str) -> str:
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that say whose face goes where."""
     add = parser.add_argument
-    add("--face", action="append", default=[], metavar="PHOTO", help="of the face to put in; repeat it for more photos")
+    add(
+        "--face",
+        action="append",
+        default=[],
+        metavar="PHOTO",
+        help="of the face to put in; repeat it for more: inswapper takes their mean, mesh the first from the front",
+    )
     add(
         "--select",
         default="largest",

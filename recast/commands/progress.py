@@ -40,6 +40,9 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         task = bar.add_task("split", total=None, count="", speed="")
 
         def show(progress: Progress) -> None:
+            if progress.note:
+                bar.console.print(f"recast: {progress.note}", markup=False, highlight=False)
+                return
             speed = bar.tasks[0].speed
             if progress.done:
                 bar.console.print(f"recast: swap: {_extent(progress)}", markup=False, highlight=False)
@@ -72,7 +75,9 @@ class _Plain:
 
     def show(self, progress: Progress) -> None:
         now = time.monotonic()
-        if progress.stage != self._stage:
+        if progress.note:
+            print(f"recast: {progress.note}", file=sys.stderr, flush=True)
+        elif progress.stage != self._stage:
             self._stage, self._said, self._began = progress.stage, now, now
             detail = f": {_extent(progress)}" if progress.stage == "swap" else ""
             print(f"recast: {progress.stage}{detail}", file=sys.stderr, flush=True)

@@ -16,6 +16,20 @@ NUMBERED = frozenset(map(str, range(len(X26X))))
 """x264 and x265 take a preset's number, too."""
 
 
+def needs_nvenc(codec: str, encoder: str, preset: str) -> bool:
+    """Whether nothing but NVENC will do.
+
+    Args:
+        codec: as in the job's spec.
+        encoder: likewise.
+        preset: likewise.
+    """
+    if encoder != "Auto":
+        return encoder == "Nvenc"
+    meant = list(SOFTWARE) if codec == "Auto" else [codec.lower()]
+    return all(unknown_preset(each, "Software", preset) for each in meant)
+
+
 def unknown_preset(codec: str, encoder: Literal["Auto", "Software", "Nvenc"], preset: str) -> str | None:
     """What there is instead, where no encoder that may be chosen has this preset.
 

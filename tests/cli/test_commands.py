@@ -40,7 +40,8 @@ def test_preview_shows_before_and_after_and_which_faces_were_chosen(place: Place
     source, picture = faces.talking_head(place.folder), place.out / "preview.png"
     done = place.run("preview", source, picture, "--face", faces.photo(), "--at", "0.5", "--at", "00:00:01")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("1 face found") == 2 and "changed" in done.stdout
+    assert "astronaut.png: 1 face found: 108 pixels high, score 1.00\n" in done.stdout
+    assert done.stdout.count("s: 1 face found") == 2 and "changed" in done.stdout
     with av.open(str(picture)) as container:
         shown = next(container.decode(video=0))
     assert shown.width > 2 * 176 and shown.height > 2 * 120

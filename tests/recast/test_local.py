@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ import pytest
 
 from recast import exitcodes, local, names
 from recast.errors import BadConfig
-from recast.local import KEEP_AFTER, LocalRun, StageFailed, is_in_use, job_name, remove_run, runs_folder
+from recast.local import KEEP_AFTER, LocalRun, Progress, StageFailed, is_in_use, job_name, remove_run, runs_folder
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult
 from recast.storage.storage import Storage, StorageSettings
@@ -72,6 +73,7 @@ class Played:
     """A stage process that has ended."""
 
     frames: ClassVar[dict[int, int]] = {}
+    notices: ClassVar[list[str]] = ["cat.png: this may be no face"]
 
     def __init__(self, code: int) -> None:
         self.result = StageResult(code=code, reason="Played", message="segment 2: frame 51, at 2.040 s")
@@ -80,7 +82,12 @@ class Played:
         return self.result
 
 
-def played(monkeypatch: pytest.MonkeyPatch, codes: dict[int, list[int]], retries: int = 3) -> list[tuple[int, float]]:
+def played(
+    monkeypatch: pytest.MonkeyPatch,
+    codes: dict[int, list[int]],
+    retries: int = 3,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> list[tuple[int, float]]:
     """Run three workers whose ends are given, by their index; gives when each was started, on a clock of its own."""
     started: list[tuple[int, float]] = []
     now = [0.0]
@@ -93,7 +100,7 @@ def played(monkeypatch: pytest.MonkeyPatch, codes: dict[int, list[int]], retries
     monkeypatch.setattr(LocalRun, "_start", start)
     monkeypatch.setattr(local.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(local.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    run = LocalRun(spec(segments={"retries": retries}), workers=1, log=Path("log"), progress=lambda _: None)
+    run = LocalRun(spec(segments={"retries": retries}), workers=1, log=Path("log"), progress=progress)
     monkeypatch.setattr(local, "segments_per_process", lambda *_: 1)
     try:
         run._swap(Path(), "run", 30, 3)
@@ -108,6 +115,34 @@ def test_a_transient_error_is_tried_again_after_pauses_that_grow(monkeypatch: py
     times = [at for index, at in started if index == 1]
     pauses = [b - a for a, b in pairwise(times)]
     assert [round(pause) for pause in pauses] == [1, 2, 4]
+
+
+def test_a_failed_try_is_told_of_with_the_time_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+    played(monkeypatch, {1: [75, 70]}, progress=told.append)
+    assert [(each.stage, each.note) for each in told if each.note] == [
+        ("swap", f"swap: segment 2: frame 51, at 2.040 s: tried again in {pause} s ({pause} of 3 times)")
+        for pause in (1, 2)
+    ]
+
+
+def test_what_a_stage_wants_to_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+    run = LocalRun(spec(), workers=1, log=Path("log"), progress=told.append)
+    run._until_done("precheck", lambda: Played(0))  # type: ignore[arg-type,return-value]
+    assert told == [Progress("precheck", note="warning: cat.png: this may be no face")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "prechecked"),
+    [
+        ({}, True),
+        ({"engine": {"name": "Passthrough"}}, False),
+        ({"engine": {"name": "Passthrough"}, "video": {"encoder": "Nvenc"}}, True),
+    ],
+)
+def test_a_worker_is_asked_first_where_it_alone_can_tell(changes: dict[str, Any], prechecked: bool) -> None:
+    assert local.is_prechecked(spec(**changes)) is prechecked
 
 
 def test_segments_that_an_earlier_run_left_are_counted_once_each(

@@ -14,8 +14,9 @@ from recast import names
 from recast.errors import BadConfig
 from recast.manifest import EncodeSettings, Hdr, VideoFacts
 from recast.media.presets import NVENC
+from recast.spec import Video
 from segment_worker import encoders, nvenc
-from segment_worker.encoders import candidates, choose_encoder
+from segment_worker.encoders import candidates, check_nvenc, choose_encoder
 from tests import clips
 
 
@@ -110,6 +111,22 @@ def test_where_there_is_none_auto_takes_software_and_nvenc_says_so() -> None:
     assert choose_encoder(settings(), facts()).name == "libx264"
     with pytest.raises(BadConfig, match=r"NVENC is not on this node.*L40S have.*worker\.nodeSelector") as refused:
         choose_encoder(settings(encoder="Nvenc"), facts())
+    assert refused.value.reason == names.NO_ENCODER
+
+
+@pytest.mark.skipif(here(), reason="this machine has NVENC")
+@pytest.mark.parametrize(
+    ("video", "what"),
+    [
+        (Video(encoder="Nvenc"), "NVENC is not on this node"),
+        (Video(encoder="Nvenc", codec="ProRes"), "it does not write prores"),
+        (Video(encoder="Nvenc", quality="Lossless"), "lossless goes to the software encoders"),
+        (Video(preset="p5"), "preset p5 is NVENC's alone, which is not on this node: h264 and hevc: ultrafast,"),
+    ],
+)
+def test_a_job_that_cannot_do_without_it_is_refused_before_its_pictures_are_known(video: Video, what: str) -> None:
+    with pytest.raises(BadConfig, match=what) as refused:
+        check_nvenc(video)
     assert refused.value.reason == names.NO_ENCODER
 
 

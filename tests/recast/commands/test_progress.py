@@ -23,3 +23,11 @@ def test_what_an_earlier_run_left_done_is_said_once(
         show(Progress("swap", 0, frames, segments, done=done))
         show(Progress("swap", 0, frames, segments))
     assert capsys.readouterr().err == f"recast: split\nrecast: {said}\n"
+
+
+def test_a_note_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress() as show:
+        show(Progress("split"))
+        show(Progress("swap", note="tried again"))
+        show(Progress("split"))
+    assert capsys.readouterr().err == "recast: split\nrecast: tried again\n"

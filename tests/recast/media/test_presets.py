@@ -7,7 +7,7 @@ import av
 import pytest
 from av.video.frame import VideoFrame
 
-from recast.media.presets import SOFTWARE, unknown_preset
+from recast.media.presets import SOFTWARE, needs_nvenc, unknown_preset
 
 ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 GUESSES = ("ultrafast", "placebo", "slow", "medium", "0", "5", "9", "10", "13", "14", "p5", "nosuch")
@@ -47,3 +47,22 @@ def test_what_there_is_instead_is_said(
 ) -> None:
     found = unknown_preset(codec, encoder, preset)
     assert (found is None) if said is None else (said in (found or ""))
+
+
+@pytest.mark.parametrize(
+    ("codec", "encoder", "preset", "needed"),
+    [
+        ("Auto", "Auto", "Auto", False),
+        ("Auto", "Auto", "p5", True),
+        ("Auto", "Auto", "slow", False),
+        ("Hevc", "Auto", "p5", True),
+        ("Av1", "Auto", "slow", True),
+        ("ProRes", "Auto", "p5", False),
+        ("H264", "Nvenc", "Auto", True),
+        ("H264", "Software", "p5", False),
+    ],
+)
+def test_nvenc_is_needed_where_nothing_else_is_asked_for_or_has_the_preset(
+    codec: str, encoder: Literal["Auto", "Software", "Nvenc"], preset: str, needed: bool
+) -> None:
+    assert needs_nvenc(codec, encoder, preset) is needed
