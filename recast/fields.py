@@ -17,7 +17,10 @@ URI_PATTERN = rf"{S3_PATTERN}|^file:///[^\x00]+$"
 URI_LENGTH = 1100
 """Of an S3 address: a key has at most 1,024 bytes."""
 TEXT_LENGTH = 4096
-TEXT_PATTERN = rf"^[^{UNSEEN}]+$"
+BLANK = r"\x20\x{a0}\x{1680}\x{2000}-\x{200d}\x{202f}\x{205f}\x{2060}\x{3000}\x{feff}"
+"""Of a set of characters: spaces, those of no width among them."""
+TEXT_PATTERN = rf"^[^{UNSEEN}]*[^{UNSEEN}{BLANK}][^{UNSEEN}]*$"
+"""One line that says something."""
 
 Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
 """`s3://bucket/key`; the local runner also passes `file:///absolute/path`."""

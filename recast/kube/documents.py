@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
-from recast.fields import S3_PATTERN, URI_PATTERN, MapKey, Model
+from recast.fields import S3_PATTERN, TEXT_PATTERN, URI_PATTERN, MapKey, Model
 from recast.kube.names import API_VERSION, KIND
 from recast.kube.yamllines import Path, YamlDocument, YamlError, read_yaml, without_nulls
 from recast.spec import JobSpec
@@ -27,6 +27,7 @@ LABEL_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 ANNOTATION_LIMIT = 262_144
 ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
 OBJECT_WANTED = "write s3://bucket/key"
+TEXT_WANTED = "write a line that is not blank, without control characters"
 # What --each puts in place of them.
 SOURCE_STAND_IN = "s3://stand-in/source"
 STAND_IN = "s3://stand-in/a.mkv"
@@ -179,8 +180,8 @@ def _given(fault: ErrorDetails) -> str:
     value, kind = fault["input"], fault["type"]
     if not isinstance(value, str | int | float) or kind in ("missing", "extra_forbidden"):
         return ""
-    # Quotes tell the text "2" from the number.
-    bare = isinstance(value, str) and not re.fullmatch(r"[\d.]*|true|false", value)
+    # Quotes tell the text "2" from the number, and show blanks.
+    bare = isinstance(value, str) and value.strip() and not re.fullmatch(r"[\d.]*|true|false", value)
     return f"{value if bare else json.dumps(value):.200}: "
 
 
@@ -192,6 +193,8 @@ def _text(fault: ErrorDetails, path: Path) -> str:
         return _unknown(path)
     if kind == "string_pattern_mismatch" and fault["ctx"]["pattern"] in (URI_PATTERN, S3_PATTERN):
         return OBJECT_WANTED
+    if kind == "string_pattern_mismatch" and fault["ctx"]["pattern"] == TEXT_PATTERN:
+        return TEXT_WANTED
     if path[:1] == ("metadata",) and "labels" in path and kind == "string_type":
         return "must be text: put it in quotes"
     text = fault["msg"].removeprefix("Value error, ")

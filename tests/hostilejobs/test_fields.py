@@ -40,6 +40,7 @@ FINE_ENDPOINTS = [
     "http://[2001:db8::5]:9000", "https://0xide.example.com", "http://seaweedfs-s3.kubernetes.example.com:8333",
     "http://s3_gateway:80", "https://169.253.1.1", "https://metadata-store.example.com",
 ]  # fmt: skip
+FINE_TEXTS = ["REL-2026-0117", " Ada, by hand ", "許可\u3000第7号", "x"]
 FINE_KEYS = [
     "a b'c\"d.mov",
     "a..b/.c./...mov",
@@ -80,6 +81,10 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
         "bidi": "ok\u202eon",
         "line": "a\nb",
         "long": 513 * "a",
+        "empty": "",
+        "blank": "  ",
+        "wide-blank": "\u3000\xa0",
+        "no-width": "\u200b\ufeff",
     }.items():
         yield f"consent-{name}", {"consent": {"reference": text}}
         yield f"subject-{name}", {"consent": {"reference": "x", "subject": text}}
@@ -119,6 +124,12 @@ def test_odd_keys_are_taken_as_they_stand(key: str) -> None:
     assert JobSpec.model_validate(spec_of({"source": {"uri": f"s3://studio/{key}"}})).source.uri == f"s3://studio/{key}"
 
 
+@pytest.mark.parametrize("text", FINE_TEXTS)
+def test_a_consent_that_says_something_is_taken_as_it_stands(text: str) -> None:
+    consent = JobSpec.model_validate(spec_of({"consent": {"reference": text, "subject": text}})).consent
+    assert consent is not None and consent.reference == consent.subject == text
+
+
 def test_the_api_server_refuses_the_same_and_takes_the_same(control_plane: ControlPlane) -> None:
     install(control_plane)
     with control_plane.namespace() as namespace:
@@ -135,6 +146,7 @@ def test_the_api_server_refuses_the_same_and_takes_the_same(control_plane: Contr
         assert taken == []
         fine = [{"storage": {"scratch": SCRATCH, "endpoint": each}} for each in FINE_ENDPOINTS]
         fine += [{"source": {"uri": f"s3://studio/{key}"}} for key in FINE_KEYS]
+        fine += [{"consent": {"reference": text, "subject": text}} for text in FINE_TEXTS]
         assert [changes for changes in fine if refused(changes)] == []
 
 

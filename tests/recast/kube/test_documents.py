@@ -71,6 +71,7 @@ def test_of_two_jobs_of_one_name_the_second_is_too_many() -> None:
         ("  video: [", "10: not YAML: "),
         ("  deadlineSeconds: .inf", "1: says what JSON cannot: "),
         ("  consent: {subject: Ada}", "9: spec.consent.reference: missing"),
+        ('  consent: {reference: " "}', '9: spec.consent.reference: " ": write a line that is not blank'),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(line: str, said: str) -> None:
