@@ -11,6 +11,7 @@ from typing import NoReturn
 from recast import exitcodes, log
 from recast.errors import RecastError, UsageError
 from recast.process.exhausted import exhaustion_told
+from recast.wording import as_typed
 
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _unread()
     except RecastError as error:
-        print(f"recast: {error}", file=sys.stderr)
+        print(f"recast: {as_typed(str(error))}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         print(f"recast: {error}", file=sys.stderr)

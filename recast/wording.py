@@ -1,4 +1,4 @@
-"""Numbers for people."""
+"""Numbers and addresses for people."""
 
 UNITS = ("kB", "MB", "GB", "TB")
 
@@ -24,3 +24,12 @@ def counted(number: int, word: str) -> str:
     ('1 segment', '2 segments')
     """
     return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def as_typed(text: str) -> str:
+    """A text whose local addresses are paths, as on the command line.
+
+    >>> as_typed("file:///in/a.mp4: no such file")
+    '/in/a.mp4: no such file'
+    """
+    return text.replace("file:///", "/")

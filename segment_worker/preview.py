@@ -22,7 +22,7 @@ from recast.media.codecs import SAME_SAMPLES
 from recast.media.sheet import Pair, contact_sheet, write_png
 from recast.spec import Engine, FacePair, Limits
 from recast.storage.storage import Storage, StorageSettings
-from recast.wording import counted
+from recast.wording import as_typed, counted
 from segment_worker.arrays import Image
 from segment_worker.engines.factory import make_engine
 from segment_worker.frames import picture_of, put_patches, to_pixel_format, turns_of, yuv_layout
@@ -67,7 +67,7 @@ def preview(request: Request) -> None:
         request.limits,
     )
     for photo in dict.fromkeys(engine.photos):
-        print(f"{photo.name}: {photo.said}", flush=True)
+        print(as_typed(f"{photo.name}: {photo.said}"), flush=True)
     pairs = []
     with (
         storage.open(request.source) as file,

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from recast.commands.refusals import BLUR, MAX_DISTANCE, OPACITY
 from recast.errors import UsageError
 from recast.spec import Consent, ContentCheck, Engine, FacePair, Limits, Mask, Padding, Select, Target
+from recast.storage.stored import local_path
 
 ENGINES: dict[str, Literal["Mesh", "InSwapper", "Passthrough"]] = {
     "mesh": "Mesh",
@@ -40,18 +42,34 @@ Commands = Any
 
 
 def to_uri(text: str) -> str:
-    """A path or an s3:// URI, as a URI.
+    """A path, a file:// or an s3:// URI, as a URI.
 
     Raises:
-        UsageError: it is a URI of another kind, or means standard input or output.
+        UsageError: it is a URI of another kind, or means standard input or output, or a home that no shell put in.
     """
     if text == "-":
         raise UsageError("-: standard input and output are not taken: give a file (./- where that is its name)")
     if text.startswith("s3://"):
         return text
+    text = text.removeprefix("file://") if text.startswith("file:///") else text
     if "://" in text:
         raise UsageError(f"{text}: give a path or an s3:// URI")
+    home, slash, _ = text.partition("/")
+    if text.startswith("~") and slash and not os.path.lexists(home):
+        raise UsageError(f"{text}: a shell leaves ~ as it is in quotes: take it out of them, or write $HOME")
     return f"file://{Path(os.path.abspath(text))}"
+
+
+def file_of(text: str) -> Path:
+    """A file of this machine, by its path or file:// URI.
+
+    Raises:
+        UsageError: it is none.
+    """
+    uri = to_uri(text)
+    if uri.startswith("s3://"):
+        raise UsageError(f"{text}: give a path on this machine")
+    return local_path(uri)
 
 
 def add_face_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +101,8 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PHOTO[,PHOTO...]=WHO",
-        help="several people: whose face takes whose place, instead of --face and --select; may be repeated",
+        help="several people: whose face takes whose place, instead of --face and --select; may be repeated; write "
+        "\\, for a comma in a photo's name, and \\= for an = in WHO",
     )
     add("--engine", choices=sorted(ENGINES), default="mesh", help="what changes the pixels (default: %(default)s)")
     add("--models", metavar="STORE", help="of inswapper: where `recast models push` put them, s3:// URI or path")
@@ -269,11 +288,20 @@ def engine_of(options: argparse.Namespace) -> Engine:
 
 
 def _pair(text: str, max_distance: float | None) -> FacePair:
-    photos, equals, who = text.rpartition("=")
-    sources = tuple(to_uri(photo) for photo in photos.split(",") if photo)
-    if not equals or not sources or not who:
+    *before, who = _parts(text, "=")
+    sources = tuple(to_uri(_bare(photo)) for photo in _parts("=".join(before), ",") if photo)
+    if not sources or not who:
         raise UsageError(f"--swap {text}: write PHOTO=WHO, as in ada.png=leftmost or ada.png=bob.png")
-    return FacePair(source=sources, target=target_of(who, max_distance))
+    return FacePair(source=sources, target=target_of(_bare(who), max_distance))
+
+
+def _parts(text: str, mark: str) -> list[str]:
+    """What stands between marks that have no backslash before them."""
+    return re.split(rf"(?<!\\){mark}", text)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"\\([,=])", r"\1", name)
 
 
 def consent_of(options: argparse.Namespace) -> Consent | None:

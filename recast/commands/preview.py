@@ -15,6 +15,7 @@ from recast.commands.arguments import (
     add_limit_argument,
     engine_of,
     faces_of,
+    file_of,
     limits_of,
     to_uri,
 )
@@ -22,6 +23,7 @@ from recast.commands.early import check_photos, check_place, check_source
 from recast.commands.refusals import refused_as_typed
 from recast.errors import UsageError
 from recast.process.children import spawn
+from recast.wording import as_typed
 
 EPILOG = """examples:
   recast preview interview.mp4 preview.png --face ada.png
@@ -64,7 +66,7 @@ def preview(options: argparse.Namespace) -> int:
         raise UsageError("--face is needed, unless --engine is passthrough")
     if not options.output.lower().endswith(".png"):
         raise UsageError(f"{options.output}: give a name that ends in .png")
-    source, output = to_uri(options.source), Path(options.output).absolute()
+    source, output = to_uri(options.source), file_of(options.output)
     _check_output(output, [source, *(uri for pair in faces for uri in (*pair.source, pair.target.reference) if uri)])
     limits = limits_of(options)
     check_source(source)
@@ -90,7 +92,7 @@ def _pass_on(process: "subprocess.Popen[bytes]") -> None:
     with process.stderr as lines:
         for line in lines:
             if not line.startswith(CHAT):
-                sys.stderr.write(line.decode(errors="replace"))
+                sys.stderr.write(as_typed(line.decode(errors="replace")))
 
 
 def _check_output(path: Path, inputs: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from recast.local import Progress
-from recast.wording import counted
+from recast.wording import as_typed, counted
 
 PLAIN_SECONDS = 10.0
 
@@ -41,7 +41,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
 
         def show(progress: Progress) -> None:
             if progress.note:
-                bar.console.print(f"recast: {progress.note}", markup=False, highlight=False)
+                bar.console.print(f"recast: {as_typed(progress.note)}", markup=False, highlight=False)
                 return
             speed = bar.tasks[0].speed
             if progress.done:
@@ -76,7 +76,7 @@ class _Plain:
     def show(self, progress: Progress) -> None:
         now = time.monotonic()
         if progress.note:
-            print(f"recast: {progress.note}", file=sys.stderr, flush=True)
+            print(f"recast: {as_typed(progress.note)}", file=sys.stderr, flush=True)
         elif progress.stage != self._stage:
             self._stage, self._said, self._began = progress.stage, now, now
             detail = f": {_extent(progress)}" if progress.stage == "swap" else ""

@@ -18,6 +18,7 @@ from recast.commands.arguments import (
     content_check_of,
     engine_of,
     faces_of,
+    file_of,
     limits_of,
     to_uri,
 )
@@ -40,7 +41,7 @@ from recast.media.presets import ALL, SOFTWARE, unknown_preset
 from recast.process.cores import usable_cores
 from recast.process.stopping import Terminated, terminated_by_signals
 from recast.spec import Audio, JobSpec, OnBadFrames, Output, PixelFormat, Segments, Source, Storage, Video
-from recast.wording import counted, size
+from recast.wording import as_typed, counted, size
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
 ENCODERS: dict[str, Literal["Auto", "Software", "Nvenc"]] = {"auto": "Auto", "software": "Software", "nvenc": "Nvenc"}
@@ -110,7 +111,7 @@ def add_parser(commands: Commands, text: str) -> None:
     )
     parser.add_argument("--scratch", metavar="S3_URI", help="keep segments and parts there, not in an embedded store")
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of --scratch and s3:// URIs")
-    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what was done")
+    parser.add_argument("--report", type=file_of, metavar="FILE.json", help="write what was done")
     parser.set_defaults(body=run)
 
 
@@ -284,7 +285,7 @@ def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:
 
 
 def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: bool) -> int:
-    text = "stopped" if isinstance(error, Terminated) else str(error)
+    text = "stopped" if isinstance(error, Terminated) else as_typed(str(error))
     print(f"recast: {text}", file=sys.stderr)
     if is_in_use(folder):
         # By another run of the same command: it is that one's to go on with.
@@ -302,7 +303,7 @@ def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: 
 
 def _finish(report: RunReport, spec: JobSpec, options: argparse.Namespace) -> None:
     record = report.record
-    place = spec.output.uri.removeprefix("file://")
+    place = as_typed(spec.output.uri)
     for dropped in record.dropped_tracks:
         print(f"left out: {dropped}", file=sys.stderr)
     for bad in record.bad_frames[:NAMED]:

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from recast import exitcodes
-from recast.commands.arguments import Commands, to_uri
+from recast.commands.arguments import Commands, file_of, to_uri
+from recast.commands.early import check_source
 from recast.errors import NotFound, UsageError
 from recast.storage.loopback import LoopbackServer
 from recast.storage.storage import Storage, StorageSettings
@@ -46,7 +47,7 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("--allow-pixel-format", action="store_true", help="the pixel format was changed on purpose")
     parser.add_argument(
         "--report",
-        type=Path,
+        type=file_of,
         metavar="FILE.json",
         help="what `recast run --report` wrote: frames that it says did not decode whole are looked for as it says",
     )
@@ -58,6 +59,8 @@ def verify(options: argparse.Namespace) -> int:
     """Carry the command out."""
     dropped = frozenset(word.strip() for word in options.allow_dropped_tracks.split(",") if word.strip())
     allowed = Allowed(dropped, options.audio == "aac", options.allow_pixel_format, *_of_report(options.report))
+    for text in (options.source, options.output):
+        check_source(to_uri(text))
     with ExitStack() as stack:
         server = stack.enter_context(LoopbackServer(Storage(StorageSettings(endpoint=options.endpoint_url))))
         checks = report.verify(
@@ -86,7 +89,7 @@ def _of_report(path: Path | None) -> tuple[tuple[Replaced, ...], bool]:
         replaced = tuple(Replaced(int(run["first"]), int(run["frames"]), run["shows"]) for run in runs)
         return replaced, bool(report.get("lost"))
     except FileNotFoundError as error:
-        raise NotFound(f"{path}: there is no such file") from error
+        raise NotFound(f"{path}: no such file: check the path") from error
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise UsageError(f"{path}: is no report of `recast run --report`") from error
 

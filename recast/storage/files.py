@@ -236,8 +236,10 @@ class _LocalReader(RangedReader):
 
 
 def _info(uri: str, status: os.stat_result) -> ObjectInfo:
+    if stat.S_ISDIR(status.st_mode):
+        raise BadInput(f"{uri}: is a folder: give a file")
     if not stat.S_ISREG(status.st_mode):
-        raise BadInput(f"{uri}: not a regular file; give a file that can be sought in")
+        raise BadInput(f"{uri}: a pipe or a device, which cannot be sought in: save it to a file first")
     return ObjectInfo(uri=uri, size=status.st_size, etag=_etag(status), metadata={})
 
 
@@ -251,7 +253,7 @@ def reading(name: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"{name}: no such file; check the path") from error
+        raise NotFound(f"{name}: no such file: check the path") from error
     except PermissionError as error:
         raise NotFound(f"{name}: may not be read; check its permissions") from error
     except OSError as error:

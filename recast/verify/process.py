@@ -60,7 +60,7 @@ class Media:
             return cls(text, text, "http,tcp")
         path = Path(place).absolute()
         if not path.is_file():
-            raise NotFound(f"{place}: there is no such file")
+            raise NotFound(f"{place}: no such file: check the path")
         return cls(text, f"file:{path}", "file")
 
     def input(self) -> list[str]:

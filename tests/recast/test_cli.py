@@ -222,6 +222,23 @@ def test_an_error_that_nobody_expected_is_one_line_and_70(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_file_that_is_not_there_is_66(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["inspect", "/none/such/a.mp4"]) == exitcodes.NOT_FOUND
-    assert "/none/such/a.mp4" in said(capsys)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["inspect", "{}"],
+        ["preview", "{}", "/tmp/p.png", "--engine", "passthrough"],
+        ["run", "{}", "/tmp/b.mp4", "--engine", "passthrough"],
+        ["verify", "{}", __file__],
+        ["verify", __file__, "{}"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_is_not_there_or_a_folder_is_told_of_by_its_path_and_in_the_same_words(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("/none/such/a.mp4", "file:///none/such/a.mp4"):
+        assert main([word.format(name) for word in words]) == exitcodes.NOT_FOUND
+        assert said(capsys) == "/none/such/a.mp4: no such file: check the path"
+    assert main([word.format(tmp_path) for word in words]) == exitcodes.BAD_INPUT
+    assert said(capsys) == f"{tmp_path}: is a folder: give a file"

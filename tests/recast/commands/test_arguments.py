@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recast.cli import make_parser
-from recast.commands.arguments import consent_of, content_check_of, engine_of, faces_of, to_uri
+from recast.commands.arguments import consent_of, content_check_of, engine_of, faces_of, file_of, to_uri
 from recast.commands.preview import seconds_of
 from recast.commands.refusals import refused_as_typed
 from recast.errors import UsageError
@@ -29,6 +29,8 @@ from recast.storage.stored import local_path
         ("ü.mp4", "/here/ü.mp4"),
         ("C:a.mp4", "/here/C:a.mp4"),
         ("-a.mp4", "/here/-a.mp4"),
+        ("file:///in/a b.mp4", "/in/a b.mp4"),
+        ("~a.mp4", "/here/~a.mp4"),
     ],
 )
 def test_a_path_becomes_the_uri_of_that_very_file(text: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +53,25 @@ def test_a_dash_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert to_uri("./-") == "file:///here/-"
 
 
-@pytest.mark.parametrize("text", ["http://host/a.mp4", "gs://b/a.mp4", "file:///a.mp4", "rtmp://x/y"])
+def test_a_report_or_a_picture_is_a_file_of_this_machine() -> None:
+    assert file_of("file:///out/a b.json") == Path("/out/a b.json")
+    for text, said in (("-", "standard input and output"), ("s3://b/a.json", "give a path on this machine")):
+        with pytest.raises(UsageError, match=said):
+            file_of(text)
+
+
+@pytest.mark.parametrize("text", ["~/a.mp4", "~ada/a.mp4"])
+def test_a_home_in_quotes_is_told_of_unless_there_is_a_folder_of_that_name(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="take it out of them"):
+        to_uri(text)
+    Path(text).parent.mkdir()
+    assert to_uri(text) == f"file://{tmp_path}/{text}"
+
+
+@pytest.mark.parametrize("text", ["http://host/a.mp4", "gs://b/a.mp4", "file://host/a.mp4", "rtmp://x/y"])
 def test_other_uris_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="path or an s3:// URI"):
         to_uri(text)
@@ -115,6 +135,12 @@ def test_several_people_are_several_swaps() -> None:
     first, second = faces_of(options(swap=["/f/a.png=leftmost", "/f/b.png,/f/c=d.png=1"]))
     assert (first.source, first.target.select) == (("file:///f/a.png",), "Leftmost")
     assert (second.source, second.target.index) == (("file:///f/b.png", "file:///f/c=d.png"), 1)
+
+
+def test_a_swap_can_name_photos_with_its_own_marks_in_their_names() -> None:
+    (pair,) = faces_of(options(swap=["/f/ada\\, L=1.png,/f/b.png=/f/bob\\=2.png"]))
+    assert pair.source == ("file:///f/ada, L=1.png", "file:///f/b.png")
+    assert pair.target.reference == "file:///f/bob=2.png"
 
 
 @pytest.mark.parametrize("text", ["a.png", "=leftmost", "a.png=", ",=all"])

@@ -72,7 +72,7 @@ def test_a_source_is_a_file_with_something_in_it(place: Path) -> None:
     for name, error, what in (
         ("none.mov", NotFound, "no such file"),
         ("empty.mov", BadInput, "is empty"),
-        ("folder.mp4", BadInput, "not a regular file"),
+        ("folder.mp4", BadInput, "is a folder"),
     ):
         with pytest.raises(error, match=what):
             check_source(f"file://{place}/{name}")
@@ -112,7 +112,7 @@ def test_a_wrong_input_is_told_of_before_an_output_that_exists(
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     monkeypatch.setattr(run, "embedded_job", lambda *_: pytest.fail("the work began"))
     for source, words, what in (
-        ("folder.mp4", ["--engine", "passthrough"], "not a regular file"),
+        ("folder.mp4", ["--engine", "passthrough"], "is a folder"),
         ("a.mov", ["--face", str(place / "none.png"), "--consent", "r"], "none.png: no such file"),
         ("a.mov", ["--engine", "passthrough"], "exists already"),
     ):
