@@ -1,19 +1,22 @@
 """`recast inspect`: what a video is, where it would be cut, what would be kept and what cannot be."""
 
 import argparse
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from av.container import InputContainer
 
 from recast import exitcodes
 from recast.commands.arguments import Commands, add_limit_argument, limits_of, to_uri
+from recast.commands.inspected import Cut, Found, Outcome, json_of, text_of
+from recast.commands.refusals import refused_as_typed
+from recast.commands.videoarguments import add_video_arguments, audio_of, check_preset, kinds_of, video_of
 from recast.errors import BadInput, RecastError
-from recast.manifest import Track, VideoFacts
+from recast.manifest import EncodeSettings, Track, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL, virtual_slices
 from recast.media.limits import Allowance
@@ -24,13 +27,15 @@ from recast.media.times import Timing
 from recast.media.timing import decode_timing, read_timing
 from recast.media.truncated import is_truncated
 from recast.process.memory import bounded_memory
-from recast.spec import Audio, Limits, Output, Video
+from recast.spec import Audio, Container, Limits, Output, TrackKind, Video
 from recast.storage.storage import Storage, StorageSettings
-from recast.wording import counted
 
+CONTAINERS: tuple[Container, ...] = ("mp4", "mov", "mkv")
 EPILOG = """examples:
   recast inspect interview.mp4
   recast inspect interview.mp4 --segment-seconds 60
+  recast inspect interview.mov --codec prores
+  recast inspect interview.mp4 --json
   recast inspect upload.mkv --limit seconds=3600 --limit pixels=8294400
   recast inspect s3://studio/in/a.mp4 --endpoint-url http://127.0.0.1:8333
 
@@ -51,25 +56,35 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("--segment-seconds", type=float, default=10.0, metavar="S", help="default: %(default)g")
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of an s3:// URI")
     add_limit_argument(parser)
+    add_video_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object; docs/using.md describes its fields")
     parser.set_defaults(body=inspect)
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A segment as it would be: its first frame, its frames, its time from the first frame in seconds."""
-
-    first: int
-    frames: int
-    start: Fraction
-
-
-@dataclass(frozen=True)
 class _Asked:
-    """The source, how much of it may be read, and how long its segments shall be."""
+    """The source, how much of it may be read, how long its segments shall be, and what shall be kept."""
 
     uri: str
     limits: Limits
     segment_seconds: float
+    video: Video
+    audio: Audio
+    drop_tracks: tuple[TrackKind, ...]
+
+
+def _asked(options: argparse.Namespace) -> _Asked:
+    check_preset(options)
+    with refused_as_typed():
+        video = video_of(options)
+    return _Asked(
+        uri=to_uri(options.source),
+        limits=limits_of(options),
+        segment_seconds=options.segment_seconds,
+        video=video,
+        audio=audio_of(options),
+        drop_tracks=kinds_of(options),
+    )
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -79,10 +94,10 @@ def inspect(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    uri = to_uri(options.source)
+    asked = _asked(options)
+    uri, limits = asked.uri, asked.limits
     storage = Storage(StorageSettings(endpoint=options.endpoint_url))
     size = storage.head(uri).size
-    limits = limits_of(options)
     Allowance(limits, uri).opened(size)
 
     @contextmanager
@@ -92,20 +107,18 @@ def _inspect(options: argparse.Namespace) -> int:
 
     facts, timings = read_timing(opened, uri)
     with opened() as container, storage.open(uri) as file:
-        kept = {kind: _tracks(container, facts, kind) for kind in ("mp4", "mov", "mkv")}
+        outputs = {kind: _outcome(container, facts, kind, asked) for kind in CONTAINERS}
         duration = float((container.duration or 0) / 1_000_000)
         if is_truncated(container, file, size):
             raise BadInput(f"{uri}: the file is cut off: copy it again")
-    asked = _Asked(uri, limits, options.segment_seconds)
     try:
         cuts, normalised = _cut(opened, facts, timings, asked)
     except TimesCollide:
         cuts, normalised = _cut(opened, facts, decode_timing(opened, facts, uri), asked)
     if not cuts:
         raise no_frame(uri)
-    _print_video(facts, cuts, duration)
-    _print_cuts(cuts, normalised)
-    _print_outputs(facts, kept, uri)
+    found = Found(uri, size, facts, duration, cuts, normalised, outputs)
+    print(json.dumps(json_of(found)) if options.json else "\n".join(text_of(found)))
     return exitcodes.OK
 
 
@@ -141,31 +154,6 @@ def _cut(
     return cuts, normalised
 
 
-def _tracks(container: InputContainer, facts: VideoFacts, kind: str) -> tuple[Track, ...] | RecastError:
-    try:
-        output = Output(uri=f"file:///output.{kind}")
-        return tracks.plan_tracks(container, facts.stream_index, output, Audio(), "source")
-    except BadInput as error:
-        return error
-
-
-def _print_video(facts: VideoFacts, cuts: list[Cut], duration: float) -> None:
-    frames = sum(cut.frames for cut in cuts)
-    print(
-        f"video: {facts.codec} {facts.width}x{facts.height} {facts.pix_fmt}, {counted(frames, 'frame')}, "
-        f"{float(facts.rate):.6g} a second nominally, {duration:.3f} s"
-    )
-    details = [f"time base {facts.time_base}", f"SAR {facts.sar}", facts.field_order]
-    if facts.rotation or facts.hflip:
-        details.append(f"rotated {facts.rotation} degrees{', mirrored' if facts.hflip else ''}")
-    if crop := facts.crop:
-        shown = f"{facts.width - crop.left - crop.right}x{facts.height - crop.top - crop.bottom}"
-        details.append(f"cropped by its container to {shown}")
-    if facts.hdr:
-        details.append(f"HDR10 {facts.hdr.mastering or ''} {facts.hdr.light_level or ''}".strip())
-    print("       " + ", ".join(details))
-
-
 def _normalised(file: SegmentFile, facts: VideoFacts, target_seconds: float) -> int:
     """How many segments of a file there would be with --normalise."""
     if len(file.slices) == 1 or lossless_codec(facts) is None:
@@ -174,27 +162,17 @@ def _normalised(file: SegmentFile, facts: VideoFacts, target_seconds: float) -> 
     return len(virtual_slices(frames, max(1, round(target_seconds / facts.time_base)), MAX_NORMALISED))
 
 
-def _print_cuts(cuts: list[Cut], normalised: int) -> None:
-    more = f" ({normalised} with --normalise)" if normalised != len(cuts) else ""
-    print(f"cuts: {counted(len(cuts), 'segment')}{more}")
-    for number, cut in enumerate(cuts):
-        at = float(cut.start - cuts[0].start)
-        print(f"  {number:4d}  from {at:10.3f} s  frame {cut.first:7d}  {cut.frames:6d} frames")
-
-
-def _print_outputs(facts: VideoFacts, kept: dict[str, tuple[Track, ...] | RecastError], uri: str) -> None:
-    for kind, found in kept.items():
-        print(f"to .{kind}:")
-        try:
-            settings = codecs.encode_settings(facts, Video(), kind, "source")  # type: ignore[arg-type]
-            print(f"  video: {settings.codec} {settings.pix_fmt}")
-        except RecastError as error:
-            print(f"  video: refused: {error}")
-        if isinstance(found, RecastError):
-            print(f"  tracks: refused: {found}")
-            continue
-        for track in found:
-            words = [f"{track.kind} track {track.stream_index} ({track.codec})", track.language, track.title]
-            what = {"Drop": "left out", "Copy": "copied", "Convert": "converted", "Container": "the container's own"}
-            reason = f": {track.reason}" if track.reason else ""
-            print(f"  {' '.join(word for word in words if word)}: {what.get(track.action, track.action)}{reason}")
+def _outcome(container: InputContainer, facts: VideoFacts, kind: Container, asked: _Asked) -> Outcome:
+    """What an output of a kind would hold, or why there can be none."""
+    video: EncodeSettings | RecastError
+    kept: tuple[Track, ...] | RecastError
+    try:
+        video = codecs.encode_settings(facts, asked.video, kind, "source")
+    except RecastError as error:
+        video = error
+    try:
+        output = Output(uri=f"file:///output.{kind}", drop_tracks=asked.drop_tracks)
+        kept = tracks.plan_tracks(container, facts.stream_index, output, asked.audio, "source")
+    except BadInput as error:
+        kept = error
+    return Outcome(video, kept)

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from recast import exitcodes, names
 from recast.commands.arguments import (
@@ -24,7 +24,8 @@ from recast.commands.arguments import (
 )
 from recast.commands.early import check_output, check_photos, check_report, check_source
 from recast.commands.progress import show_progress
-from recast.commands.refusals import QUALITY, RETRIES, SEGMENT_SECONDS, WORKERS, refused_as_typed
+from recast.commands.refusals import RETRIES, SEGMENT_SECONDS, WORKERS, refused_as_typed
+from recast.commands.videoarguments import add_video_arguments, audio_of, check_preset, kinds_of, video_of
 from recast.errors import RecastError, UsageError
 from recast.local import (
     KEEP_AFTER,
@@ -37,18 +38,14 @@ from recast.local import (
     make_runs_folder,
     remove_run,
 )
-from recast.media.presets import ALL, SOFTWARE, unknown_preset
 from recast.process.cores import usable_cores
 from recast.process.stopping import Terminated, terminated_by_signals
-from recast.spec import Audio, JobSpec, OnBadFrames, Output, PixelFormat, Segments, Source, Storage, Video
+from recast.spec import JobSpec, OnBadFrames, Output, Segments, Source, Storage
 from recast.wording import as_typed, counted, size
 
-CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
-ENCODERS: dict[str, Literal["Auto", "Software", "Nvenc"]] = {"auto": "Auto", "software": "Software", "nvenc": "Nvenc"}
 ON_BAD_FRAMES: dict[str, OnBadFrames] = {"fail": "Fail", "repeat": "Repeat", "original": "Original"}
 NAMED = 5
 """Stretches of bad frames that are said one by one."""
-TRACKS = ("audio", "subtitle", "video", "data", "attachment", "cover")
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
   recast run interview.mov out.mov --engine passthrough --quality lossless
@@ -79,7 +76,14 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("--consent", metavar="TEXT", help="on whose permission; needed wherever a face is changed")
     add_content_arguments(parser)
     add_limit_argument(parser)
-    _add_video_arguments(parser)
+    add_video_arguments(parser)
+    parser.add_argument(
+        "--on-bad-frames",
+        choices=ON_BAD_FRAMES,
+        default="fail",
+        help="what becomes of frames that do not decode whole, and of those decoded from them: fail (default); repeat "
+        "the last good frame; or original: as the decoder mends them, no face changed",
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an OUTPUT that exists; where it is a link, the link"
     )
@@ -113,43 +117,6 @@ def add_parser(commands: Commands, text: str) -> None:
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of --scratch and s3:// URIs")
     parser.add_argument("--report", type=file_of, metavar="FILE.json", help="write what was done")
     parser.set_defaults(body=run)
-
-
-def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--codec", choices=CODECS, default="auto", help="default: the source's, where it can be written"
-    )
-    parser.add_argument(
-        "--encoder", choices=sorted(ENCODERS), default="auto", help="auto takes NVENC where there is one (default)"
-    )
-    parser.add_argument(
-        "--on-bad-frames",
-        choices=ON_BAD_FRAMES,
-        default="fail",
-        help="what becomes of frames that do not decode whole, and of those decoded from them: fail (default); repeat "
-        "the last good frame; or original: as the decoder mends them, no face changed",
-    )
-    parser.add_argument(
-        "--quality", default="18", metavar="N|lossless", help=f"constant quality, {QUALITY} (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--preset", default="auto", metavar="NAME", help=f"how fast or thorough the encoder is (default: auto); {ALL}"
-    )
-    parser.add_argument(
-        "--pixel-format",
-        choices=[name.lower() for name in get_args(PixelFormat)],
-        default="source",
-        help="depth and chroma of the pictures (default: the source's, where that has no more than 10 bits, no alpha "
-        "and no RGB)",
-    )
-    parser.add_argument("--audio", choices=("copy", "aac"), default="copy", help="default: copied bit for bit")
-    parser.add_argument(
-        "--drop-tracks",
-        default="",
-        metavar="KIND,...",
-        help="leave these kinds of tracks out where OUTPUT's container cannot hold them, instead of refusing the run; "
-        f"what it can hold is kept: {', '.join(TRACKS)}",
-    )
 
 
 def default_workers() -> int:
@@ -205,24 +172,17 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
         raise UsageError(f"{options.output}: is a folder: give a file name in it")
     if source == output:
         raise UsageError(f"{options.output}: SOURCE and OUTPUT are the same file")
-    _check_preset(options)
+    check_preset(options)
     with refused_as_typed():
         return JobSpec(
             source=Source(uri=source),
-            output=Output(uri=output, overwrite=options.overwrite, drop_tracks=_kinds(options.drop_tracks)),
+            output=Output(uri=output, overwrite=options.overwrite, drop_tracks=kinds_of(options)),
             faces=faces_of(options),
             consent=consent_of(options),
             engine=engine_of(options),
             content_check=content_check_of(options),
-            video=Video(
-                codec=CODECS[options.codec],
-                encoder=ENCODERS[options.encoder],
-                quality=_quality(options.quality),
-                on_bad_frames=ON_BAD_FRAMES[options.on_bad_frames],
-                preset="Auto" if options.preset == "auto" else options.preset,
-                pixel_format=options.pixel_format.capitalize(),
-            ),
-            audio=Audio(codec="Copy" if options.audio == "copy" else "Aac"),
+            video=video_of(options, ON_BAD_FRAMES[options.on_bad_frames]),
+            audio=audio_of(options),
             segments=Segments(
                 target_seconds=options.segment_seconds,
                 max_parallelism=options.workers,
@@ -246,36 +206,9 @@ def _check_faces(options: argparse.Namespace) -> None:
         raise UsageError(f"{' and '.join(missing)} {are} needed, unless --engine is passthrough")
 
 
-def _check_preset(options: argparse.Namespace) -> None:
-    """Refuse a preset that no encoder has; which codec is meant by auto, only the source says."""
-    if options.preset == "auto" or not options.preset.isalnum():
-        return
-    meant = SOFTWARE if options.codec == "auto" else [options.codec]
-    faults = [unknown_preset(codec, ENCODERS[options.encoder], options.preset) for codec in meant]
-    if all(faults):
-        told = faults[0] if len(faults) == 1 else f"no codec has a preset {options.preset}: {ALL}"
-        raise UsageError(f"--preset: {told}")
-
-
-def _kinds(text: str) -> tuple[Any, ...]:
-    kinds = tuple(kind.strip() for kind in text.split(",") if kind.strip())
-    for kind in kinds:
-        if kind not in TRACKS:
-            raise UsageError(f"--drop-tracks {kind}: give kinds out of {', '.join(TRACKS)}")
-    return kinds
-
-
 def seconds_or_auto(text: str) -> float | Literal["Auto"]:
     """What --segment-seconds takes; ValueError where it is neither."""
     return "Auto" if text.lower() == "auto" else float(text)
-
-
-def _quality(text: str) -> int | Literal["Lossless"]:
-    if text.lower() == "lossless":
-        return "Lossless"
-    if not text.isdecimal():
-        raise UsageError(f"--quality {text}: give {QUALITY}")
-    return int(text)
 
 
 def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:

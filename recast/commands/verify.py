@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,13 +13,16 @@ from recast.errors import NotFound, UsageError
 from recast.storage.loopback import LoopbackServer
 from recast.storage.storage import Storage, StorageSettings
 from recast.verify import report
+from recast.verify.check import Check
 from recast.verify.frames import Replaced
 from recast.verify.tracks import Allowed
+from recast.wording import as_typed
 
 EPILOG = """examples:
   recast verify interview.mp4 out.mp4
   recast verify interview.mov out.mov --lossless
   recast verify interview.mp4 out.mp4 --audio aac
+  recast verify interview.mp4 out.mp4 --json
   recast verify damaged.mp4 out.mp4 --report report.json
 
 exit codes: 0 all is well, 65 a check failed.
@@ -51,6 +55,7 @@ def add_parser(commands: Commands, text: str) -> None:
         metavar="FILE.json",
         help="what `recast run --report` wrote: frames that it says did not decode whole are looked for as it says",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object; docs/using.md describes its fields")
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of s3:// URIs")
     parser.set_defaults(body=verify)
 
@@ -71,8 +76,23 @@ def verify(options: argparse.Namespace) -> int:
         )
         if server.error is not None:
             raise server.error
-    report.show(checks)
+    if options.json:
+        print(json.dumps(json_of(checks, options.source, options.output)))
+    else:
+        report.show(checks)
     return exitcodes.OK if all(check.ok for check in checks) else exitcodes.BAD_INPUT
+
+
+def json_of(checks: Sequence[Check], source: str, output: str) -> dict[str, object]:
+    """The checks for scripts; docs/using.md describes the fields."""
+    return {
+        "source": as_typed(to_uri(source)),
+        "output": as_typed(to_uri(output)),
+        "ok": all(check.ok for check in checks),
+        "checks": [
+            {"name": check.name, "result": report.word_of(check).lower(), "detail": check.detail} for check in checks
+        ],
+    }
 
 
 def _of_report(path: Path | None) -> tuple[tuple[Replaced, ...], bool]:

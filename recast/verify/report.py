@@ -48,14 +48,15 @@ def show(checks: list[Check], console: Console | None = None) -> None:
         console.print(_table(checks))
     else:
         for check in checks:
-            print(f"{_word(check):4}  {check.name}: {check.detail}")
+            print(f"{word_of(check):4}  {check.name}: {check.detail}")
     bad = [check for check in checks if not check.ok]
     verdict = f"{len(bad)} of {len(checks)} checks failed: {', '.join(c.name for c in bad)}" if bad else "all good"
     # Rich ends the process with 1 where nobody reads any more.
     print(verdict, file=console.file)
 
 
-def _word(check: Check) -> str:
+def word_of(check: Check) -> Literal["ok", "skip", "FAIL"]:
+    """How a check ended; skip, where it could not be told."""
     if check.skipped:
         return "skip"
     return "ok" if check.ok else "FAIL"
@@ -67,6 +68,6 @@ def _table(checks: list[Check]) -> Table:
         table.add_column(heading)
     styles = {"ok": "green", "skip": "yellow", "FAIL": "bold red"}
     for check in checks:
-        word = _word(check)
+        word = word_of(check)
         table.add_row(f"[{styles[word]}]{word}[/]", escape(check.name), escape(check.detail))
     return table

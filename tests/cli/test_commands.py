@@ -1,5 +1,6 @@
 """inspect, preview, verify, clean, and run on a store of one's own, as people type them."""
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -22,6 +23,38 @@ def test_inspect_says_what_the_file_is_where_it_is_cut_and_what_is_kept(place: P
     assert "cuts: 2 segments" in done.stdout
     assert "audio track 1 (aac) eng Original: copied" in done.stdout
     assert "to .mp4:" in done.stdout and "cannot hold subtitle track 4 (ass)" in done.stdout
+
+
+def test_inspect_and_verify_print_json_for_scripts(place: Place) -> None:
+    source, output = clips.build("tracks_mkv"), place.out / "out.mkv"
+    inspected = place.run("inspect", source, "--segment-seconds", "1", "--json")
+    assert inspected.returncode == 0, inspected.stderr
+    found = json.loads(inspected.stdout)
+    assert found["source"] == str(source) and found["bytes"] == source.stat().st_size
+    assert found["video"]["codec"] == "h264" and found["video"]["frames"] == 75
+    assert [segment["frames"] for segment in found["segments"]] == [48, 27]
+    assert found["segments"][1]["firstFrame"] == 48
+    assert found["outputs"]["mkv"]["refused"] == [] and found["outputs"]["mkv"]["tracks"][0]["action"] == "Copy"
+    (why,) = found["outputs"]["mp4"]["refused"]
+    assert "cannot hold subtitle track 4 (ass)" in why and found["outputs"]["mp4"]["tracks"] is None
+
+    assert place.run("run", source, output, *PASSTHROUGH).returncode == 0
+    verified = place.run("verify", source, output, "--json")
+    assert verified.returncode == 0, verified.stderr
+    told = json.loads(verified.stdout)
+    assert told["ok"] and told["output"] == str(output)
+    assert {"name": "frame count", "result": "ok", "detail": "75 frames"} in told["checks"]
+    other = place.run("verify", clips.build("cfr"), output, "--json")
+    assert other.returncode == 65 and not json.loads(other.stdout)["ok"]
+
+
+def test_inspect_says_what_a_codec_or_the_tracks_that_are_left_out_would_change(place: Place) -> None:
+    asked = ("--codec", "av1", "--drop-tracks", "subtitle,attachment", "--audio", "aac")
+    done = place.run("inspect", clips.build("tracks_mkv"), *asked)
+    assert done.returncode == 0, done.stderr
+    assert "to .mp4:\n  video: av1 yuv420p\n  audio track 1 (aac) eng Original: encoded anew" in done.stdout
+    assert "subtitle track 4 (ass) jpn: left out: the container cannot hold it" in done.stdout
+    assert "to .mov:\n  video: refused: source: .mov cannot hold av1: use .mp4 or .mkv" in done.stdout
 
 
 def test_inspect_says_what_normalising_would_change(place: Place) -> None:
