@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from recast.verify.check import Check, failed, passed, skipped
-from recast.verify.match import HEIGHT, WIDTH, Matcher, Mismatch
+from recast.verify.match import APART, HEIGHT, WIDTH, Matcher, Mismatch
 from recast.verify.probe import NO_PTS, File, Track
 from recast.verify.process import LINES, Running
 
@@ -250,7 +250,8 @@ def _count(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], instead: 
         return passed("frame count", f"{b} frames, {b - a} of which do not decode in the source at all")
     lost = [f"frame {i}: missing (source {at(ours.times[i])})" for i in range(a) if i not in kept]
     extra = [f"output frame {j}: no such frame (output {at(theirs.times[j])})" for j in range(b) if j not in shown]
-    return failed("frame count", f"{a} in the source, {b} in the output; {_named(lost + extra)}")
+    what = "; ".join(_named(texts) for texts in (lost, extra) if texts)
+    return failed("frame count", f"{a} in the source, {b} in the output; {what}")
 
 
 def _times(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], video: Track, output: File) -> Check:
@@ -366,8 +367,17 @@ def _pictures(matcher: Matcher, pairs: list[tuple[int, int]], ours: Frames) -> C
     if not pairs:
         return skipped("pictures", "no two frames can be paired by their times")
     if not matcher.judged:
-        return skipped("pictures", "nothing moves: no frame can be told from its neighbours")
+        return _untold(matcher)
     return passed("pictures", f"{matcher.judged} of {matcher.pairs} told from their neighbours, each its own source's")
+
+
+def _untold(matcher: Matcher) -> Check:
+    """Where no picture can be told from its neighbours."""
+    if (apart := matcher.apart()) > APART:
+        return failed("pictures", f"they are another video's: half of the area is {apart:.0f} of 255 gray levels off")
+    if matcher.moving:
+        return skipped("pictures", "what moves is less than what encoder and swap changed: no frame can be told by it")
+    return skipped("pictures", "nothing moves: no frame can be told from its neighbours")
 
 
 def _mismatch(each: Mismatch, pairs: list[tuple[int, int]], ours: Frames) -> str:

@@ -38,9 +38,14 @@ NOT_FAR = 2.0
 """The same where many pictures are asked together."""
 HEAVIEST = 6.0
 """Gray levels beyond which more motion gives a tile no more weight: a few must not outvote the rest."""
+LEAST_ASKED = 2
+"""Tiles of a picture that must say something."""
 WINDOW = 25
 UNLIKE = 5.0
 """Gray levels that a tile is off its source, beyond three times what is the rule for it."""
+APART = 32.0
+"""Gray levels that half of the area is off in half of the pictures, where these are another video's: what encoders
+lose, and a swapped face, stay below."""
 
 Gray = npt.NDArray[np.float32]
 
@@ -89,7 +94,13 @@ class _Evidence:
 
 
 class Matcher:
-    """Takes pairs of pictures in order, then says which do not match."""
+    """Takes pairs of pictures in order, then says which do not match.
+
+    Attributes:
+        pairs: taken.
+        judged: of these, told from their neighbours.
+        moving: of these, that differ from their neighbours.
+    """
 
     def __init__(self) -> None:
         self._ring: deque[tuple[int, Gray, Gray]] = deque(maxlen=2 * REACH + 1)
@@ -99,6 +110,7 @@ class Matcher:
         self._off: list[npt.NDArray[np.float16]] = []
         self.pairs = 0
         self.judged = 0
+        self.moving = 0
 
     def push(self, source: bytes, output: bytes) -> None:
         """The next pair: `WIDTH` x `HEIGHT` bytes each."""
@@ -114,6 +126,10 @@ class Matcher:
         for evidence in list(self._evidence)[-AROUND:] if self.pairs > AROUND else list(self._evidence):
             self._judge(evidence)
         return self._late_together() or self._found or self._unlike()
+
+    def apart(self) -> float:
+        """Gray levels that half of the area is off its source, in half of the pictures."""
+        return float(np.median(np.median(np.array(self._off, np.float32), axis=1)))
 
     def _weigh(self, frame: int) -> None:
         """Asks the tiles of one picture; judges the one `AROUND` before it, whose followers are now known."""
@@ -134,14 +150,16 @@ class Matcher:
         others = [each.off for each in self._evidence if abs(each.frame - evidence.frame) in range(1, AROUND + 1)]
         usual = np.median(others, axis=0) if others else np.zeros(TILES)
         best: tuple[float, int] | None = None
-        asked = False
+        asked = moves = False
         for step, way in evidence.ways.items():
             moving = way.length > np.maximum(MOVES, CLEARLY * usual)
-            verdict = _verdict(way, moving & (way.aside < NEAR), least=2)
+            verdict = _verdict(way, moving & (way.aside < NEAR), least=LEAST_ASKED)
             asked |= not np.isnan(verdict)
+            moves |= bool((way.length > MOVES).sum() >= LEAST_ASKED)
             if verdict > 0.5 and (best is None or abs(verdict - 1) < best[0]):
                 best = abs(verdict - 1), step
         self.judged += asked
+        self.moving += moves
         if best is not None:
             self._found.append(Mismatch(evidence.frame, evidence.frame + best[1]))
 

@@ -33,6 +33,8 @@ FORMATS = (
     "yuv4mpegpipe,ivf,obu,av1,h264,hevc,vvc,evc,m4v,mpegvideo,mjpeg,mjpeg_2000,h261,h263,vc1,vc1test,dirac,cavsvideo,"
     "avs2,avs3,srt,ass"
 )
+NOT_TAKEN = "Format not on whitelist"
+"""FFmpeg's word for a file of none of these."""
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -148,8 +150,13 @@ class Running:
         if self._stalled:
             raise Transient(f"{self.media.name}: FFmpeg made no progress for {self.stall:.0f} s; try again")
         if code and not allow_failure:
-            last = next((line for line in reversed(self._said) if line.strip()), f"status {code}")
-            raise BadInput(f"{self.media.name}: FFmpeg cannot read it: {last}")
+            raise BadInput(f"{self.media.name}: {self._why(code)}")
+
+    def _why(self, code: int) -> str:
+        if any(NOT_TAKEN in line for line in self._said):
+            return "not a video file: give the video itself, not a picture, a playlist or a script"
+        last = next((line for line in reversed(self._said) if line.strip()), f"status {code}")
+        return f"FFmpeg cannot read it: {last}"
 
     def __enter__(self) -> Running:
         return self

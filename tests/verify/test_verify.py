@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from recast.cli import main
 from recast.errors import BadInput, NotFound, Transient, UsageError
 from recast.verify import process
 from recast.verify.check import Check
+from recast.verify.frames import Frames, _pictures
+from recast.verify.match import HEIGHT, WIDTH, Matcher
 from recast.verify.process import Media, Running
 from recast.verify.report import Expect, verify
 from recast.verify.tracks import Allowed
-from tests import clips
+from tests import clips, faces
 
 LOSSLESS = ["-c:v:0", "libx264", "-qp", "0", "-preset", "ultrafast", "-bf", "2"]
 LOSSY = ["-c:v:0", "libx264", "-crf", "30", "-preset", "fast"]
@@ -159,6 +164,35 @@ def test_damage_to_frames(filters: str, names: set[str], said: str, coded: list[
     assert set(found) - {"audio 0 offset"} == names
     assert "audio 0 offset" not in found
     assert any(re.search(said, detail) for detail in found.values()), found
+
+
+@pytest.mark.parametrize(
+    ("theirs", "step", "ok", "said"),
+    [
+        (2, 1, False, "another video's: half of the area is"),
+        (1, 1, True, "12 of 12 told from their neighbours"),
+        (1, 0, True, "nothing moves"),
+    ],
+    ids=["another's", "its own", "a still"],
+)
+def test_pictures_that_cannot_be_told_from_their_neighbours(theirs: int, step: int, ok: bool, said: str) -> None:
+    def video(seed: int) -> Iterator[bytes]:
+        noise = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
+        return (np.roll(noise, step * place, axis=1).tobytes() for place in range(12))
+
+    matcher = Matcher()
+    for source, output in zip(video(1), video(theirs), strict=True):
+        matcher.push(source, output)
+    times = tuple(Fraction(place) for place in range(12))
+    check = _pictures(matcher, [(place, place) for place in range(12)], Frames(times, (), Fraction(1), ()))
+    assert check.ok is ok and said in check.detail
+
+
+def test_frames_that_are_missing_and_those_too_many_are_counted_apart(tmp_path: Path) -> None:
+    found = failures(checked("bframes", shown("setpts='(N+gte(N,1)/2)*0.04/TB',trim=end_frame=20"), tmp_path))
+    missing, extra = found["frame count"].split("; ")[1:]
+    assert missing.startswith("frame 1: missing (source ") and missing.endswith(", and 71 more")
+    assert extra.startswith("output frame 1: no such frame (output ") and extra.endswith(", and 16 more")
 
 
 @pytest.mark.parametrize("filters", [order(10, 12), order(10, 40), LATE])
@@ -349,6 +383,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(source)]) == 64
     assert main(["verify", str(source), str(clips.build("text"))]) == 65
     assert "FFmpeg cannot read it" in capsys.readouterr().err
+    assert main(["verify", str(source), str(faces.photo())]) == 65
+    assert "astronaut.png: not a video file: give the video itself, not a picture" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
