@@ -46,6 +46,7 @@ from recast.status import (
     Phase,
     SegmentCounts,
 )
+from recast.wording import counted
 
 PHASES: dict[str, Phase] = {
     kube.SPLIT: "Splitting",
@@ -291,14 +292,14 @@ class _Pass(Draft):
             frames=FrameCounts(total=frames, done=self._status.frames.done),
             progress=f"{self._status.segments.succeeded}/{segments}",
         )
-        message = f"{segments} segments, {frames} frames"
+        message = f"{counted(segments, 'segment')}, {counted(frames, 'frame')}"
         self._condition(kube.SPLIT_COMPLETE, "True", names.STAGE_COMPLETE, message)
         self._events.append(Event("Normal", names.STAGE_COMPLETE, f"split: {message}"))
         return self._stage()
 
     def _swapped(self) -> Plan:
         total = self._status.segments.total
-        message = f"all {total} segments are done"
+        message = "the segment is done" if total == 1 else f"all {total} segments are done"
         frames = self._status.frames.model_copy(update={"done": self._status.frames.total})
         self._update(frames=frames, estimated_completion_time=None)
         self._condition(kube.SWAP_COMPLETE, "True", names.STAGE_COMPLETE, message)

@@ -35,6 +35,7 @@ from recast.storage.storage import Storage
 from recast.storage.sums import BlockSums
 from recast.storageconfig import make_storage
 from recast.watchdog import Watchdog
+from recast.wording import counted, size
 
 FINE = MOST_AT_ONE_TIME
 """Steps in a tick, where frames have the same time."""
@@ -70,7 +71,7 @@ def mux(job: StageInput) -> StageResult:
         run=job.run,
         frames=record.frames,
         output=summary(record),
-        message=f"{record.uri}: {record.frames} frames, {record.size} bytes{_bad_of(record)}",
+        message=f"{record.uri}: {counted(record.frames, 'frame')}, {size(record.size)}{_bad_of(record)}",
     )
 
 

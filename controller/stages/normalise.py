@@ -27,6 +27,7 @@ from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage.storage import Storage
 from recast.storageconfig import make_storage
 from recast.watchdog import Watchdog
+from recast.wording import counted
 
 
 def main() -> int:
@@ -44,7 +45,9 @@ def normalise(job: StageInput) -> StageResult:
         work.do(number, slices)
         segments += len(slices)
         frames += sum(segment.frames for segment in slices)
-    return StageResult(run=job.run, segments=segments, frames=frames, message=f"{segments} segments normalised")
+    return StageResult(
+        run=job.run, segments=segments, frames=frames, message=f"{counted(segments, 'segment')} normalised"
+    )
 
 
 class _Normalise:

@@ -41,6 +41,7 @@ from recast.storage.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
 from recast.versions import SPLITTER_VERSION
 from recast.watchdog import Watchdog
+from recast.wording import counted
 
 CHUNK_FRAMES = 100_000
 """Of an hour and more: a shorter plan holds its only chunk, and no worker asks for it apart."""
@@ -90,7 +91,7 @@ def split(job: StageInput) -> StageResult:
         run=run,
         segments=plan.segments,
         frames=plan.frames,
-        message=f"{plan.segments} segments",
+        message=counted(plan.segments, "segment"),
         content_check=_figures(plan.content_check),
     )
 

@@ -202,7 +202,8 @@ class _Submission:
 
     def _tell(self, expanded: Expanded, new: int, old: Sequence[tuple[JobDocument, Job]], done: int) -> None:
         words = [f"{new} submitted", f"{len(old)} are there already", f"{done} have their output already"]
-        print(f"recast: {', '.join(words)}; {expanded.others} objects are no videos", file=sys.stderr)
+        others = "1 object is no video" if expanded.others == 1 else f"{expanded.others} objects are no videos"
+        print(f"recast: {', '.join(words)}; {others}", file=sys.stderr)
         failed = [job.name for _, job in old if job.status.phase == "Failed"]
         if failed:
             names = " ".join(failed[:5]) + (" ..." if len(failed) > 5 else "")

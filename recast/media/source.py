@@ -23,6 +23,7 @@ from recast.media.limits import over
 from recast.media.losses import Losses
 from recast.process.exhausted import raise_if_exhausted
 from recast.spec import MOST_PIXELS, Limits
+from recast.wording import counted
 
 FULL_RANGE = 2
 FIELD_ORDERS: dict[int, FieldOrder] = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
@@ -78,7 +79,7 @@ def open_source(
 
 def _refuse_over(container: InputContainer, name: str, limits: Limits) -> None:
     if len(container.streams) > limits.streams:
-        raise over(name, f"{len(container.streams)} tracks", "streams", limits.streams)
+        raise over(name, counted(len(container.streams), "track"), "streams", limits.streams)
     for stream in container.streams.video:
         context = None if stream.disposition & COVER else stream.codec_context
         if context is not None and context.width * context.height > limits.pixels:

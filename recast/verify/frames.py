@@ -244,7 +244,7 @@ def _first_packet(video: Track) -> Fraction:
 def _count(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], instead: dict[int, int | None]) -> Check:
     a, b = len(ours.times), len(theirs.times)
     if a == b:
-        return passed("frame count", f"{a} frames")
+        return passed("frame count", f"{a} frame{'' if a == 1 else 's'}")
     kept, shown = {i for i, _ in pairs}, {j for _, j in pairs}
     if len(kept) == a and set(range(b)) - shown <= set(instead):
         return passed("frame count", f"{b} frames, {b - a} of which do not decode in the source at all")
@@ -268,7 +268,9 @@ def _times(ours: Frames, theirs: Frames, pairs: list[tuple[int, int]], video: Tr
             wrong.append(f"frame {i}: at {float(right[j]):.6f} s, in the source {float(left[i]):.6f} s")
     a, b = len(left), len(right)
     if not wrong and a != b and len(pairs) < min(a, b):
-        wrong.append(f"{min(a, b) - len(pairs)} frames stand at times that the source does not have")
+        left_over = min(a, b) - len(pairs)
+        stand = "1 frame stands at a time" if left_over == 1 else f"{left_over} frames stand at times"
+        wrong.append(f"{stand} that the source does not have")
     if wrong:
         return failed("timestamps", _named(wrong))
     return passed("timestamps", f"{len(pairs)} equal, first to last {float(left[-1] if left else 0):.3f} s")

@@ -65,6 +65,16 @@ def test_split_says_how_many_and_swap_follows() -> None:
     assert said(planned, kube.SPLIT_COMPLETE) == ("True", "StageComplete")
 
 
+@pytest.mark.parametrize(
+    ("segments", "frames", "message"), [(1, 1, "split: 1 segment, 1 frame"), (6, 150, "split: 6 segments, 150 frames")]
+)
+def test_one_is_said_as_one(segments: int, frames: int, message: str) -> None:
+    split = job(SPLIT, complete=True)
+    done = ended(split, run=RUN, segments=segments, frames=frames)
+    events = decide(Observed(resource(begun()), (split,), (done,))).events
+    assert [event.message for event in events if event.reason == names.STAGE_COMPLETE] == [message]
+
+
 def test_a_content_check_is_said_to_be_off_where_none_is_asked_for() -> None:
     status = decide(Observed(resource())).status
     assert status.content_check is not None and status.content_check.state == "Off"
