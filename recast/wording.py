@@ -1,4 +1,6 @@
-"""Numbers and addresses for people."""
+"""Numbers, times and addresses for people."""
+
+from datetime import timedelta
 
 UNITS = ("kB", "MB", "GB", "TB")
 
@@ -24,6 +26,22 @@ def counted(number: int, word: str) -> str:
     ('1 segment', '2 segments')
     """
     return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def span(time: timedelta) -> str:
+    """A time, short: to the second, the minute or the hour.
+
+    >>> span(timedelta(seconds=75)), span(timedelta(hours=50))
+    ('75s', '2d2h')
+    """
+    seconds = max(0, round(time.total_seconds()))
+    if seconds < 120:
+        return f"{seconds}s"
+    if seconds < 7200:
+        return f"{seconds // 60}m"
+    if seconds < 172_800:
+        return f"{seconds // 3600}h{seconds % 3600 // 60}m"
+    return f"{seconds // 86_400}d{seconds % 86_400 // 3600}h"
 
 
 def as_typed(text: str) -> str:

@@ -8,7 +8,8 @@ from recast import exitcodes
 from recast.commands.arguments import Commands
 from recast.commands.clusterarguments import add_cluster_arguments, connect
 from recast.kube.cluster import Cluster, Job, read_job
-from recast.kube.jobtext import note, span, table
+from recast.kube.jobtext import note, table
+from recast.wording import span
 
 EPILOG = """examples:
   recast list

@@ -4,11 +4,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 from recast.local import Progress
-from recast.wording import as_typed, counted
+from recast.wording import as_typed, counted, span
 
 PLAIN_SECONDS = 10.0
+COUNTING = ("normalise", "swap")
+"""Stages that tell of frames."""
 
 
 @contextmanager
@@ -24,7 +28,7 @@ def show_progress() -> Iterator[Callable[[Progress], None]]:
 @contextmanager
 def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (
@@ -33,29 +37,38 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[speed]}"),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("split", total=None, count="", speed="")
+        task = bar.add_task("split", total=None, count="", speed="", left="")
 
         def show(progress: Progress) -> None:
             if progress.note:
                 bar.console.print(f"recast: {as_typed(progress.note)}", markup=False, highlight=False)
                 return
-            speed = bar.tasks[0].speed
             if progress.done:
                 bar.console.print(f"recast: swap: {_extent(progress)}", markup=False, highlight=False)
-            bar.update(
-                task,
-                description=progress.stage,
-                completed=progress.frames,
-                total=progress.total or None,
-                count=f"{progress.frames}/{progress.total} frames" if progress.total else "",
-                speed=f"{speed:.1f} frames/s" if speed else "",
-            )
+            bar.update(task, **cells(progress, bar.tasks[0].speed))
 
         yield show
+
+
+def cells(progress: Progress, speed: float | None) -> dict[str, Any]:
+    """What the bar shows: of stages that do not tell of frames only that they go on."""
+    counts = progress.stage in COUNTING and progress.total > 0
+    done = f"{progress.frames}/{progress.total} frames, {counted(progress.segments, 'segment')}"
+    return {
+        "description": progress.stage,
+        "completed": progress.frames if counts else 0,
+        "total": progress.total if counts else None,
+        "count": done if counts else "",
+        "speed": f"{speed:.1f} frames/s" if speed and counts else "",
+        "left": f"{_left(progress, speed)} left" if speed and counts else "",
+    }
+
+
+def _left(progress: Progress, speed: float) -> str:
+    return span(timedelta(seconds=(progress.total - progress.frames) / speed))
 
 
 def _extent(progress: Progress) -> str:
@@ -81,11 +94,11 @@ class _Plain:
             self._stage, self._said, self._began = progress.stage, now, now
             detail = f": {_extent(progress)}" if progress.stage == "swap" else ""
             print(f"recast: {progress.stage}{detail}", file=sys.stderr, flush=True)
-        elif progress.stage in ("normalise", "swap") and now - self._said >= PLAIN_SECONDS:
+        elif progress.stage in COUNTING and now - self._said >= PLAIN_SECONDS:
             self._said = now
             print(f"recast: {self._line(progress, now)}", file=sys.stderr, flush=True)
 
     def _line(self, progress: Progress, now: float) -> str:
         speed = progress.frames / max(1e-9, now - self._began)
-        left = f", {(progress.total - progress.frames) / speed:.0f} s left" if progress.frames else ""
+        left = f", {_left(progress, speed)} left" if progress.frames else ""
         return f"{progress.stage}: {progress.frames}/{progress.total} frames, {speed:.1f} frames/s{left}"

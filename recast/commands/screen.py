@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from recast.kube.follow import Awaited, Screen
-from recast.kube.jobtext import failure, note, progress, span, stalled
-from recast.wording import size
+from recast.kube.jobtext import failure, note, progress, stalled
+from recast.wording import size, span
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from recast import exitcodes, names
 from recast.kube import names as kube
 from recast.kube.cluster import Job, Object
-from recast.kube.jobtext import failure, progress, span, success, warning
+from recast.kube.jobtext import failure, progress, success, warning
 from recast.kube.podstatus import own_container
 from recast.kube.resource import read_time
-from recast.wording import counted
+from recast.wording import counted, span
 
 SILENT_AFTER = timedelta(seconds=15)
 """A controller that runs has looked at a job by then."""

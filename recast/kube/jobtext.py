@@ -1,13 +1,13 @@
 """Pure: how a FaceSwapJob stands, in words."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from recast import exitcodes
 from recast.kube import names as kube
 from recast.kube.cluster import Job
 from recast.status import JobStatus
-from recast.wording import counted, size
+from recast.wording import counted, size, span
 
 
 def exit_code(status: JobStatus) -> int | None:
@@ -85,22 +85,6 @@ def note(status: JobStatus) -> str:
         return status.failure.reason
     found = status.condition(kube.STALLED)
     return found.reason if found and found.status == "True" else ""
-
-
-def span(time: timedelta) -> str:
-    """A time, short: to the second, the minute or the hour.
-
-    >>> span(timedelta(seconds=75)), span(timedelta(hours=50))
-    ('75s', '2d2h')
-    """
-    seconds = max(0, round(time.total_seconds()))
-    if seconds < 120:
-        return f"{seconds}s"
-    if seconds < 7200:
-        return f"{seconds // 60}m"
-    if seconds < 172_800:
-        return f"{seconds // 3600}h{seconds % 3600 // 60}m"
-    return f"{seconds // 86_400}d{seconds % 86_400 // 3600}h"
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

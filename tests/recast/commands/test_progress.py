@@ -2,7 +2,7 @@
 
 import pytest
 
-from recast.commands.progress import show_progress
+from recast.commands.progress import cells, show_progress
 from recast.local import Progress
 
 
@@ -23,6 +23,18 @@ def test_what_an_earlier_run_left_done_is_said_once(
         show(Progress("swap", 0, frames, segments, done=done))
         show(Progress("swap", 0, frames, segments))
     assert capsys.readouterr().err == f"recast: split\nrecast: {said}\n"
+
+
+def test_the_bar_counts_frames_where_these_are_told_and_else_only_goes_on() -> None:
+    swap = cells(Progress("swap", 45, 90, 3), 7.25)
+    assert swap == {
+        "description": "swap", "completed": 45, "total": 90,
+        "count": "45/90 frames, 3 segments", "speed": "7.2 frames/s", "left": "6s left",
+    }  # fmt: skip
+    for other in (Progress("split"), Progress("mux", 90, 90, 3)):
+        assert cells(other, 7.25) == {
+            "description": other.stage, "completed": 0, "total": None, "count": "", "speed": "", "left": "",
+        }  # fmt: skip
 
 
 def test_a_note_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,9 +17,10 @@ from recast.kube import follow
 from recast.kube.cluster import Change, Job
 from recast.kube.errors import ApiError, ApiUnavailable, Forbidden, Invalid
 from recast.kube.follow import Awaited, Following
-from recast.kube.jobtext import exit_code, span, worst
+from recast.kube.jobtext import exit_code, worst
 from recast.status import Condition, Failure, FrameCounts, JobStatus
 from recast.storage.storage import ObjectInfo, Storage
+from recast.wording import span
 from tests.recast.commands.conftest import Run
 from tests.recast.commands.fakecluster import FakeApi, job_path
 
