@@ -21,7 +21,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +40,7 @@ from recast.modelstore import CACHE_VARIABLE, default_cache
 from recast.process.children import spawn
 from recast.process.exhausted import raise_if_exhausted
 from recast.process.stopping import signals_held_back
+from recast.process.temporary import temporary_folder
 from recast.spec import JobSpec
 from recast.stage import NOTICE, StageInput, StageResult, result_in_log
 from recast.storage.embedded import EmbeddedStore
@@ -204,9 +204,8 @@ class LocalRun:
             StageFailed: one failed for good.
         """
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="recast-run-") as folder, ExitStack() as stack:
+        with temporary_folder() as scratch, ExitStack() as stack:
             stack.callback(self._stop_children)
-            scratch = Path(folder)
             if is_prechecked(self._spec):
                 self._progress(Progress("precheck"))
                 self._until_done("precheck", lambda: self._start(PRECHECK, scratch, None, 1))

@@ -2,19 +2,27 @@
 
 import argparse
 import json
+import shutil
+import time
+from datetime import timedelta
 from pathlib import Path
 
 from recast import exitcodes
 from recast.commands.arguments import Commands
+from recast.errors import StorageUnavailable
 from recast.local import is_in_use, remove_run, runs_folder
-from recast.wording import size
+from recast.process.temporary import abandoned_folders
+from recast.storage.stored import local_path
+from recast.wording import as_typed, size, span
 
 EPILOG = """examples:
   recast clean --dry-run
   recast clean
 
-They are in ~/.cache/recast, or in recast under $XDG_CACHE_HOME.
+They are in ~/.cache/recast, or in recast under $XDG_CACHE_HOME; temporary files of runs that were killed are in
+$TMPDIR, or in /tmp.
 """
+LOCAL = "file://"
 
 
 def add_parser(commands: Commands, text: str) -> None:
@@ -22,7 +30,8 @@ def add_parser(commands: Commands, text: str) -> None:
     parser = commands.add_parser(
         "clean",
         help=text,
-        description="Remove the embedded stores of interrupted runs. Runs that are going on are left alone.",
+        description="Remove the embedded stores of interrupted runs, and temporary files of runs that were killed. "
+        "Runs that are going on are left alone.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -32,23 +41,47 @@ def add_parser(commands: Commands, text: str) -> None:
 
 def clean(options: argparse.Namespace) -> int:
     """Carry the command out."""
-    folders = sorted(path for path in runs_folder().glob("*") if path.is_dir())
-    for folder in folders:
+    done = "would be removed" if options.dry_run else "removed"
+    stores = sorted(path for path in runs_folder().glob("*") if path.is_dir())
+    for folder in stores:
         if is_in_use(folder):
             print(f"{folder}: in use, left alone")
             continue
-        total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        print(f"{folder}: {_job(folder)}, {size(total)}{'' if options.dry_run else ' removed'}")
+        said = f"{folder}: {_job(folder)}, {_extent(folder)}"
         if not options.dry_run:
             remove_run(folder)
-    if not folders:
+        print(f"{said}: {done}")
+    killed = 0
+    for folder in abandoned_folders():
+        killed += 1
+        said = f"{folder}: temporary files of a run that was killed, {_extent(folder)}"
+        if not options.dry_run:
+            _remove(folder)
+        print(f"{said}: {done}")
+    if not stores and not killed:
         print(f"{runs_folder()}: nothing to remove")
     return exitcodes.OK
+
+
+def _extent(folder: Path) -> str:
+    """How large it is, and how long ago anything in it was written."""
+    found = [path.stat() for path in (folder, *folder.rglob("*")) if path.is_file() or path == folder]
+    age = timedelta(seconds=time.time() - max(each.st_mtime for each in found))
+    return f"{size(sum(each.st_size for each in found[1:]))}, {span(age)} old"
 
 
 def _job(folder: Path) -> str:
     try:
         job = json.loads((folder / "job.json").read_text())
-        return f"{job['source']} to {job['output']}"
+        source, output = job["source"], job["output"]
     except (OSError, ValueError, KeyError):
         return "an unknown job"
+    gone = source.startswith(LOCAL) and not local_path(source).exists()
+    return f"{as_typed(source)}{' (which is gone)' if gone else ''} to {as_typed(output)}"
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StorageUnavailable(f"{folder}: cannot be removed: {error}") from error
