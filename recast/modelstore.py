@@ -21,12 +21,14 @@ from pydantic import StringConstraints
 from recast import log, names
 from recast.errors import BadConfig, Corrupt, NotFound
 from recast.fields import Model
+from recast.onnxheads import is_onnx
 from recast.process.exhausted import raise_if_exhausted
 from recast.spec import Engine
 from recast.storage.storage import Storage
 
 Role = Literal["detector", "recogniser", "swapper", "occluder"]
 
+NO_MODEL = "no ONNX model, or one that is cut off"
 MANIFEST = "models.json"
 SUFFIX = ".onnx"
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
@@ -146,11 +148,15 @@ def push(storage: Storage, folder: Path, store: str, licence: str) -> list[tuple
         each file, and whether it was sent.
 
     Raises:
-        BadConfig: there is no .onnx file in the folder.
+        BadConfig: there is no .onnx file in the folder, or one of them is no model.
     """
     paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file())
     if not paths:
         raise BadConfig(f"{folder}: no {SUFFIX} file in it")
+    for path in paths:
+        with path.open("rb") as file:
+            if not is_onnx(file):
+                raise BadConfig(f"{path}: {NO_MODEL}: get it again, or take it out of the folder")
     if store.startswith("file://"):
         Path(folder_of(store).removeprefix("file://"), "files").mkdir(parents=True, exist_ok=True)
     done = []
@@ -180,13 +186,30 @@ def check(storage: Storage, store: str) -> Iterator[tuple[ModelFile, str]]:
         digest = hashlib.sha256()
         try:
             with storage.open(file_uri(store, file.sha256)) as source:
+                sound = is_onnx(source)
+                source.seek(0)
                 while piece := source.read(1 << 20):
                     digest.update(piece)
         except NotFound:
             yield file, "is not there: push it again"
             continue
-        right = digest.hexdigest() == file.sha256
-        yield file, "" if right else f"its content has sha256 {digest.hexdigest()}: delete it and push it again"
+        if digest.hexdigest() != file.sha256:
+            yield file, f"its content has sha256 {digest.hexdigest()}: delete it and push it again"
+        else:
+            yield file, "" if sound else f"{NO_MODEL}: push the right file by this name"
+
+
+def lacking(manifest: ModelManifest, store: str) -> str:
+    """What a store lacks for the engine, in either precision, in words; empty where nothing is lacking."""
+    said = ""
+    for half in (True, False):
+        try:
+            chosen_files(manifest, store, half=half)
+        except BadConfig as error:
+            said = str(error)
+        else:
+            return ""
+    return said
 
 
 def cached(storage: Storage, store: str, name: str, sha256: str, folder: Path) -> Path:

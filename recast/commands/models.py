@@ -1,13 +1,15 @@
 """`recast models`: InSwapper's models in S3, known by their content."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from recast import exitcodes, modelstore
 from recast.commands.arguments import Commands, to_uri
 from recast.storage.storage import Storage, StorageSettings
-from recast.wording import size
+from recast.wording import as_typed, size
 
+HEAD = "examples:\n"
 PUSH_EPILOG = """examples:
   recast models push ~/.insightface/models/buffalo_l s3://studio/models --licence "InsightFace, non-commercial"
   recast models push swapper/ s3://studio/models --licence "bought 2026-03-01, order 4711"
@@ -17,7 +19,10 @@ CHECK_EPILOG = """examples:
   recast models check s3://studio/models
   recast models check models/
 """
-EPILOG = f"""{PUSH_EPILOG}{CHECK_EPILOG.removeprefix("examples:" + chr(10))}
+LIST_EPILOG = """examples:
+  recast models list s3://studio/models
+"""
+EPILOG = f"""{PUSH_EPILOG}{LIST_EPILOG.removeprefix(HEAD)}{CHECK_EPILOG.removeprefix(HEAD)}
 FOLDER holds a detector (det_10g.onnx), a recogniser (w600k_r50.onnx) and inswapper_128.onnx or its fp16 form, in one or
 in several pushes. recast brings no weights: whether you may use yours is between you and their owner, and --licence
 keeps what you know of it beside the files. STORE may be a local folder, for `recast run`.
@@ -39,10 +44,13 @@ def add_parser(commands: Commands, text: str) -> None:
     push.add_argument("store", metavar="STORE", help="s3:// URI or path")
     push.add_argument("--licence", required=True, metavar="TEXT", help="under what you may use these files")
     push.set_defaults(body=push_models)
+    listing = _add_action(actions, "list", "say what is in a store, and what the engine lacks", LIST_EPILOG)
+    listing.add_argument("store", metavar="STORE", help="s3:// URI or path")
+    listing.set_defaults(body=list_models)
     check = _add_action(actions, "check", "read every file of a store and compare its sha256", CHECK_EPILOG)
     check.add_argument("store", metavar="STORE", help="s3:// URI or path")
     check.set_defaults(body=check_models)
-    for action in (push, check):
+    for action in (push, listing, check):
         action.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint (default: AWS)")
 
 
@@ -62,6 +70,17 @@ def push_models(options: argparse.Namespace) -> int:
     store = _store(options)
     for file, sent in modelstore.push(_storage(options), options.folder, store, options.licence):
         print(f"{file.name}: {size(file.size)}, sha256 {file.sha256}{'' if sent else ', was there already'}")
+    return exitcodes.OK
+
+
+def list_models(options: argparse.Namespace) -> int:
+    """Carry `list` out."""
+    store = _store(options)
+    manifest = modelstore.read_manifest(_storage(options), store)
+    for file in manifest.files:
+        print(f"{file.name}: {size(file.size)}, sha256 {file.sha256}, {file.licence}")
+    if lacking := modelstore.lacking(manifest, store):
+        print(f"recast: {as_typed(lacking)}", file=sys.stderr)
     return exitcodes.OK
 
 

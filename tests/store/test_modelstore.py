@@ -1,3 +1,4 @@
+import hashlib
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from recast.modelstore import (
     chosen_files,
     file_uri,
     folder_of,
+    lacking,
     push,
     read_manifest,
 )
@@ -24,8 +26,13 @@ from recast.storage.storage import Storage
 def folder_with(folder: Path, **files: bytes) -> Path:
     folder.mkdir(exist_ok=True)
     for name, data in files.items():
-        (folder / f"{name}.onnx").write_bytes(data)
+        (folder / f"{name}.onnx").write_bytes(model(data))
     return folder
+
+
+def model(content: bytes) -> bytes:
+    """What is laid out as an ONNX model: its version, and a graph that is none."""
+    return b"\x08\x08\x3a" + bytes([len(content)]) + content
 
 
 def test_what_is_pushed_is_named_by_its_content_and_found_again(storage: Storage, prefix: str, tmp_path: Path) -> None:
@@ -33,8 +40,8 @@ def test_what_is_pushed_is_named_by_its_content_and_found_again(storage: Storage
     assert [(file.name, sent) for file, sent in done] == [("det_10g.onnx", True), ("inswapper_128.onnx", True)]
     manifest = read_manifest(storage, prefix)
     assert [(file.name, file.size, file.licence) for file in manifest.files] == [
-        ("det_10g.onnx", 1, "bought"),
-        ("inswapper_128.onnx", 1, "bought"),
+        ("det_10g.onnx", 5, "bought"),
+        ("inswapper_128.onnx", 5, "bought"),
     ]
     assert all(fault == "" for _, fault in check(storage, prefix))
 
@@ -56,6 +63,27 @@ def test_a_folder_may_be_a_store(storage: Storage, tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(storage: Storage, prefix: str, tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"no \.onnx file"):
         push(storage, tmp_path, prefix, "own")
+
+
+def test_what_is_no_model_is_not_pushed_nor_called_one(storage: Storage, prefix: str, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "a", det_10g=b"1")
+    (folder / "w600k_r50.onnx").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(BadConfig, match=r"w600k_r50\.onnx: no ONNX model, or one that is cut off"):
+        push(storage, folder, prefix, "own")
+    assert not storage.exists(f"{prefix}models.json")
+    old = hashlib.sha256(b"a picture").hexdigest()
+    storage.put(file_uri(prefix, old), b"a picture")
+    file = ModelFile(name="a.onnx", sha256=old, size=9, licence="own")
+    storage.put(f"{prefix}models.json", ModelManifest(files=(file,)).model_dump_json(by_alias=True).encode())
+    ((_, fault),) = check(storage, prefix)
+    assert fault.startswith("no ONNX model")
+
+
+def test_what_a_store_lacks_is_said_whichever_precision_it_has() -> None:
+    every = ("det_10g.onnx", "w600k_r50.onnx", "inswapper_128_fp16.onnx")
+    assert lacking(manifest(*every), "s3://m") == ""
+    assert lacking(manifest(*every[:2], "inswapper_128.onnx"), "s3://m") == ""
+    assert "no swapper in it: push inswapper_128.onnx" in lacking(manifest(*every[:2]), "s3://m")
 
 
 @pytest.mark.parametrize("text", [None, b"{", b'{"version": 2}'])
@@ -95,7 +123,7 @@ def test_files_are_chosen_by_their_names() -> None:
 def test_a_node_keeps_what_it_has(storage: Storage, prefix: str, tmp_path: Path) -> None:
     ((file, _),) = push(storage, folder_with(tmp_path / "a", det_10g=b"weights"), prefix, "own")
     path = cached(storage, prefix, file.name, file.sha256, tmp_path)
-    assert path.read_bytes() == b"weights"
+    assert path.read_bytes() == model(b"weights")
     storage.delete(file_uri(prefix, file.sha256))
     assert cached(storage, prefix, file.name, file.sha256, tmp_path) == path
     path.write_bytes(b"damaged")
