@@ -1,6 +1,7 @@
 """Which codec and pixel format the output gets, and what is refused: pure choices on facts."""
 
 from fractions import Fraction
+from operator import ge
 
 from av.video.format import VideoFormat
 
@@ -156,6 +157,20 @@ def nearest(pix_fmt: str) -> PixelFormat:
     return "Yuv444p10" if deep else "Yuv444p"
 
 
+def wider_pixels(codec: Codec, facts: VideoFacts, pix_fmt: str) -> PixelFormat | None:
+    """What may be asked for that a codec can hold, with all of a format's depth and chroma."""
+
+    def extent(name: str) -> tuple[int, int, int]:
+        found = VideoFormat(name, 16, 16)
+        across, down = (found.chroma_width(16), found.chroma_height(16)) if len(found.components) > 1 else (0, 0)
+        return found.components[0].bits, across, down
+
+    for name, wanted in ASKED_PIXELS.items():
+        if can_hold(codec, facts, wanted) and all(map(ge, extent(wanted), extent(pix_fmt))):
+            return name
+    return None
+
+
 def _why(pix_fmt: str) -> str:
     components = VideoFormat(pix_fmt).components
     if any(component.is_alpha for component in components):
@@ -181,5 +196,8 @@ def _refusal(
     if video.quality == "Lossless":
         what += " without loss"
     cure = f"{', '.join(able)} can" if able else "ask for a lossy quality or another pixelFormat, or scale the source"
+    wider = wider_pixels(codec, facts, pix_fmt) if codec and video.quality != "Lossless" else None
+    if wider:
+        cure += f"; or ask for pixelFormat: {wider} (--pixel-format {wider.lower()}), which loses nothing"
     subject = f"{codec} cannot hold" if codec else "no codec in this container can hold"
     return BadInput(f"{name}: {subject} {what}; {cure}", reason=names.UNSUPPORTED_PIXELS)

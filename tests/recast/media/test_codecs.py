@@ -157,6 +157,29 @@ def test_prores_cannot_hold_eight_bit_420() -> None:
         chosen(facts("prores", "yuv422p10le"), "mov", codec="ProRes", pixel_format="Yuv420p")
 
 
+@pytest.mark.parametrize(
+    ("pix_fmt", "asked", "wider"),
+    [
+        ("yuv420p", "ProRes", "Yuv422p10"),
+        ("yuv422p", "ProRes", "Yuv422p10"),
+        ("yuv444p", "ProRes", "Yuv444p10"),
+        ("yuv422p", "Av1", None),
+        ("gray", "H264", "Yuv420p"),
+    ],
+)
+def test_a_codec_that_holds_the_pictures_in_a_wider_format_is_told_with_it(
+    pix_fmt: str, asked: str, wider: PixelFormat | None
+) -> None:
+    source = facts("ffv1", pix_fmt)
+    with pytest.raises(BadInput) as refused:
+        chosen(source, "mkv", codec=asked)
+    if wider is None:
+        assert "pixelFormat" not in str(refused.value)
+    else:
+        assert f"; or ask for pixelFormat: {wider} (--pixel-format {wider.lower()})" in str(refused.value)
+        assert chosen(source, "mkv", codec=asked, pixel_format=wider).codec == ASKED[asked]
+
+
 @pytest.mark.parametrize("asked", [asked for asked, codec in ASKED.items() if codec not in LOSSLESS])
 def test_lossless_is_refused_for_codecs_without_it_naming_those_with_it(asked: str) -> None:
     with pytest.raises(BadInput, match="without loss; h264, hevc can"):
