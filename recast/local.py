@@ -147,8 +147,10 @@ def pause_before(tries: int) -> float:
 
 
 @contextlib.contextmanager
-def embedded_job(spec: JobSpec, folder: Path) -> Iterator[JobSpec]:
-    """An embedded store for the job: gives the spec that names it; credentials go into this process' environment.
+def embedded_job(spec: JobSpec, folder: Path) -> Iterator[tuple[JobSpec, Callable[[], None]]]:
+    """An embedded store for the job; credentials go into this process' environment.
+
+    Gives the spec that names it, and what raises Transient where the store's disk is full.
 
     Raises:
         Transient: what failed in the block did so because the store's disk is full.
@@ -161,7 +163,7 @@ def embedded_job(spec: JobSpec, folder: Path) -> Iterator[JobSpec]:
         storage = spec.storage.model_copy(update=own)
         try:
             with _environment(store.environment(base=os.environ)):
-                yield spec.model_copy(update={"storage": storage})
+                yield spec.model_copy(update={"storage": storage}), store.raise_if_full
         except (StorageUnavailable, StageFailed):
             store.raise_if_full()
             raise
@@ -175,6 +177,7 @@ class LocalRun:
         workers: worker processes at once.
         log: where their log lines go.
         progress: told how far it is.
+        before_retry: raises where the store failed for something that time does not mend.
     """
 
     def __init__(
@@ -184,10 +187,11 @@ class LocalRun:
         workers: int,
         log: Path,
         progress: Callable[[Progress], None],
+        before_retry: Callable[[], None] = lambda: None,
     ) -> None:
         self._spec, self._workers, self._progress = spec, workers, progress
         self._name = job_name(spec)
-        self._log = log
+        self._log, self._before_retry = log, before_retry
         self._children: set[_Child] = set()
         self._stages: dict[str, list[StageResult]] = {
             "precheck": [],
@@ -291,12 +295,15 @@ class LocalRun:
 
         Raises:
             StageFailed: there is none: the error is permanent, or it was the last one.
+            RecastError: as `before_retry`.
         """
         if result.code not in exitcodes.RETRIED or tries > self._spec.segments.retries:
             raise StageFailed(result)
+        if result.code == exitcodes.STORAGE_UNAVAILABLE:
+            self._before_retry()
         pause = pause_before(tries)
         often = f"{tries} of {self._spec.segments.retries}"
-        self._progress(Progress(stage, note=f"{stage}: {result.message}: tried again in {pause:.0f} s ({often} times)"))
+        self._progress(Progress(stage, note=f"{stage} failed: {result.message}: next try in {pause:.0f} s, {often}"))
         return pause
 
     def _start(

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -135,8 +136,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         with terminated_by_signals(STOP_SECONDS + 5):
             if embedded:
-                with embedded_job(spec, folder) as embedded_spec:
-                    report = _run(embedded_spec, options, folder)
+                with embedded_job(spec, folder) as (embedded_spec, raise_if_full):
+                    report = _run(embedded_spec, options, folder, raise_if_full)
             else:
                 report = _run(spec, options, folder)
     except (RecastError, Terminated) as error:
@@ -211,10 +212,13 @@ def seconds_or_auto(text: str) -> float | Literal["Auto"]:
     return "Auto" if text.lower() == "auto" else float(text)
 
 
-def _run(spec: JobSpec, options: argparse.Namespace, folder: Path) -> RunReport:
+def _run(
+    spec: JobSpec, options: argparse.Namespace, folder: Path, before_retry: Callable[[], None] = lambda: None
+) -> RunReport:
     folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "log.jsonl"
     with show_progress() as progress:
-        return LocalRun(spec, workers=options.workers, log=folder / "log.jsonl", progress=progress).run()
+        return LocalRun(spec, workers=options.workers, log=log, progress=progress, before_retry=before_retry).run()
 
 
 def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: bool) -> int:
@@ -224,7 +228,8 @@ def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: 
         # By another run of the same command: it is that one's to go on with.
         return code
     temporary = tempfile.gettempdir()
-    if getattr(error, "reason", "") == names.EXHAUSTED and text.startswith(f"{temporary}/"):
+    is_temporary = text.startswith(f"{temporary}/") and not text.startswith(f"{folder}/")
+    if getattr(error, "reason", "") == names.EXHAUSTED and is_temporary:
         print(f"recast: temporary files are in {temporary}: TMPDIR names another folder for them", file=sys.stderr)
     if code not in KEEP_AFTER or not folder.exists():
         remove_run(folder)

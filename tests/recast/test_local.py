@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from recast import exitcodes, local, names
-from recast.errors import BadConfig
+from recast.errors import BadConfig, Transient
 from recast.local import KEEP_AFTER, LocalRun, Progress, StageFailed, is_in_use, job_name, remove_run, runs_folder
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult
@@ -87,6 +87,7 @@ def played(
     codes: dict[int, list[int]],
     retries: int = 3,
     progress: Callable[[Progress], None] = lambda _: None,
+    before_retry: Callable[[], None] = lambda: None,
 ) -> list[tuple[int, float]]:
     """Run three workers whose ends are given, by their index; gives when each was started, on a clock of its own."""
     started: list[tuple[int, float]] = []
@@ -100,7 +101,9 @@ def played(
     monkeypatch.setattr(LocalRun, "_start", start)
     monkeypatch.setattr(local.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(local.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    run = LocalRun(spec(segments={"retries": retries}), workers=1, log=Path("log"), progress=progress)
+    run = LocalRun(
+        spec(segments={"retries": retries}), workers=1, log=Path("log"), progress=progress, before_retry=before_retry
+    )
     monkeypatch.setattr(local, "segments_per_process", lambda *_: 1)
     try:
         run._swap(Path(), "run", 30, 3)
@@ -121,9 +124,19 @@ def test_a_failed_try_is_told_of_with_the_time_of_the_next(monkeypatch: pytest.M
     told: list[Progress] = []
     played(monkeypatch, {1: [75, 70]}, progress=told.append)
     assert [(each.stage, each.note) for each in told if each.note] == [
-        ("swap", f"swap: segment 2: frame 51, at 2.040 s: tried again in {pause} s ({pause} of 3 times)")
+        ("swap", f"swap failed: segment 2: frame 51, at 2.040 s: next try in {pause} s, {pause} of 3")
         for pause in (1, 2)
     ]
+
+
+def test_a_store_that_time_does_not_mend_ends_the_run_at_its_first_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise Transient("store: its disk is full")
+
+    left = {1: [75, 69, 69, 69]}
+    with pytest.raises(Transient, match="its disk is full"):
+        played(monkeypatch, left, before_retry=full)
+    assert left == {1: [69, 69]}
 
 
 def test_what_a_stage_wants_to_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

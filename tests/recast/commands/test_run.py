@@ -171,11 +171,11 @@ def test_a_run_that_failed_keeps_what_the_same_command_can_go_on_from(
 
 
 def test_a_full_folder_of_temporary_files_is_named_with_what_moves_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run.tempfile, "gettempdir", lambda: "/small")
-    for place, named in (("/small/x.mkv", True), ("/out/b.mp4", False)):
-        run._failed(Transient(f"{place}: its disk is full", reason=names.EXHAUSTED), 75, tmp_path / "run", True)
+    for place, named in (("/small/x.mkv", True), ("/out/b.mp4", False), ("/small/run/store", False)):
+        run._failed(Transient(f"{place}: its disk is full", reason=names.EXHAUSTED), 75, Path("/small/run"), True)
         assert ("TMPDIR" in capsys.readouterr().err) is named
 
 
