@@ -93,7 +93,8 @@ def candidates(settings: EncodeSettings, facts: VideoFacts) -> list[str]:
             return [SOFTWARE[settings.codec]]
         case "Nvenc" if fault:
             raise BadConfig(
-                f"NVENC cannot do this job: {fault}: use video.encoder Auto or Software", reason=names.NO_ENCODER
+                f"NVENC cannot do this job: {fault}: use video.encoder Auto or Software (--encoder)",
+                reason=names.NO_ENCODER,
             )
         case "Nvenc":
             return [nvenc.NAMES[settings.codec]]

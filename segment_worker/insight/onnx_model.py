@@ -15,6 +15,7 @@ from segment_worker.gpu import OutOfDeviceMemory
 
 Provider = Literal["Cpu", "Cuda", "TensorRt"]
 
+ON_CPU = "ask for engine.provider Cpu (--provider cpu)"
 _PROVIDERS: dict[Provider, str] = {
     "Cpu": "CPUExecutionProvider",
     "Cuda": "CUDAExecutionProvider",
@@ -111,7 +112,7 @@ class OnnxModel:
         wanted = _PROVIDERS[device.provider]
         if wanted not in onnxruntime.get_available_providers():
             raise BadConfig(
-                f"{name}: {wanted} is not in this ONNX Runtime: use the GPU image, or ask for engine.provider Cpu",
+                f"{name}: {wanted} is not in this ONNX Runtime: use the GPU image or the extra gpu, or {ON_CPU}",
                 reason=names.MISSING_MODEL,
             )
         try:
@@ -123,8 +124,7 @@ class OnnxModel:
         active = self._session.get_providers()[0]
         if active != wanted:
             raise BadConfig(
-                f"{name}: {wanted} does not start on this node, only {active}: see the node's GPU driver, "
-                "or ask for engine.provider Cpu",
+                f"{name}: {wanted} does not start on this node, only {active}: see the node's GPU driver, or {ON_CPU}",
                 reason=names.MISSING_MODEL,
             )
         self.name = name

@@ -192,7 +192,9 @@ def test_a_gpu_that_is_not_there_is_not_replaced_by_the_cpu(
         pytest.skip("this ONNX Runtime has CUDA")
     asked = job(s3, clip, tmp_path / "out.mp4", engine=engine(store, provider="Cuda"), pairs=[pair(ada)])
     ready = asked.model_copy(update={"run": split(asked).run})
-    with pytest.raises(BadConfig, match=r"use the GPU image, or ask for engine\.provider Cpu"):
+    with pytest.raises(
+        BadConfig, match=r"use the GPU image or the extra gpu, or ask for engine\.provider Cpu \(--provider cpu\)"
+    ):
         swap(ready, 0)
 
 
