@@ -43,7 +43,7 @@ def face_in_photo(
 
 
 def tell_of(photos: Sequence[PhotoSeen]) -> None:
-    """Log what people should look at once more."""
-    for photo in photos:
+    """Log what people should look at once more; of a photo that is given twice, once."""
+    for photo in dict.fromkeys(photos):
         if photo.warned:
             log.warning(NOTICE, detail=f"{photo.name}: {photo.said}")

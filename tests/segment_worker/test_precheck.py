@@ -32,6 +32,8 @@ def test_photos_without_a_face_are_refused_and_doubtful_ones_are_told_of(capsys:
     cat = package_file("skimage", "data/chelsea.png")
     assert "takes the job's photos" in precheck(job(cat)).message
     assert "chelsea.png: 1 face found: 250 pixels high, score 0.93: this may be no face" in capsys.readouterr().err
+    precheck(job(faces.photo(), cat, cat))
+    assert capsys.readouterr().err.count("chelsea.png: left out: ") == 1
     precheck(job(faces.photo()))
     assert "astronaut.png" not in capsys.readouterr().err
 
