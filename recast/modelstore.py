@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -175,9 +175,39 @@ def push(storage: Storage, folder: Path, store: str, licence: str) -> list[tuple
         before = ()
     mine = {entry.name: entry for entry, _ in done}
     kept = [file for file in before if file.name not in mine]
-    manifest = ModelManifest(files=tuple(sorted((*kept, *mine.values()), key=lambda file: file.name)))
-    storage.put(folder_of(store) + MANIFEST, manifest.model_dump_json(by_alias=True, indent=1).encode())
+    _write_manifest(storage, store, [*kept, *mine.values()])
     return done
+
+
+def _write_manifest(storage: Storage, store: str, files: Collection[ModelFile]) -> None:
+    manifest = ModelManifest(files=tuple(sorted(files, key=lambda file: file.name)))
+    storage.put(folder_of(store) + MANIFEST, manifest.model_dump_json(by_alias=True, indent=1).encode())
+
+
+def remove(storage: Storage, store: str, wanted: Collection[str]) -> list[ModelFile]:
+    """Take files out of a store; their content goes where no other name has it. A job that began with one fails.
+
+    Args:
+        storage: where the store is.
+        store: the store's URI.
+        wanted: the files' names.
+
+    Returns:
+        the files.
+
+    Raises:
+        BadConfig: there is no store, or no file of a name in it.
+    """
+    manifest = read_manifest(storage, store)
+    gone = [file for file in manifest.files if file.name in wanted]
+    if missing := sorted(set(wanted) - {file.name for file in gone}):
+        has = ", ".join(file.name for file in manifest.files) or "nothing"
+        raise BadConfig(f"{store}: no {', '.join(missing)} in it (it has {has})")
+    kept = tuple(file for file in manifest.files if file not in gone)
+    _write_manifest(storage, store, kept)
+    for sha256 in {file.sha256 for file in gone} - {file.sha256 for file in kept}:
+        storage.delete(file_uri(store, sha256))
+    return gone
 
 
 def check(storage: Storage, store: str) -> Iterator[tuple[ModelFile, str]]:

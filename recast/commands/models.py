@@ -22,6 +22,11 @@ CHECK_EPILOG = """examples:
 LIST_EPILOG = """examples:
   recast models list s3://studio/models
 """
+REMOVE_EPILOG = """examples:
+  recast models remove s3://studio/models w600k_mbf.onnx
+
+A job that began with a file fails once it is gone.
+"""
 EPILOG = f"""{PUSH_EPILOG}{LIST_EPILOG.removeprefix(HEAD)}{CHECK_EPILOG.removeprefix(HEAD)}
 FOLDER holds a detector (det_10g.onnx), a recogniser (w600k_r50.onnx) and inswapper_128.onnx or its fp16 form, in one or
 in several pushes. recast brings no weights: whether you may use yours is between you and their owner, and --licence
@@ -47,10 +52,14 @@ def add_parser(commands: Commands, text: str) -> None:
     listing = _add_action(actions, "list", "say what is in a store, and what the engine lacks", LIST_EPILOG)
     listing.add_argument("store", metavar="STORE", help="s3:// URI or path")
     listing.set_defaults(body=list_models)
+    remove = _add_action(actions, "remove", "take files out of a store", REMOVE_EPILOG)
+    remove.add_argument("store", metavar="STORE", help="s3:// URI or path")
+    remove.add_argument("names", metavar="NAME.onnx", nargs="+", help="as `recast models list` says it")
+    remove.set_defaults(body=remove_models)
     check = _add_action(actions, "check", "read every file of a store and compare its sha256", CHECK_EPILOG)
     check.add_argument("store", metavar="STORE", help="s3:// URI or path")
     check.set_defaults(body=check_models)
-    for action in (push, listing, check):
+    for action in (push, listing, remove, check):
         action.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint (default: AWS)")
 
 
@@ -81,6 +90,13 @@ def list_models(options: argparse.Namespace) -> int:
         print(f"{file.name}: {size(file.size)}, sha256 {file.sha256}, {file.licence}")
     if lacking := modelstore.lacking(manifest, store):
         print(f"recast: {as_typed(lacking)}", file=sys.stderr)
+    return exitcodes.OK
+
+
+def remove_models(options: argparse.Namespace) -> int:
+    """Carry `remove` out."""
+    for file in modelstore.remove(_storage(options), _store(options), options.names):
+        print(f"{file.name}: {size(file.size)}, sha256 {file.sha256}: removed")
     return exitcodes.OK
 
 

@@ -19,6 +19,7 @@ from recast.modelstore import (
     lacking,
     push,
     read_manifest,
+    remove,
 )
 from recast.storage.storage import Storage
 
@@ -77,6 +78,17 @@ def test_what_is_no_model_is_not_pushed_nor_called_one(storage: Storage, prefix:
     storage.put(f"{prefix}models.json", ModelManifest(files=(file,)).model_dump_json(by_alias=True).encode())
     ((_, fault),) = check(storage, prefix)
     assert fault.startswith("no ONNX model")
+
+
+def test_a_file_is_removed_with_its_content_unless_another_name_has_it(
+    storage: Storage, prefix: str, tmp_path: Path
+) -> None:
+    (one, _), (two, _), _ = push(storage, folder_with(tmp_path / "a", a=b"1", b=b"2", c=b"2"), prefix, "own")
+    with pytest.raises(BadConfig, match=r"no x\.onnx in it \(it has a\.onnx, b\.onnx, c\.onnx\)"):
+        remove(storage, prefix, ["a.onnx", "x.onnx"])
+    assert [file.name for file in remove(storage, prefix, ["a.onnx", "b.onnx"])] == ["a.onnx", "b.onnx"]
+    assert [(file.name, fault) for file, fault in check(storage, prefix)] == [("c.onnx", "")]
+    assert not storage.exists(file_uri(prefix, one.sha256)) and storage.exists(file_uri(prefix, two.sha256))
 
 
 def test_what_a_store_lacks_is_said_whichever_precision_it_has() -> None:
