@@ -12,7 +12,7 @@ from segment_worker.encoders import check_nvenc
 from segment_worker.engines.factory import make_engine
 from segment_worker.engines.photos import tell_of
 from segment_worker.inputs import models_of, read_pair
-from segment_worker.worker import START_SECONDS
+from segment_worker.worker import START_SECONDS, bounds_of
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def precheck(job: StageInput) -> StageResult:
     if needs_nvenc(spec.video.codec, spec.video.encoder, spec.video.preset):
         check_nvenc(spec.video)
     storage = make_storage(spec)
-    with Watchdog(START_SECONDS, lambda: f"start of engine {spec.engine.name}"):
+    with bounds_of(spec.engine), Watchdog(START_SECONDS, lambda: f"start of engine {spec.engine.name}"):
         pairs = [read_pair(storage, pair, spec.limits) for pair in spec.faces]
         engine = make_engine(spec.engine, pairs, models_of(storage, spec.engine), spec.limits)
     tell_of(engine.photos)

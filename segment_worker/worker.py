@@ -10,13 +10,13 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property, partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, cast
 
-from recast import log, names
+from recast import log, names, spec
 from recast.errors import BadConfig, BadInput, FramesDamaged, NotFound, RecastError
 from recast.layout import JsonValue, part_digest
 from recast.manifest import BadRun, EncoderChoice, PartReport, Plan, Segment
@@ -58,9 +58,10 @@ def work(job: StageInput) -> StageResult:
     if job.run is None:
         raise BadConfig("RECAST_STAGE: run is missing: split reports it")
     log.debug("modules are loaded")
-    # CUDA sets aside more address space than there is memory.
-    bounds = nullcontext() if job.spec.engine.name == "InSwapper" else bounded_memory()
-    with bounds, tempfile.TemporaryDirectory(prefix="recast-swap-", ignore_cleanup_errors=True) as folder:
+    with (
+        bounds_of(job.spec.engine),
+        tempfile.TemporaryDirectory(prefix="recast-swap-", ignore_cleanup_errors=True) as folder,
+    ):
         pod = _Pod(job, job.run, Path(folder))
         log.debug("plan is read")
         indices = segments_of_pod(completion_index(), job.segments_per_pod, pod.plan.segments)
@@ -70,6 +71,12 @@ def work(job: StageInput) -> StageResult:
         finally:
             pod.stop()
     return StageResult(segment=indices[0] if indices else None, frames=frames, segments=len(indices))
+
+
+def bounds_of(engine: spec.Engine) -> AbstractContextManager[None]:
+    """What keeps a worker of this engine from taking more memory than there is."""
+    # CUDA sets aside more address space than there is memory.
+    return nullcontext() if engine.name == "InSwapper" else bounded_memory()
 
 
 @contextmanager

@@ -1,13 +1,17 @@
 """What a worker tells of a job before its source is read."""
 
+import resource
 from pathlib import Path
 
 import pytest
 
 from demo.material import package_file
 from recast.errors import BadConfig, BadInput
+from recast.process import memory
 from recast.spec import Consent, FacePair, JobSpec, Output, Source, Storage, Video
 from recast.stage import StageInput
+from segment_worker import precheck as module
+from segment_worker.engines.passthrough import PassthroughEngine
 from segment_worker.precheck import precheck
 from tests import faces
 
@@ -36,6 +40,18 @@ def test_photos_without_a_face_are_refused_and_doubtful_ones_are_told_of(capsys:
     assert capsys.readouterr().err.count("chelsea.png: left out: ") == 1
     precheck(job(faces.photo()))
     assert "astronaut.png" not in capsys.readouterr().err
+
+
+def test_a_photo_may_take_no_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+
+    def make_engine(*_: object) -> PassthroughEngine:
+        limits.append(resource.getrlimit(resource.RLIMIT_DATA)[0])
+        return PassthroughEngine()
+
+    monkeypatch.setattr(module, "make_engine", make_engine)
+    precheck(job(faces.photo()))
+    assert limits == [int(memory.SHARE * memory.memory_bytes())]
 
 
 def test_an_encoder_that_no_machine_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
