@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.measure import Cost, measure
-from recast.local import MUX, SPLIT, SWAP
+from recast.local.run import MUX, SPLIT, SWAP
 from recast.spec import Consent, Engine, FacePair, JobSpec, Output, Segments, Source, Storage, Video
 from recast.stage import StageInput
 from recast.storage.embedded import EmbeddedStore

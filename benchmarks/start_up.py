@@ -19,7 +19,7 @@ from benchmarks.clips import make_real
 from benchmarks.measure import interleaved, measure
 from benchmarks.stages import BenchJob, running_store
 from demo.material import package_file
-from recast.local import SWAP
+from recast.local.run import SWAP
 from recast.spec import Engine
 from recast.storage.embedded import EmbeddedStore
 

@@ -1,7 +1,7 @@
-"""What only a worker can tell of a job, before its source is read. Run as `python -m segment_worker.precheck`.
+"""What only a worker can tell of a job, before a frame is swapped. Run as `python -m segment_worker.precheck`.
 
-`recast run` asks this first: whether the photos show faces, whether the engine starts, and whether NVENC is here where
-nothing else will do.
+`recast run` asks this beside split: whether the photos show faces, whether the engine starts, and whether NVENC is
+here where nothing else will do.
 """
 
 from recast.media.presets import needs_nvenc

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from recast.local import Progress
+from recast.local.run import Progress
 from recast.wording import as_typed, counted, span
 
 PLAIN_SECONDS = 10.0

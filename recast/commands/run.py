@@ -28,17 +28,8 @@ from recast.commands.progress import show_progress
 from recast.commands.refusals import RETRIES, SEGMENT_SECONDS, WORKERS, refused_as_typed
 from recast.commands.videoarguments import add_video_arguments, audio_of, check_preset, kinds_of, video_of
 from recast.errors import RecastError, UsageError
-from recast.local import (
-    KEEP_AFTER,
-    STOP_SECONDS,
-    LocalRun,
-    RunReport,
-    embedded_job,
-    is_in_use,
-    job_name,
-    make_runs_folder,
-    remove_run,
-)
+from recast.local.kept import KEEP_AFTER, embedded_job, is_in_use, job_name, make_runs_folder, remove_run
+from recast.local.run import STOP_SECONDS, LocalRun, RunReport
 from recast.process.cores import usable_cores
 from recast.process.stopping import Terminated, terminated_by_signals
 from recast.spec import JobSpec, OnBadFrames, Output, Segments, Source, Storage

@@ -32,7 +32,7 @@ _NARROWEST = 16.0
 _SIDEWAYS = 0.4
 # The same of a source photo: beyond, most of one half of the face would have to be made up.
 _FRONTAL = 0.65
-# Of a photo's face: of 95 small and blurred ones (LFW's at 25 pixels) one scores less, and a cat 0.93.
+# Of a photo's face: of 95 small and blurred ones (LFW's at 25 pixels) two score less, and a cat 0.93.
 _CERTAIN = 0.99
 # How far a mouth that is wide open is the target's own, from the inner rim of the lips (0) to the outer (1) and beyond:
 # the mesh drops the jaw too little.

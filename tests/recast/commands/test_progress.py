@@ -3,7 +3,7 @@
 import pytest
 
 from recast.commands.progress import cells, show_progress
-from recast.local import Progress
+from recast.local.run import Progress
 
 
 @pytest.mark.parametrize(

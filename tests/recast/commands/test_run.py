@@ -12,7 +12,7 @@ from recast import exitcodes, names
 from recast.cli import main, make_parser
 from recast.commands import run
 from recast.errors import BadConfig, BadInput, RecastError, StorageUnavailable, Transient, UsageError
-from recast.local import RunReport
+from recast.local.run import RunReport
 from recast.manifest import OutputRecord
 from recast.process.stopping import Terminated
 from recast.spec import JobSpec

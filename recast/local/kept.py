@@ -1,0 +1,115 @@
+"""The folders of runs, each keyed by its job, so that the same command goes on where it was cut short."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from recast import exitcodes
+from recast.errors import BadConfig, StorageUnavailable
+from recast.layout import canonical_json, sha256_hex
+from recast.local.child import StageFailed
+from recast.process.exhausted import raise_if_exhausted
+from recast.spec import JobSpec
+from recast.storage.embedded import EmbeddedStore
+
+KEEP_AFTER = exitcodes.RETRIED | {exitcodes.INTERRUPTED, exitcodes.TERMINATED}
+"""Codes after which the embedded store is kept, for the same command to go on from."""
+
+
+def job_name(spec: JobSpec) -> str:
+    """A name for the job, the same for the same command: all of the spec but where it is stored."""
+    wanted = spec.model_dump(mode="json", exclude={"storage": {"endpoint", "scratch"}, "segments": {"max_parallelism"}})
+    return sha256_hex(canonical_json(wanted))[:12]
+
+
+def runs_folder() -> Path:
+    """Where embedded stores are kept: the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "recast" / "runs"
+
+
+def make_runs_folder() -> Path:
+    """Make sure that runs can be kept.
+
+    Raises:
+        BadConfig: the cache folder cannot be written to.
+    """
+    folder = runs_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise_if_exhausted(error, str(folder))
+        why = error.strerror or str(error)
+    else:
+        why = "" if os.access(folder, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
+    if why:
+        cure = "make it writable, or name another cache folder by XDG_CACHE_HOME"
+        raise BadConfig(f"{folder}: runs cannot be kept there: {why}: {cure}")
+    return folder
+
+
+@contextlib.contextmanager
+def embedded_job(spec: JobSpec, folder: Path) -> Iterator[tuple[JobSpec, Callable[[], None]]]:
+    """An embedded store for the job; credentials go into this process' environment.
+
+    Gives the spec that names it, and what raises Transient where the store's disk is full.
+
+    Raises:
+        Transient: what failed in the block did so because the store's disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "job.json").write_text(json.dumps({"source": spec.source.uri, "output": spec.output.uri}))
+    with EmbeddedStore(folder / "store") as store:
+        # The whole store is removed in the end.
+        own = {"endpoint": store.endpoint, "scratch": f"s3://{store.bucket}/runs", "retain": "Always"}
+        storage = spec.storage.model_copy(update=own)
+        try:
+            with _environment(store.environment(base=os.environ)):
+                yield spec.model_copy(update={"storage": storage}), store.raise_if_full
+        except (StorageUnavailable, StageFailed):
+            store.raise_if_full()
+            raise
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Let this process and its children reach the store."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a run is using this folder's store."""
+    try:
+        with (folder / "store" / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a kept store, unless a run is using it.
+
+    Raises:
+        StorageUnavailable: it cannot be removed.
+    """
+    if not folder.exists() or is_in_use(folder):
+        return
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StorageUnavailable(f"{folder}: cannot be removed: {error}") from error

@@ -1,0 +1,112 @@
+"""Runs that are kept: their names, their folders, and after which ends."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recast import exitcodes
+from recast.errors import BadConfig
+from recast.local import kept
+from recast.local.kept import KEEP_AFTER, is_in_use, job_name, make_runs_folder, remove_run, runs_folder
+from tests.recast.local.builders import spec
+
+
+def test_a_jobs_name_stays_the_same_from_release_to_release() -> None:
+    # Kept stores are found by it.
+    assert job_name(spec()) == job_name(spec())
+    assert len(job_name(spec())) == 12 and int(job_name(spec()), 16) >= 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"storage": {"scratch": "s3://elsewhere/x", "endpoint": "http://127.0.0.1:1"}},
+        {"segments": {"maxParallelism": 3}},
+        {"video": {"codec": "Auto", "quality": 18}},
+    ],
+    ids=["where it is stored", "how many workers", "a default written out"],
+)
+def test_a_jobs_name_does_not_change_with(changes: dict[str, Any]) -> None:
+    assert job_name(spec(**changes)) == job_name(spec())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": {"uri": "file:///in/c.mov"}},
+        {"output": {"uri": "file:///out/c.mp4"}},
+        {"output": {"uri": "file:///out/b.mp4", "dropTracks": ["data"]}},
+        {"faces": [{"source": ["file:///faces/bob.png"]}]},
+        {"faces": [{"source": ["file:///faces/ada.png"], "target": {"select": "All"}}]},
+        {"engine": {"name": "Passthrough"}},
+        {"video": {"quality": 19}},
+        {"audio": {"codec": "Aac"}},
+        {"segments": {"targetSeconds": 5}},
+        {"consent": {"reference": "REL-2"}},
+    ],
+    ids=str,
+)
+def test_a_jobs_name_changes_with(changes: dict[str, Any]) -> None:
+    assert job_name(spec(**changes)) != job_name(spec())
+
+
+@pytest.mark.parametrize("code", sorted(exitcodes.RETRIED | {exitcodes.INTERRUPTED, exitcodes.TERMINATED}))
+def test_what_is_done_is_kept_after_an_end_that_another_try_may_better(code: int) -> None:
+    assert code in KEEP_AFTER
+
+
+@pytest.mark.parametrize("code", sorted(exitcodes.NEVER_RETRIED | {exitcodes.OK}))
+def test_nothing_is_kept_after_an_end_that_is_final(code: int) -> None:
+    assert code not in KEEP_AFTER
+
+
+def test_runs_are_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert runs_folder() == Path("/elsewhere/recast/runs")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert runs_folder() == Path("/home/ada/.cache/recast/runs")
+
+
+@pytest.mark.parametrize("cache", ["/proc/none", "/dev/null"])
+def test_a_cache_folder_that_cannot_be_made_is_named_with_what_moves_it(
+    cache: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    with pytest.raises(BadConfig, match=rf"^{cache}/recast/runs: .*XDG_CACHE_HOME"):
+        make_runs_folder()
+
+
+def test_a_cache_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert make_runs_folder() == tmp_path / "recast" / "runs"
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(BadConfig, match="XDG_CACHE_HOME"):
+        make_runs_folder()
+
+
+def test_a_store_in_use_is_not_removed(tmp_path: Path) -> None:
+    import fcntl
+
+    run = tmp_path / "run"
+    (run / "store").mkdir(parents=True)
+    with (run / "store" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert is_in_use(run)
+        remove_run(run)
+        assert run.exists()
+    assert not is_in_use(run)
+    remove_run(run)
+    assert not run.exists()
+    remove_run(run)
+
+
+def test_the_stores_credentials_are_in_the_environment_only_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPT", "1")
+    before = dict(os.environ)
+    with pytest.raises(ZeroDivisionError), kept._environment({"AWS_ACCESS_KEY_ID": "k"}):
+        assert dict(os.environ) == {"AWS_ACCESS_KEY_ID": "k"}
+        raise ZeroDivisionError
+    assert dict(os.environ) == before
