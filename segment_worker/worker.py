@@ -3,9 +3,7 @@
 plan.json, plan/*.json, segments/N.mkv or normalised/N-*.mkv -> pipeline -> parts/N-<digest>.mkv with its report
 """
 
-import hashlib
 import os
-import platform
 import resource
 import tempfile
 import time
@@ -14,29 +12,26 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property, partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, cast
 
-from recast import log, names, spec
-from recast.errors import BadConfig, BadInput, FramesDamaged, NotFound, RecastError
-from recast.layout import JsonValue, part_digest
+from recast import log, spec
+from recast.errors import BadConfig, BadInput, FramesDamaged, RecastError
+from recast.layout import part_digest
 from recast.manifest import BadRun, EncoderChoice, PartReport, Plan, Segment
 from recast.mending import Mender
-from recast.modelstore import Role, cache_folder, cached
 from recast.packets import PlannedSegment, read_segments
 from recast.parts import commit_part, is_committed
 from recast.process.exhausted import exhaustion_told
 from recast.process.memory import bounded_memory
 from recast.stage import StageInput, StageResult, run_stage
 from recast.storageconfig import make_storage
-from recast.versions import PIXEL_VERSION
 from recast.watchdog import Watchdog
+from segment_worker.agreement import agreed_encoder
 from segment_worker.aside import Aside
 from segment_worker.decoding import Decode, Decoder
-from segment_worker.encoders import choose_encoder
 from segment_worker.engines.base import Engine
-from segment_worker.engines.factory import Labelled, PairFiles, make_engine
 from segment_worker.engines.photos import tell_of
 from segment_worker.gpu import BusyMeter
+from segment_worker.pinned import pinned_engine, refuse_other_pixels
 from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_part
 
 PROGRESS_SECONDS = 0.5
@@ -120,7 +115,7 @@ class _Pod:
         self._storage = make_storage(job.spec)
         self._layout = job.layout(run)
         self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan, promised=True))
-        self._refuse_other_pixels()
+        refuse_other_pixels(self._spec.engine.name, self.plan)
         self._folder = folder
         self._chunks: dict[int, tuple[PlannedSegment, ...]] = {}
         self._ahead: Aside[float] = Aside("ahead")
@@ -336,70 +331,11 @@ class _Pod:
     @cached_property
     def _encoder(self) -> EncoderChoice:
         with Watchdog(self._spec.worker.stall_seconds, lambda: "probe of the encoder"):
-            return self._agreed_encoder()
-
-    def _agreed_encoder(self) -> EncoderChoice:
-        """encoder.json, which the first worker writes and this worker's own probe must equal."""
-        uri, node = self._layout.encoder, os.environ.get("NODE_NAME") or platform.node()
-        try:
-            agreed = EncoderChoice.model_validate_json(self._storage.get(uri))
-        except NotFound:
-            first = choose_encoder(self.plan.encode, self.plan.video)
-            self._storage.put(uri, first.model_dump_json(by_alias=True).encode(), if_absent=True)
-            # Some stores let two through that write at the same moment: what is read then counts.
-            agreed = EncoderChoice.model_validate_json(self._storage.get(uri, promised=True))
-            if agreed == first:
-                return first
-        try:
-            own = choose_encoder(self.plan.encode, self.plan.video, agreed=agreed.name)
-        except BadConfig as error:
-            raise BadConfig(
-                f"node {node}: the job's first worker encodes by {agreed.name}, which does not run here: {error}",
-                reason=names.ENCODER_MISMATCH,
-            ) from error
-        if agreed != own:
-            raise BadConfig(
-                f"node {node}: its {own.name} does not encode like the job's first worker's: use the same image "
-                "everywhere, encoder Software, or a node selector that names one GPU model",
-                reason=names.ENCODER_MISMATCH,
-            )
-        return agreed
+            return agreed_encoder(self._storage, self._layout.encoder, self.plan)
 
     @cached_property
     def _engine(self) -> Engine:
-        inputs: dict[str, Any] = self.plan.inputs
-        references = iter(inputs.get("references", ()))
-        pairs = []
-        for pair, hashes in zip(self._spec.faces, inputs["faces"], strict=True):
-            sources = [self._pinned(uri, sha256) for uri, sha256 in zip(pair.source, hashes, strict=True)]
-            wanted = pair.target.reference
-            pairs.append(PairFiles(sources, pair.target, self._pinned(wanted, next(references)) if wanted else None))
-        return make_engine(self._spec.engine, pairs, self._models, self._spec.limits)
-
-    def _pinned(self, uri: str, sha256: str) -> Labelled:
-        """An image that the job began with."""
-        data = self.plan.images.get(sha256) or self._storage.get(uri)
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise BadConfig(
-                f"{uri}: changed since the job began: give the job another name", reason=names.INPUTS_CHANGED
-            )
-        return uri, data
-
-    def _models(self) -> dict[Role, Path]:
-        """The engine's models on this node, as the job began with them."""
-        folder = cache_folder()
-        store, models = self._spec.engine.models or "", cast(dict[Role, str], self.plan.inputs["models"])
-        return {role: cached(self._storage, store, role, sha256, folder) for role, sha256 in models.items()}
-
-    def _refuse_other_pixels(self) -> None:
-        engine = self._spec.engine.name
-        pinned: JsonValue = self.plan.inputs["pixelVersion"]
-        if self.plan.inputs["engine"] != engine or pinned != PIXEL_VERSION[engine]:
-            raise BadConfig(
-                f"engine {engine} here has pixel version {PIXEL_VERSION[engine]}, the job was begun with {pinned}: "
-                "use the same image for controller and workers, or start the job anew",
-                reason=names.INPUTS_CHANGED,
-            )
+        return pinned_engine(self._storage, self._spec, self.plan)
 
 
 class _Progress:

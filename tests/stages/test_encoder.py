@@ -14,7 +14,7 @@ from recast.manifest import EncoderChoice
 from recast.stage import StageInput
 from recast.storage.embedded import EmbeddedStore
 from recast.storage.storage import Storage
-from segment_worker import worker
+from segment_worker import agreement, worker
 from tests import clips
 from tests.jobs import job, swap
 
@@ -27,7 +27,7 @@ def choose(asked: StageInput, number: int, start: object, answers: object) -> No
     def own(*_: object, agreed: str | None = None) -> EncoderChoice:
         return EncoderChoice(name=agreed or f"encoder-{number}", options={}, extradata_sha256="same")
 
-    worker.choose_encoder = own  # type: ignore[assignment]
+    agreement.choose_encoder = own  # type: ignore[assignment]
     os.environ["JOB_COMPLETION_INDEX"] = "0"
     pod = worker._Pod(asked, asked.run or "", Path())
     start.wait()  # type: ignore[attr-defined]
