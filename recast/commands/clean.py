@@ -10,7 +10,7 @@ from pathlib import Path
 from recast import exitcodes
 from recast.commands.arguments import Commands
 from recast.errors import StorageUnavailable
-from recast.local.kept import is_in_use, remove_run, runs_folder
+from recast.local.kept import JOB, is_in_use, remove_run, runs_folder
 from recast.process.temporary import abandoned_folders
 from recast.storage.stored import local_path
 from recast.wording import as_typed, size, span
@@ -72,7 +72,7 @@ def _extent(folder: Path) -> str:
 
 def _job(folder: Path) -> str:
     try:
-        job = json.loads((folder / "job.json").read_text())
+        job = json.loads((folder / JOB).read_text())
         source, output = job["source"], job["output"]
     except (OSError, ValueError, KeyError):
         return "an unknown job"

@@ -28,7 +28,15 @@ from recast.commands.progress import show_progress
 from recast.commands.refusals import RETRIES, SEGMENT_SECONDS, WORKERS, refused_as_typed
 from recast.commands.videoarguments import add_video_arguments, audio_of, check_preset, kinds_of, video_of
 from recast.errors import RecastError, UsageError
-from recast.local.kept import KEEP_AFTER, embedded_job, is_in_use, job_name, make_runs_folder, remove_run
+from recast.local.kept import (
+    KEEP_AFTER,
+    embedded_job,
+    is_in_use,
+    job_name,
+    make_runs_folder,
+    remove_run,
+    run_folder,
+)
 from recast.local.run import STOP_SECONDS, LocalRun, RunReport
 from recast.process.cores import usable_cores
 from recast.process.stopping import Terminated, terminated_by_signals
@@ -125,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
     if options.engine == "passthrough" and (options.face or options.swap):
         print("recast: --engine passthrough: no face is changed, photos are not looked at", file=sys.stderr)
     try:
-        with terminated_by_signals(STOP_SECONDS + 5):
+        with terminated_by_signals(STOP_SECONDS + 5), run_folder(spec, folder):
             if embedded:
                 with embedded_job(spec, folder) as (embedded_spec, raise_if_full):
                     report = _run(embedded_spec, options, folder, raise_if_full)
@@ -206,7 +214,6 @@ def seconds_or_auto(text: str) -> float | Literal["Auto"]:
 def _run(
     spec: JobSpec, options: argparse.Namespace, folder: Path, before_retry: Callable[[], None] = lambda: None
 ) -> RunReport:
-    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.jsonl"
     with show_progress() as progress:
         return LocalRun(spec, workers=options.workers, log=log, progress=progress, before_retry=before_retry).run()

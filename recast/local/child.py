@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ class StageChild:
         self.notices: list[str] = []
         self._message, self._log = message, log
         self._logged: StageResult | None = None
+        # Here an error is told; the reader would be gone, and the stage stand still.
+        kept = log.open("ab", buffering=0)
         # Ctrl-C reaches this process only; it stops its stages itself.
         self.process = spawn(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, own_group=True)
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(kept,), daemon=True)
         self._reader.start()
 
     def poll(self) -> StageResult | None:
@@ -52,13 +55,13 @@ class StageChild:
         except (OSError, ValueError, TypeError):
             return None
 
-    def _read(self) -> None:
+    def _read(self, kept: FileIO) -> None:
         assert self.process.stderr is not None
-        with self._log.open("ab", buffering=0) as log, self.process.stderr as lines:
+        with kept, self.process.stderr as lines:
             for line in lines:
                 # A stage stands still where nobody reads what it says: also where the log's disk is full.
                 with contextlib.suppress(OSError):
-                    log.write(line)
+                    kept.write(line)
                 with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                     self._take(json.loads(line))
 

@@ -17,6 +17,7 @@ from recast.process.exhausted import raise_if_exhausted
 from recast.spec import JobSpec
 from recast.storage.embedded import EmbeddedStore
 
+JOB, LOCK = "job.json", "lock"
 KEEP_AFTER = exitcodes.RETRIED | {exitcodes.INTERRUPTED, exitcodes.TERMINATED}
 """Codes after which the embedded store is kept, for the same command to go on from."""
 
@@ -54,6 +55,19 @@ def make_runs_folder() -> Path:
 
 
 @contextlib.contextmanager
+def run_folder(spec: JobSpec, folder: Path) -> Iterator[None]:
+    """Make a run's folder, which says whose it is; while the block goes on, nobody removes it.
+
+    Runs of the same command may share it.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / JOB).write_text(json.dumps({"source": spec.source.uri, "output": spec.output.uri}))
+    with (folder / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
 def embedded_job(spec: JobSpec, folder: Path) -> Iterator[tuple[JobSpec, Callable[[], None]]]:
     """An embedded store for the job; credentials go into this process' environment.
 
@@ -62,8 +76,6 @@ def embedded_job(spec: JobSpec, folder: Path) -> Iterator[tuple[JobSpec, Callabl
     Raises:
         Transient: what failed in the block did so because the store's disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / "job.json").write_text(json.dumps({"source": spec.source.uri, "output": spec.output.uri}))
     with EmbeddedStore(folder / "store") as store:
         # The whole store is removed in the end.
         own = {"endpoint": store.endpoint, "scratch": f"s3://{store.bucket}/runs", "retain": "Always"}
@@ -90,9 +102,9 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Whether a run is using this folder's store."""
+    """Whether a run is using this folder."""
     try:
-        with (folder / "store" / "lock").open() as lock:
+        with (folder / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -102,7 +114,7 @@ def is_in_use(folder: Path) -> bool:
 
 
 def remove_run(folder: Path) -> None:
-    """Remove a kept store, unless a run is using it.
+    """Remove a run's folder, unless a run is using it.
 
     Raises:
         StorageUnavailable: it cannot be removed.

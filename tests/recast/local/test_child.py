@@ -61,3 +61,10 @@ def test_a_stage_that_crashed_is_tried_again_and_what_is_done_is_kept(signal_num
     # Decoders and drivers crash; a pod that did would be tried again.
     code = result_of_the_dead(-signal_number, Path("log")).code
     assert code in exitcodes.RETRIED and code in KEEP_AFTER
+
+
+def test_no_stage_is_started_whose_log_cannot_be_kept(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    with pytest.raises(FileNotFoundError):
+        StageChild(["touch", str(began)], os.environ, tmp_path / "message", tmp_path / "none" / "log.jsonl")
+    assert not began.exists()

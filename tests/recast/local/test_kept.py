@@ -9,7 +9,7 @@ import pytest
 from recast import exitcodes
 from recast.errors import BadConfig
 from recast.local import kept
-from recast.local.kept import KEEP_AFTER, is_in_use, job_name, make_runs_folder, remove_run, runs_folder
+from recast.local.kept import KEEP_AFTER, is_in_use, job_name, make_runs_folder, remove_run, run_folder, runs_folder
 from tests.recast.local.builders import spec
 
 
@@ -87,20 +87,18 @@ def test_a_cache_folder_that_cannot_be_written_to_is_named(tmp_path: Path, monke
         make_runs_folder()
 
 
-def test_a_store_in_use_is_not_removed(tmp_path: Path) -> None:
-    import fcntl
-
-    run = tmp_path / "run"
-    (run / "store").mkdir(parents=True)
-    with (run / "store" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        assert is_in_use(run)
-        remove_run(run)
-        assert run.exists()
-    assert not is_in_use(run)
-    remove_run(run)
-    assert not run.exists()
-    remove_run(run)
+def test_a_run_that_goes_on_is_not_removed_wherever_its_scratch_is(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with run_folder(spec(), folder):
+        with run_folder(spec(), folder):
+            pass
+        assert is_in_use(folder)
+        remove_run(folder)
+        assert folder.exists()
+    assert not is_in_use(folder)
+    remove_run(folder)
+    assert not folder.exists()
+    remove_run(folder)
 
 
 def test_the_stores_credentials_are_in_the_environment_only_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
