@@ -347,6 +347,18 @@ class JobSpec(Model):
         604_800, description="A finished job is deleted after so many seconds, or Never; its output stays."
     )
 
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """What it reads, and its output; where it keeps its work is `storage.scratch`."""
+        named = (
+            self.source.uri,
+            self.output.uri,
+            *(uri for pair in self.faces for uri in (*pair.source, pair.target.reference)),
+            self.engine.models,
+            self.content_check.model if self.content_check else None,
+        )
+        return tuple(uri for uri in named if uri)
+
     @model_validator(mode="after")
     def _fits_its_pods(self) -> Self:
         size = len(self.model_dump_json(by_alias=True, exclude_none=True).encode())

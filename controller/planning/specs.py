@@ -34,15 +34,7 @@ def unknown_fields(resource: Resource) -> list[str]:
 
 
 def _refuse_files(spec: JobSpec) -> None:
-    uris = [
-        spec.source.uri,
-        spec.output.uri,
-        spec.storage.scratch,
-        *(uri for pair in spec.faces for uri in (*pair.source, pair.target.reference)),
-        spec.engine.models,
-        spec.content_check.model if spec.content_check else None,
-    ]
-    for uri in filter(None, uris):
+    for uri in (*spec.uris, spec.storage.scratch):
         if not uri.startswith("s3://"):
             raise ValueError(f"spec: {uri}: a FaceSwapJob takes s3://bucket/key only")
 

@@ -113,7 +113,11 @@ def add_parser(commands: Commands, text: str) -> None:
         metavar="N",
         help=f"tries again of a failed stage, {RETRIES} (default: %(default)s)",
     )
-    parser.add_argument("--scratch", metavar="S3_URI", help="keep segments and parts there, not in an embedded store")
+    parser.add_argument(
+        "--scratch",
+        metavar="S3_URI",
+        help="keep segments and parts there, not in an embedded store; needed where a video, photo or model is in s3://",
+    )
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of --scratch and s3:// URIs")
     parser.add_argument("--report", type=file_of, metavar="FILE.json", help="write what was done")
     parser.set_defaults(body=run)
@@ -166,15 +170,13 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
     if options.workers < 1:
         raise UsageError(f"--workers {options.workers}: give {WORKERS}")
     source, output = to_uri(options.source), to_uri(options.output)
-    if options.scratch is None and (source + output).count("s3://"):
-        raise UsageError("s3:// URIs need --scratch s3://bucket/prefix, and --endpoint-url unless it is AWS")
     if os.path.isdir(options.output):
         raise UsageError(f"{options.output}: is a folder: give a file name in it")
     if source == output:
         raise UsageError(f"{options.output}: SOURCE and OUTPUT are the same file")
     check_preset(options)
     with refused_as_typed():
-        return JobSpec(
+        spec = JobSpec(
             source=Source(uri=source),
             output=Output(uri=output, overwrite=options.overwrite, drop_tracks=kinds_of(options)),
             faces=faces_of(options),
@@ -192,6 +194,9 @@ def spec_of(options: argparse.Namespace) -> JobSpec:
             limits=limits_of(options),
             storage=Storage(endpoint=options.endpoint_url, scratch=options.scratch or EMBEDDED_SCRATCH),
         )
+    if options.scratch is None and any(uri.startswith("s3://") for uri in spec.uris):
+        raise UsageError("s3:// URIs need --scratch s3://bucket/prefix, and --endpoint-url unless it is AWS")
+    return spec
 
 
 def _check_faces(options: argparse.Namespace) -> None:

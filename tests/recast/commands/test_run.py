@@ -135,6 +135,21 @@ def test_objects_need_a_scratch_prefix(source: str, output: str) -> None:
     assert spec(*FACE, "--scratch", "s3://scratch/x", source=source, output=output)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--face", "s3://b-1/f.png", *FACE[2:]],
+        [*FACE, "--select", "s3://b-1/bob.png"],
+        [*FACE, "--engine", "inswapper", "--models", "s3://b-1/models"],
+        [*FACE, "--content-check", "s3://b-1/check.onnx", "--content-threshold", "0.5"],
+    ],
+)
+def test_photos_and_models_in_s3_need_one_too_for_the_store_on_this_machine_has_none(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match="s3:// URIs need --scratch"):
+        spec(*arguments)
+    assert spec(*arguments, "--scratch", "s3://scratch/x")
+
+
 def test_an_output_of_unknown_kind_is_refused_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "/in/a.mov", "/out/b.avi", *FACE]) == exitcodes.USAGE
     error = capsys.readouterr().err
