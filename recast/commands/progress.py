@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recast.local.run import Progress
 from recast.wording import as_typed, counted, span
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 PLAIN_SECONDS = 10.0
 COUNTING = ("normalise", "swap")
@@ -40,17 +43,37 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         TextColumn("{task.fields[left]}"),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("split", total=None, count="", speed="", left="")
+        yield StageBar(bar).show
 
-        def show(progress: Progress) -> None:
-            if progress.note:
-                bar.console.print(f"recast: {as_typed(progress.note)}", markup=False, highlight=False)
-                return
-            if progress.done:
-                bar.console.print(f"recast: swap: {_extent(progress)}", markup=False, highlight=False)
-            bar.update(task, **cells(progress, bar.tasks[0].speed))
 
-        yield show
+class StageBar:
+    """The bar of the stage that goes on; that of an earlier one goes.
+
+    Args:
+        bar: what draws it.
+    """
+
+    def __init__(self, bar: "Bar") -> None:
+        self._bar, self._stage = bar, ""
+
+    def show(self, progress: Progress) -> None:
+        """Show how far it is."""
+        bar = self._bar
+        if progress.note:
+            self._print(as_typed(progress.note))
+            return
+        if progress.done:
+            self._print(f"swap: {_extent(progress)}")
+        if progress.stage != self._stage:
+            # A bar that has been full once counts no time any more, and one with a total keeps it.
+            for task in bar.task_ids:
+                bar.remove_task(task)
+            bar.add_task(**cells(progress, None))
+            self._stage = progress.stage
+        bar.update(bar.task_ids[0], **cells(progress, bar.tasks[0].speed))
+
+    def _print(self, text: str) -> None:
+        self._bar.console.print(f"recast: {text}", markup=False, highlight=False)
 
 
 def cells(progress: Progress, speed: float | None) -> dict[str, Any]:

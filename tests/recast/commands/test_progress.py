@@ -1,8 +1,12 @@
 """What `recast run` says of how far it is, where standard error is no terminal."""
 
-import pytest
+from io import StringIO
 
-from recast.commands.progress import cells, show_progress
+import pytest
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from recast.commands.progress import StageBar, cells, show_progress
 from recast.local.run import Progress
 
 
@@ -35,6 +39,19 @@ def test_the_bar_counts_frames_where_these_are_told_and_else_only_goes_on() -> N
         assert cells(other, 7.25) == {
             "description": other.stage, "completed": 0, "total": None, "count": "", "speed": "", "left": "",
         }  # fmt: skip
+
+
+def test_a_stage_gets_a_bar_of_its_own_with_nothing_left_of_the_last() -> None:
+    bar = Bar(console=Console(file=StringIO()))
+    show = StageBar(bar).show
+    for stage in ("normalise", "swap"):
+        for frames in (0, 45, 90):
+            show(Progress(stage, frames, 90, 3))
+            (task,) = bar.tasks
+            assert (task.total, task.completed, task.finished) == (90, frames, frames == 90)
+    show(Progress("mux", 90, 90, 3))
+    (task,) = bar.tasks
+    assert (task.description, task.total, task.completed, task.finished) == ("mux", None, 0, False)
 
 
 def test_a_note_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
