@@ -28,11 +28,13 @@ def precheck(job: StageInput) -> StageResult:
     """
     spec = job.spec
     if needs_nvenc(spec.video.codec, spec.video.encoder, spec.video.preset):
-        check_nvenc(spec.video)
+        with Watchdog(spec.worker.stall_seconds, lambda: "probe of the encoder"):
+            check_nvenc(spec.video)
     storage = make_storage(spec)
     with bounds_of(spec.engine), Watchdog(START_SECONDS, lambda: f"start of engine {spec.engine.name}"):
         pairs = [read_pair(storage, pair, spec.limits) for pair in spec.faces]
         engine = make_engine(spec.engine, pairs, models_of(storage, spec.engine), spec.limits)
+        engine.warm_up()
     tell_of(engine.photos)
     return StageResult(message=f"engine {engine.name} takes the job's photos")
 

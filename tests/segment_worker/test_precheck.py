@@ -1,6 +1,8 @@
 """What a worker tells of a job before its source is read."""
 
 import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,26 @@ def test_a_photo_may_take_no_more_memory_than_there_is(monkeypatch: pytest.Monke
     assert limits == [int(memory.SHARE * memory.memory_bytes())]
 
 
-def test_an_encoder_that_no_machine_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_driver_may_hang_in_is_tried_and_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Warmed(PassthroughEngine):
+        def warm_up(self) -> None:
+            done.append("warm")
+
+    @contextmanager
+    def watched(_: float, describe: Callable[[], str]) -> Iterator[None]:
+        done.append(describe())
+        yield
+        done.append("over")
+
+    monkeypatch.setattr(module, "Watchdog", watched)
+    monkeypatch.setattr(module, "check_nvenc", lambda _: done.append("tried"))
+    monkeypatch.setattr(module, "make_engine", lambda *_: Warmed())
+    precheck(job(faces.photo(), video=Video(encoder="Nvenc")))
+    assert done == ["probe of the encoder", "tried", "over", "start of engine Mesh", "warm", "over"]
+
+
+def test_an_encoder_that_no_machine_has_is_refused() -> None:
     with pytest.raises(BadConfig, match="it does not write prores"):
         precheck(job(faces.photo(), video=Video(encoder="Nvenc", codec="ProRes")))
