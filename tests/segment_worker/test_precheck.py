@@ -1,4 +1,4 @@
-"""What a worker tells of a job before its source is read."""
+"""What a worker tells of a job while its source is cut."""
 
 import resource
 from collections.abc import Callable, Iterator
