@@ -201,7 +201,8 @@ class _Submission:
         return document.namespace or self._cluster.namespace
 
     def _tell(self, expanded: Expanded, new: int, old: Sequence[tuple[JobDocument, Job]], done: int) -> None:
-        words = [f"{new} submitted", f"{len(old)} are there already", f"{done} have their output already"]
+        there = f"{len(old)} {'is' if len(old) == 1 else 'are'} there already"
+        words = [f"{new} submitted", there, f"{done} {'has its' if done == 1 else 'have their'} output already"]
         others = "1 object is no video" if expanded.others == 1 else f"{expanded.others} objects are no videos"
         print(f"recast: {', '.join(words)}; {others}", file=sys.stderr)
         failed = [job.name for _, job in old if job.status.phase == "Failed"]

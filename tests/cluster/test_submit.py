@@ -318,7 +318,7 @@ def test_each_video_under_a_prefix_becomes_a_job_once(
     template = job("dailies", storage={"endpoint": s3.settings.endpoint, "scratch": "s3://scratch/recast"})
     words = ("submit", cli.file(template), "--each", f"{prefix}in/", "--output", f"{prefix}out")
     out, err = cli(*words)
-    assert err == "recast: 2 submitted, 0 are there already, 1 have their output already; 1 object is no video\n"
+    assert err == "recast: 2 submitted, 0 are there already, 1 has its output already; 1 object is no video\n"
     names = [line.partition(":")[0] for line in out.splitlines()]
     outputs = [cli.cluster.api.get(cli.path(name))["spec"]["output"]["uri"] for name in names]
     assert outputs == [f"{prefix}out/a.mkv", f"{prefix}out/day 2/b.mkv"]

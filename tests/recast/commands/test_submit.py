@@ -403,7 +403,7 @@ def test_each_source_is_a_job_and_what_is_there_is_left_alone(
     store += ["s3://studio/in/c.mov", "s3://studio/in/d.mov", "s3://studio/out/d.mkv"]
     out, err = run("submit", file, *EACH)
     assert len(out.splitlines()) == 1
-    assert err == "recast: 1 submitted, 2 are there already, 1 have their output already; 1 object is no video\n"
+    assert err == "recast: 1 submitted, 2 are there already, 1 has its output already; 1 object is no video\n"
 
 
 def test_each_waits_for_those_that_are_there_too_and_tells_of_failures(
