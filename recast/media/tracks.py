@@ -107,6 +107,9 @@ def _plan(stream: Any, output: Output, audio: Audio, has_chapters: bool) -> Trac
 
 
 def _bitstream_filter(stream: Any, codec: str) -> str | None:
+    # Blu-rays have each part of a picture in a packet of its own, Matroska the whole.
+    if codec == "hdmv_pgs_subtitle":
+        return "pgs_frame_merge"
     # AAC with ADTS headers (transport streams) has no configuration record; MP4, MOV and MKV want one.
     return "aac_adtstoasc" if codec == "aac" and not stream.codec_context.extradata else None
 

@@ -21,6 +21,9 @@ FLAGS = (
     "|attached pic|timed thumbnails|non-diegetic|captions|descriptions|metadata|dependent|still image"
     "|multilayer"
 )
+ALIKE = {"aac": "aac_adtstoasc", "hdmv_pgs_subtitle": "pgs_frame_merge"}
+"""By codec, the filter that takes off or puts together what containers do in their own ways: AAC's ADTS headers, and the
+parts of a subtitle's picture, which are packets of their own on Blu-rays."""
 STREAM = re.compile(r"^\s+Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: \w+: (.*)$")
 
 
@@ -140,8 +143,8 @@ def probe(media: Media) -> File:
     header, log = read_lines(media, [*_everything("0"), "-f", "framehash", LINES], level="info")
     heads = _headers(header)
     spoken = _spoken(log)
-    unframed = [f for i, head in heads.items() if head.get("codec_id") == "aac" for f in _asc(i)]
-    copies = [*_everything(None), *unframed, "-f", "framehash", "-hash", "murmur3", LINES]
+    alike = [f for i, head in heads.items() for f in _filter(i, head.get("codec_id", ""))]
+    copies = [*_everything(None), *alike, "-f", "framehash", "-hash", "murmur3", LINES]
     with Running(media, [*copies, *_everything(None), "-f", "ffmetadata", "pipe:1"]) as run:
         metadata = bytearray()
         while chunk := run.read(1 << 16):
@@ -158,9 +161,9 @@ def _everything(until: str | None) -> list[str]:
     return [*(["-t", until] if until else []), "-map", "0", "-c", "copy"]
 
 
-def _asc(index: int) -> list[str]:
-    """Takes the ADTS headers off AAC, so that its payload is the same in every container."""
-    return [f"-bsf:{index}", "aac_adtstoasc"]
+def _filter(index: int, codec: str) -> list[str]:
+    """After it a track's payload is the same in every container."""
+    return [f"-bsf:{index}", ALIKE[codec]] if codec in ALIKE else []
 
 
 def _headers(lines: Iterable[str]) -> dict[int, dict[str, str]]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.clips.mp4boxes import find_box
 from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264
+from tests.clips.pgs import write_pgs
 from tests.clips.registry import MKV, MOV, MP4, clip
 
 SRT = """1
@@ -186,3 +187,13 @@ def mebx(out: Path) -> None:
     moov = data[start:].replace(b"mhlrtmcd", b"mhlrmeta").replace(b"tmcd", b"mebx")
     # The picture's reference to a timecode would otherwise name this track.
     out.write_bytes(data[:start] + moov.replace(b"\x0cmebx", b"\x0ccdsc", 1))
+
+
+@clip(".m2ts", outputs=(MKV,), frames=50)
+def pgs_m2ts(out: Path) -> None:
+    """MPEG-TS as Blu-rays have it, with PGS subtitles, whose parts are packets of their own there."""
+    sup = out.with_name("subtitles.sup")
+    write_pgs(sup, (0.4, 1.2))
+    maps = ["-map", "0", "-map", "1", "-map", "2", "-c:s", "copy"]
+    blu_ray = ["-f", "mpegts", "-mpegts_m2ts_mode", "1"]
+    ffmpeg(*picture(2), *sound(2), "-i", sup, *maps, *x264(BFRAMES), "-c:a", "ac3", *blu_ray, out)
