@@ -273,6 +273,7 @@ class Plan(Model):
         first_pts: the first frame's time.
         start_seconds: the source's own start, subtracted from every track on the way out.
         content_check: what the content check saw, where the job asks for one.
+        deep: FFmpeg must look deep into the source for what its tracks are.
         lost: when packets of the source are missing, in seconds from the first frame, where the job does not fail for
             it: they are not among the frames.
     """
@@ -295,6 +296,7 @@ class Plan(Model):
     first_pts: int
     start_seconds: Rational
     content_check: ContentOutcome | None = None
+    deep: bool = False
     lost: tuple[float, ...] = ()
 
     def chunk_of(self, segment: int) -> int:

@@ -33,6 +33,7 @@ from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packet
 from recast.media.times import Timing
 from recast.media.timing import decode_timing, read_timing
 from recast.media.truncated import is_truncated
+from recast.media.watch import Watch
 from recast.packets import read_chunk
 from recast.process.memory import bounded_memory
 from recast.spec import JobSpec
@@ -216,15 +217,18 @@ class _Split:
         with self._open() as container:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start = Fraction(container.start_time or 0, 1_000_000)
+            deep = source.is_deep(container)
             self._seconds = self._segment_seconds(container)
             # The last that is done with this container, which would not know that its file was moved.
             if is_truncated(container, self._file.rewound(), self._info.size):
                 raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
+        watch = Watch(kept, self._spec.output.container)
         try:
-            self._cut(facts, timings)
+            self._cut(facts, timings, watch)
         except TimesCollide:
             self._begin(SECOND_PASS)
-            self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends))
+            watch = Watch(kept, self._spec.output.container)
+            self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends), watch)
         if self._frames == 0:
             raise no_frame(self._name)
         only = None if self._chunks else self._chunk()
@@ -238,7 +242,7 @@ class _Split:
             source=SourceObject(uri=self._info.uri, etag=self._info.etag, size=self._info.size),
             container=self._spec.output.container,
             video=facts,
-            tracks=kept,
+            tracks=watch.settle(kept, self._spec.output, self._name),
             encode=encode,
             inputs=self._inputs,
             images=self._images,
@@ -250,12 +254,13 @@ class _Split:
             first_pts=self._first_pts,
             start_seconds=start,
             content_check=self._check.outcome if self._check is not None else None,
+            deep=deep,
             lost=tuple(round(float((pts - self._first_pts) * facts.time_base), 3) for pts in self._lost),
         )
         self._storage.put(self._layout.plan, _json(plan))
         return plan
 
-    def _cut(self, facts: VideoFacts, timings: Timing) -> None:
+    def _cut(self, facts: VideoFacts, timings: Timing, watch: Watch) -> None:
         """The pass itself: segment files, sent on their way while the next is written."""
         self._check = self._content_check(facts)
         uploads = ThreadPoolExecutor(max_workers=1)
@@ -274,6 +279,7 @@ class _Split:
                     name=self._name,
                     losses=losses,
                     mends=self._mends,
+                    watch=watch,
                 )
                 try:
                     for file in files:

@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from av.container import InputContainer
@@ -26,6 +26,7 @@ from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packet
 from recast.media.times import Timing
 from recast.media.timing import decode_timing, read_timing
 from recast.media.truncated import is_truncated
+from recast.media.watch import Watch
 from recast.process.memory import bounded_memory
 from recast.spec import Audio, Container, Limits, Output, TrackKind, Video
 from recast.storage.storage import Storage, StorageSettings
@@ -111,12 +112,15 @@ def _inspect(options: argparse.Namespace) -> int:
         duration = float((container.duration or 0) / 1_000_000)
         if is_truncated(container, file, size):
             raise BadInput(f"{uri}: the file is cut off: copy it again")
+    watch = _watch(outputs)
     try:
-        cuts, normalised = _cut(opened, facts, timings, asked)
+        cuts, normalised = _cut(opened, facts, timings, asked, watch)
     except TimesCollide:
-        cuts, normalised = _cut(opened, facts, decode_timing(opened, facts, uri), asked)
+        watch = _watch(outputs)
+        cuts, normalised = _cut(opened, facts, decode_timing(opened, facts, uri), asked, watch)
     if not cuts:
         raise no_frame(uri)
+    outputs = {kind: _settled(outcome, kind, asked, watch) for kind, outcome in outputs.items()}
     found = Found(uri, size, facts, duration, cuts, normalised, outputs)
     print(json.dumps(json_of(found)) if options.json else "\n".join(text_of(found)))
     return exitcodes.OK
@@ -127,6 +131,7 @@ def _cut(
     facts: VideoFacts,
     timings: Timing,
     asked: _Asked,
+    watch: Watch,
 ) -> tuple[list[Cut], int]:
     """The segments, and how many there would be with --normalise."""
     losses, allowance = Losses(), Allowance(asked.limits, asked.uri)
@@ -144,6 +149,7 @@ def _cut(
             moved=allowance.packet,
             name=asked.uri,
             losses=losses,
+            watch=watch,
         ):
             file.path.unlink()
             normalised += _normalised(file, facts, asked.segment_seconds)
@@ -152,6 +158,26 @@ def _cut(
                 cuts.append(Cut(first, len(frames), frames[0][0] * facts.time_base))
                 allowance.shown(float(frames[-1][0] * facts.time_base - cuts[0].start))
     return cuts, normalised
+
+
+def _output(kind: Container, asked: _Asked) -> Output:
+    return Output(uri=f"file:///output.{kind}", drop_tracks=asked.drop_tracks)
+
+
+def _watch(outputs: dict[Container, Outcome]) -> Watch:
+    """Over the tracks of a container that can have them all; of those that can, .mkv wants to know least."""
+    able = ((kind, each.tracks) for kind, each in outputs.items() if not isinstance(each.tracks, RecastError))
+    kind, found = next(able, ("mkv", ()))
+    return Watch(found, kind)
+
+
+def _settled(outcome: Outcome, kind: Container, asked: _Asked, watch: Watch) -> Outcome:
+    if isinstance(outcome.tracks, RecastError):
+        return outcome
+    try:
+        return replace(outcome, tracks=watch.settle(outcome.tracks, _output(kind, asked), "source"))
+    except BadInput as error:
+        return replace(outcome, tracks=error)
 
 
 def _normalised(file: SegmentFile, facts: VideoFacts, target_seconds: float) -> int:
@@ -171,8 +197,7 @@ def _outcome(container: InputContainer, facts: VideoFacts, kind: Container, aske
     except RecastError as error:
         video = error
     try:
-        output = Output(uri=f"file:///output.{kind}", drop_tracks=asked.drop_tracks)
-        kept = tracks.plan_tracks(container, facts.stream_index, output, asked.audio, "source")
+        kept = tracks.plan_tracks(container, facts.stream_index, _output(kind, asked), asked.audio, "source")
     except BadInput as error:
         kept = error
     return Outcome(video, kept)

@@ -29,6 +29,8 @@ SEGMENT_DEMUXERS = ("matroska", "nut", "mov")
 """Of those, what segments and parts are written in."""
 LOCAL, LOOPBACK, NONE = "file", "http,tcp", ""
 """Protocols for a path, for an address of `recast.storage.loopback`, and for an open file, which needs none."""
+DEEP_PROBE = {"probesize": str(64 << 20), "analyzeduration": str(600 * 1_000_000)}
+"""How far FFmpeg looks for tracks that begin late, where its own 5 MB and 7 s say too little: bytes, microseconds."""
 LOOPBACK_RANGES = ("-multiple_requests", "1", "-request_size", str(512 << 10), "-short_seek_size", str(2 << 20))
 """Little more is asked for than is read, so that pictures between two tracks' packets are not fetched where they are
 large; small ones are read over."""
@@ -40,6 +42,7 @@ def open_media(
     demuxers: Iterable[str] = DEMUXERS,
     max_pixels: int = MOST_PIXELS,
     max_streams: int | None = None,
+    deep: bool = False,
     hwaccel: HWAccel | None = None,
     **settings: Any,
 ) -> InputContainer:
@@ -50,6 +53,7 @@ def open_media(
         demuxers: those that may read it, and what is inside it.
         max_pixels: larger pictures are not decoded.
         max_streams: demuxers stop at so many; FFmpeg's 1,000 where left out.
+        deep: look by `DEEP_PROBE` for what the tracks are.
         hwaccel: decodes in the processor's place.
         settings: of `av.open`.
 
@@ -61,6 +65,8 @@ def open_media(
     allowed = {"format_whitelist": ",".join(demuxers), "protocol_whitelist": LOCAL if is_path else NONE}
     if max_streams is not None:
         allowed["max_streams"] = str(max_streams)
+    if deep:
+        allowed |= DEEP_PROBE
     pixels = {"max_pixels": str(max_pixels)}
     container: InputContainer = av.open(
         str(file) if is_path else file,
@@ -81,10 +87,11 @@ def opened_as(container: Container) -> set[str]:
     return set(container.format.name.split(","))
 
 
-def ffmpeg_input(source: Path | str, *, demuxers: Iterable[str] = DEMUXERS) -> list[str]:
-    """FFmpeg's arguments that open a path, or an address of `recast.storage.loopback`."""
+def ffmpeg_input(source: Path | str, *, demuxers: Iterable[str] = DEMUXERS, deep: bool = False) -> list[str]:
+    """FFmpeg's arguments that open a path, or an address of `recast.storage.loopback`; deep: as in `open_media`."""
     text = str(source)
     is_url = text.startswith("http://")
     protocols, url = (LOOPBACK, text) if is_url else (LOCAL, f"file:{text}")
     ranges = LOOPBACK_RANGES if is_url else ()
-    return [*ranges, "-protocol_whitelist", protocols, "-format_whitelist", ",".join(demuxers), "-i", url]
+    probe = [text for key, value in DEEP_PROBE.items() for text in (f"-{key}", value)] if deep else []
+    return [*ranges, *probe, "-protocol_whitelist", protocols, "-format_whitelist", ",".join(demuxers), "-i", url]

@@ -150,7 +150,7 @@ def _video_input(plan: Plan, video: Path) -> list[str]:
 
 
 def _source_input(plan: Plan, source: str) -> list[str]:
-    return ["-itsoffset", _seconds(-plan.start_seconds), *ffmpeg_input(source)]
+    return ["-itsoffset", _seconds(-plan.start_seconds), *ffmpeg_input(source, deep=plan.deep)]
 
 
 def _video_output(plan: Plan) -> list[str]:

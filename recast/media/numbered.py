@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import av
 from av.codec.context import CodecContext
@@ -20,6 +21,7 @@ from recast import names
 from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.media import obu, source
 from recast.media.losses import Losses
+from recast.media.watch import Watch
 from recast.process.cores import usable_cores
 from recast.process.exhausted import raise_if_exhausted
 
@@ -33,7 +35,7 @@ ONE_FRAME_A_PACKET = {"av1": obu.is_hidden}
 
 
 def numbered_packets(
-    container: InputContainer, name: str, losses: Losses | None = None
+    container: InputContainer, name: str, losses: Losses | None = None, watch: Watch | None = None
 ) -> Iterator[tuple[int, Packet[VideoStream]]]:
     """The video stream's packets with their numbers, without the empty ones that PyAV ends with.
 
@@ -41,19 +43,23 @@ def numbered_packets(
         container: the source, open at its beginning.
         name: how errors call it.
         losses: listens to what the demuxer says.
+        watch: looks at packets of other tracks.
 
     Raises:
         BadInput: the file ends in the middle of something.
     """
-    index = 0
-    packets = container.demux(source.video_stream(container, name))
+    index, video = 0, source.video_stream(container, name)
+    watched = [container.streams[number] for number in sorted(watch.numbers)] if watch else []
+    packets: Iterator[Any] = container.demux(video, *watched)
     try:
         while True:
             with losses.listening() if losses else nullcontext():
                 packet = next(packets, None)
             if packet is None:
                 return
-            if packet.size:
+            if watch and packet.stream.index != video.index:
+                watch.look(packet)
+            elif packet.size:
                 yield index, packet
                 index += 1
     except IndexError:

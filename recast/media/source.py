@@ -1,9 +1,10 @@
 """Opening a source, and the facts about it that later decisions need."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -18,7 +19,7 @@ from recast import names
 from recast.errors import BadInput
 from recast.manifest import FieldOrder, Hdr, VideoFacts
 from recast.media.cropping import cropping_of
-from recast.media.formats import open_media
+from recast.media.formats import open_media, opened_as
 from recast.media.limits import over
 from recast.media.losses import Losses
 from recast.process.exhausted import raise_if_exhausted
@@ -51,12 +52,39 @@ def open_source(
         BadInput: it is not a video file, or has more than the limits allow.
     """
     limits = limits or Limits()
+    container = _open(file, name, limits, losses)
+    if _says_too_little(container):
+        container.close()
+        if not isinstance(file, str | Path):
+            file.seek(0)
+        container = _open(file, name, limits, losses, deep=True)
+    try:
+        _refuse_over(container, name, limits)
+        yield container
+    finally:
+        container.close()
+
+
+def is_deep(container: InputContainer) -> bool:
+    """Whether FFmpeg had to look deep into the file for what its tracks are; whoever opens it again must, too."""
+    return "probesize" in container.container_options
+
+
+def _says_too_little(container: InputContainer) -> bool:
+    """Whether a sound track of a transport or program stream, which have no header, has not been seen yet."""
+    return bool(opened_as(container) & {"mpegts", "mpeg"}) and any(
+        stream.codec_context is not None and not stream.codec_context.sample_rate for stream in container.streams.audio
+    )
+
+
+def _open(file: Any, name: str, limits: Limits, losses: Losses | None, *, deep: bool = False) -> InputContainer:
     try:
         with losses.listening() if losses else nullcontext():
-            container = open_media(
+            return open_media(
                 file,
                 max_pixels=limits.pixels,
                 max_streams=limits.streams + 1,
+                deep=deep,
                 metadata_errors="replace",
                 buffer_size=1 << 18,
             )
@@ -70,11 +98,6 @@ def open_source(
     except READ_ERRORS as error:
         raise_if_exhausted(error)
         raise BadInput(f"{name}: not a video file that FFmpeg can read ({_plain(error)})") from error
-    try:
-        _refuse_over(container, name, limits)
-        yield container
-    finally:
-        container.close()
 
 
 def _refuse_over(container: InputContainer, name: str, limits: Limits) -> None:
@@ -104,10 +127,11 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     return chosen
 
 
-def read_only(container: InputContainer, stream: VideoStream) -> None:
-    """Let the demuxer skip every other stream's packets."""
+def read_only(container: InputContainer, stream: VideoStream, *, also: Container[int] = ()) -> None:
+    """Let the demuxer skip every other stream's packets, but for those of the streams with these numbers."""
     for other in container.streams:
-        other.discard = av.stream.Discard.default if other.index == stream.index else av.stream.Discard.all
+        wanted = other.index == stream.index or other.index in also
+        other.discard = av.stream.Discard.default if wanted else av.stream.Discard.all
 
 
 def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts:

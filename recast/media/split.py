@@ -23,6 +23,7 @@ from recast.media.losses import Loss, Losses
 from recast.media.numbered import feed, fresh_decoder, numbered_packets
 from recast.media.segments import SegmentWriter, is_damaged, prepare
 from recast.media.times import PacketTime, Timing
+from recast.media.watch import Watch
 from recast.process.exhausted import raise_if_exhausted
 
 MAX_PREROLL_BYTES = 64 << 20
@@ -99,6 +100,7 @@ def split_packets(
     name: str,
     losses: Losses,
     mends: bool = False,
+    watch: Watch | None = None,
 ) -> Iterator[SegmentFile]:
     """Cut a source into segment files.
 
@@ -115,15 +117,16 @@ def split_packets(
         losses: listened when it was opened, and listens on.
         mends: damage is mended later. Cuts then fall only where decoding starts clean, so that nobody's damage spreads
             over one.
+        watch: looks at packets of other tracks.
 
     Raises:
         BadInput: the source is damaged, changes its picture size, or cannot be cut.
         TimesCollide: the source must be split again, with `decode_timing`.
     """
     stream = source.video_stream(container, name)
-    source.read_only(container, stream)
+    source.read_only(container, stream, also=watch.numbers if watch else ())
     return _Splitting(
-        stream, facts, timings, target_seconds, folder, most_slices, before_next, moved, name, losses, mends
+        stream, facts, timings, target_seconds, folder, most_slices, before_next, moved, name, losses, mends, watch
     ).run(container)
 
 
@@ -141,8 +144,9 @@ class _Splitting:
         name: str,
         losses: Losses,
         mends: bool,
+        watch: Watch | None,
     ) -> None:
-        self._losses, self._mends = losses, mends
+        self._losses, self._mends, self._watch = losses, mends, watch
         self._stream, self._timings, self._folder, self._name = stream, timings, folder, name
         self._before_next, self._moved = before_next, moved
         self._time_base = facts.time_base
@@ -161,7 +165,7 @@ class _Splitting:
     def run(self, container: InputContainer) -> Iterator[SegmentFile]:
         current, closing = self._open(None), None
         try:
-            for index, packet in numbered_packets(container, self._name, self._losses):
+            for index, packet in numbered_packets(container, self._name, self._losses, self._watch):
                 self._moved()
                 self._clock.check(index, packet)
                 lost = self._losses.before(packet.pos)

@@ -11,6 +11,7 @@ from recast import names
 from recast.errors import BadInput
 from recast.manifest import Track
 from recast.media import nal
+from recast.media.formats import opened_as
 from recast.spec import Audio, Container, Output, TrackKind
 
 
@@ -43,6 +44,8 @@ SUBTITLES: dict[Container, frozenset[str]] = {
         {"subrip", "ass", "webvtt", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}
     ),  # fmt: skip
 }
+SAY_NO_END = frozenset({"mpeg", "mpegts", "avi"})
+"""Demuxers that do not say how long a picture of DVD's subtitles stands, which MP4 must."""
 VIDEOS = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "mpeg2video"})
 """A second video track is copied, not worked on."""
 COVERS: dict[Container, frozenset[str]] = {
@@ -59,7 +62,8 @@ def plan_tracks(source: InputContainer, video_index: int, output: Output, audio:
         BadInput: the container cannot hold one, and it was not listed in output.dropTracks.
     """
     others = [stream for stream in source.streams if stream.index != video_index]
-    tracks = tuple(_plan(stream, output, audio, bool(source.chapters())) for stream in others)
+    formats, has_chapters = opened_as(source), bool(source.chapters())
+    tracks = tuple(_plan(stream, output, audio, formats, has_chapters) for stream in others)
     stuck = [t for t in tracks if t.action == "Drop" and t.reason == CANNOT_HOLD]
     refused = [t for t in stuck if t.kind not in output.drop_tracks]
     if refused:
@@ -76,11 +80,13 @@ def title_of(metadata: Mapping[str, str]) -> str | None:
 
 
 CANNOT_HOLD = "the container cannot hold it"
+UNSEEN = "nothing of it was seen"
+"""A sound track that only a table of the stream names."""
 UNKNOWN = "unknown"
 """A codec without a name or a tag."""
 
 
-def _plan(stream: Any, output: Output, audio: Audio, has_chapters: bool) -> Track:
+def _plan(stream: Any, output: Output, audio: Audio, formats: set[str], has_chapters: bool) -> Track:
     kind, codec = _kind(stream), _codec(stream)
     track = Track(
         stream_index=stream.index,
@@ -96,14 +102,22 @@ def _plan(stream: Any, output: Output, audio: Audio, has_chapters: bool) -> Trac
             return _as(track, "Container", "timecode")
         if codec == "bin_data" and has_chapters:
             return _as(track, "Container", "chapters")
-        return _as(track, "Drop", "data that FFmpeg cannot write")
+        return as_dropped(track, "data that FFmpeg cannot write")
+    if kind == "audio" and stream.codec_context is not None and not stream.codec_context.sample_rate:
+        return as_dropped(track, UNSEEN)
     if kind == "audio" and audio.codec == "Aac":
         return _as(track, "Encode", None)
-    if _holds(output.container, kind, codec):
+    timeless = codec == "dvd_subtitle" and formats & SAY_NO_END
+    if _holds(output.container, kind, codec) and not (timeless and output.container != "mkv"):
         return track
     if kind == "subtitle" and codec in PLAIN_TEXT:
         return _as(track, "Convert", None)
-    return _as(track, "Drop", CANNOT_HOLD)
+    return as_dropped(track, CANNOT_HOLD)
+
+
+def as_dropped(track: Track, reason: str) -> Track:
+    """The track, left out of the output."""
+    return _as(track, "Drop", reason)
 
 
 def _bitstream_filter(stream: Any, codec: str) -> str | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 from typing import NamedTuple
 
 from recast.errors import BadInput
@@ -22,8 +23,8 @@ FLAGS = (
     "|multilayer"
 )
 ALIKE = {"aac": "aac_adtstoasc", "hdmv_pgs_subtitle": "pgs_frame_merge"}
-"""By codec, the filter that takes off or puts together what containers do in their own ways: AAC's ADTS headers, and the
-parts of a subtitle's picture, which are packets of their own on Blu-rays."""
+"""By codec, the filter that evens out what containers do in their own ways: AAC's ADTS headers, and the parts of a
+subtitle's picture, which are packets of their own on Blu-rays."""
 STREAM = re.compile(r"^\s+Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: \w+: (.*)$")
 
 
@@ -140,25 +141,32 @@ class Look:
 
 def probe(media: Media) -> File:
     """Reads everything but pictures: once through the file."""
-    header, log = read_lines(media, [*_everything("0"), "-f", "framehash", LINES], level="info")
+    _, log = read_lines(media, ["-f", "ffmetadata", LINES], level="info")
+    numbers = _with_packets(log)
+    everything = [word for number in numbers for word in ("-map", f"0:{number}")] + ["-c", "copy"]
+    header, _ = read_lines(media, ["-t", "0", *everything, "-f", "framehash", LINES])
     heads = _headers(header)
-    spoken = _spoken(log)
     alike = [f for i, head in heads.items() for f in _filter(i, head.get("codec_id", ""))]
-    copies = [*_everything(None), *alike, "-f", "framehash", "-hash", "murmur3", LINES]
-    with Running(media, [*copies, *_everything(None), "-f", "ffmetadata", "pipe:1"]) as run:
+    copies = [*everything, *alike, "-f", "framehash", "-hash", "murmur3", LINES]
+    with Running(media, [*copies, *everything, "-f", "ffmetadata", "pipe:1"]) as run:
         metadata = bytearray()
         while chunk := run.read(1 << 16):
             metadata += chunk
         run.finish()
         packets = _packets(run.lines)
     tags, per_track, chapters = _metadata(metadata.decode("utf-8", "replace"))
-    tracks = tuple(_tracks(heads, spoken, per_track, packets))
+    tracks = tuple(_tracks(numbers, heads, _spoken(log), per_track, packets))
     return File(media, _format(log), tracks, tuple(chapters), tags)
 
 
-def _everything(until: str | None) -> list[str]:
-    """Every track, its packets as they are."""
-    return [*(["-t", until] if until else []), "-map", "0", "-c", "copy"]
+def _with_packets(log: list[str]) -> list[int]:
+    """The numbers of all tracks but those that only a transport stream's table names."""
+    streams = [found for line in _of_input(log) if (found := STREAM.match(line))]
+    return [int(found[1]) for found in streams if not re.search(r": Audio: .*\b0 channels", found[0])]
+
+
+def _of_input(log: list[str]) -> Iterable[str]:
+    return takewhile(lambda line: not line.startswith(("Output #", "Stream mapping")), log)
 
 
 def _filter(index: int, codec: str) -> list[str]:
@@ -182,9 +190,7 @@ def _format(log: list[str]) -> str:
 def _spoken(log: list[str]) -> dict[int, frozenset[str]]:
     """Dispositions of each track, from the end of its line in the log."""
     flags: dict[int, frozenset[str]] = {}
-    for line in log:
-        if line.startswith(("Output #", "Stream mapping")):
-            break
+    for line in _of_input(log):
         if found := STREAM.match(line):
             tail = re.search(rf"((?: \((?:{FLAGS})\))*)$", found[3])
             words = re.findall(r"\(([^)]*)\)", tail[1]) if tail else []
@@ -226,23 +232,25 @@ def _metadata(text: str) -> tuple[dict[str, str], list[dict[str, str]], list[Cha
 
 
 def _tracks(
+    numbers: list[int],
     heads: dict[int, dict[str, str]],
     flags: dict[int, frozenset[str]],
     tags: list[dict[str, str]],
     packets: dict[int, list[Packet]],
 ) -> Iterable[Track]:
     counts: dict[str, int] = {}
-    for index, head in sorted(heads.items()):
+    for place, head in sorted(heads.items()):
+        index = numbers[place]
         spoken = flags.get(index, frozenset())
         kind = head.get("media_type", "data")
         if kind == "video" and spoken & {"attached pic", "timed thumbnails"}:
             kind = "cover"
         number = counts.get(kind, 0)
         counts[kind] = number + 1
-        own = tags[index] if index < len(tags) else {}
+        own = tags[place] if place < len(tags) else {}
         base = Fraction(head.get("tb", "1/1"))
         codec = head.get("codec_id", "none")
-        yield Track(index, kind, number, codec, base, spoken, head, own, tuple(packets.get(index, ())))
+        yield Track(index, kind, number, codec, base, spoken, head, own, tuple(packets.get(place, ())))
 
 
 def look(file: File) -> Look:

@@ -35,6 +35,8 @@ FORMATS = (
 )
 NOT_TAKEN = "Format not on whitelist"
 """FFmpeg's word for a file of none of these."""
+# A transport stream's track may begin late.
+PROBE = ("-probesize", "64M", "-analyzeduration", "600M")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -68,7 +70,7 @@ class Media:
     def input(self) -> list[str]:
         """FFmpeg's options that open it, times and pictures as they are stored."""
         safe = ["-protocol_whitelist", self.protocols, "-format_whitelist", FORMATS]
-        return [*safe, "-copyts", "-noautorotate", "-flags", "+bitexact", "-i", self.url]
+        return [*safe, *PROBE, "-copyts", "-noautorotate", "-flags", "+bitexact", "-i", self.url]
 
 
 @functools.cache

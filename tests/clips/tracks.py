@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.clips.mp4boxes import find_box
-from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264
 from tests.clips.pgs import write_pgs
+from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264
 from tests.clips.registry import MKV, MOV, MP4, clip
 
 SRT = """1
@@ -197,3 +197,23 @@ def pgs_m2ts(out: Path) -> None:
     maps = ["-map", "0", "-map", "1", "-map", "2", "-c:s", "copy"]
     blu_ray = ["-f", "mpegts", "-mpegts_m2ts_mode", "1"]
     ffmpeg(*picture(2), *sound(2), "-i", sup, *maps, *x264(BFRAMES), "-c:a", "ac3", *blu_ray, out)
+
+
+@clip(".ts", frames=225)
+def late_track(out: Path) -> None:
+    """MPEG-TS whose second sound begins after 8 s, beyond what FFmpeg looks at unless it is told to."""
+    inputs = [*picture(9), *sound(9), "-itsoffset", "8", *sound(1, hertz=660)]
+    maps = ["-map", "0", "-map", "1", "-map", "2"]
+    ffmpeg(*inputs, *maps, *x264(BFRAMES), "-c:a:0", "aac", "-c:a:1", "ac3", out)
+
+
+@clip(".ts", frames=50)
+def silent_track(out: Path) -> None:
+    """MPEG-TS whose table names a sound track of which nothing is there, between two of which there is."""
+    whole = out.with_name("whole.ts")
+    inputs = [*picture(2), *sound(2), *sound(2, hertz=660), *sound(2, hertz=880)]
+    maps = [word for number in range(4) for word in ("-map", str(number))]
+    ffmpeg(*inputs, *maps, *x264(BFRAMES), *AAC, "-c:a:1", "ac3", whole)
+    data = whole.read_bytes()
+    packets = [data[place : place + 188] for place in range(0, len(data), 188)]
+    out.write_bytes(b"".join(packet for packet in packets if int.from_bytes(packet[1:3], "big") & 0x1FFF != 0x102))

@@ -84,8 +84,8 @@ def _no_ffmpeg() -> Iterator[None]:
         patch.setattr(split, "SegmentWriter", FakeWriter)
         patch.setattr(split, "_KeyframeCheck", FakeKeyframeCheck)
         patch.setattr(source, "video_stream", lambda container, name: None)
-        patch.setattr(source, "read_only", lambda container, stream: None)
-        patch.setattr(split, "numbered_packets", lambda container, name, losses: enumerate(container))
+        patch.setattr(source, "read_only", lambda container, stream, also: None)
+        patch.setattr(split, "numbered_packets", lambda container, name, losses, watch: enumerate(container))
         yield
 
 

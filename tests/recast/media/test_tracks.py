@@ -14,9 +14,17 @@ from recast.spec import Audio, Output
 
 
 def stream(
-    type_: str, codec: str | None, *, extradata: bytes | None = b"x", disposition: int = 0, **metadata: str
+    type_: str,
+    codec: str | None,
+    *,
+    extradata: bytes | None = b"x",
+    disposition: int = 0,
+    rate: int = 48000,
+    **metadata: str,
 ) -> Any:
-    context = codec and SimpleNamespace(codec=SimpleNamespace(canonical_name=codec), extradata=extradata)
+    context = codec and SimpleNamespace(
+        codec=SimpleNamespace(canonical_name=codec), extradata=extradata, sample_rate=rate
+    )
     return SimpleNamespace(
         type=type_, codec_context=context, name=codec, disposition=Disposition(disposition), metadata=metadata
     )
@@ -25,10 +33,11 @@ def stream(
 class Source:
     """Video is stream 0, the others follow."""
 
-    def __init__(self, *others: Any, chapters: bool = False) -> None:
+    def __init__(self, *others: Any, chapters: bool = False, format_: str = "matroska,webm") -> None:
         self.streams = [stream("video", "h264"), *others]
         for index, own in enumerate(self.streams):
             own.index = index
+        self.format = SimpleNamespace(name=format_)
         self._chapters: list[Any] = [{}] if chapters else []
 
     def chapters(self) -> list[Any]:
@@ -110,6 +119,19 @@ def test_a_track_that_may_be_dropped_is_dropped_only_where_it_cannot_be_held() -
     dropped = one(pgs, "mp4", drop=("subtitle",))
     assert dropped.action == "Drop" and dropped.reason
     assert one(pgs, "mkv", drop=("subtitle",)).action == "Copy"
+
+
+def test_subtitles_of_dvds_go_into_mp4_where_the_source_says_how_long_they_stand() -> None:
+    pictures = stream("subtitle", "dvd_subtitle")
+    with pytest.raises(BadInput, match="use .mkv"):
+        plan(Source(pictures, format_="mpeg"), "mp4")
+    assert plan(Source(pictures, format_="mpeg"), "mkv")[0].action == "Copy"
+
+
+@pytest.mark.parametrize("audio", ["Copy", "Aac"])
+def test_sound_of_which_nothing_is_known_is_left_out(audio: str) -> None:
+    unseen = one(stream("audio", "ac3", rate=0), "mp4", audio=audio)
+    assert unseen.action == "Drop" and unseen.reason
 
 
 def test_dropping_one_kind_does_not_drop_another() -> None:
