@@ -23,7 +23,17 @@ from recast.errors import BadConfig, BadInput, NotFound
 from recast.fanout import segment_seconds
 from recast.fields import Model
 from recast.layout import JsonValue, RunLayout, run_id
-from recast.manifest import Chunk, ContentOutcome, Marks, OutputRecord, Plan, Segment, SourceObject, VideoFacts
+from recast.manifest import (
+    Chunk,
+    ContentOutcome,
+    FieldOrder,
+    Marks,
+    OutputRecord,
+    Plan,
+    Segment,
+    SourceObject,
+    VideoFacts,
+)
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.limits import Allowance
@@ -203,6 +213,7 @@ class _Split:
         self._chunks: list[int] = []
         self._lost: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
+        self._field_order: FieldOrder = "progressive"
         self._upload: Future[bool] | None = None
 
     def close(self) -> None:
@@ -231,6 +242,10 @@ class _Split:
             self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends), watch)
         if self._frames == 0:
             raise no_frame(self._name)
+        if facts.field_order == "progressive" != self._field_order:
+            # Frames between its fields come out whole from an encoder of fields, not the other way about.
+            facts = facts.model_copy(update={"field_order": self._field_order})
+            encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
         only = None if self._chunks else self._chunk()
         if only is None:
             self._write_chunk()
@@ -325,6 +340,7 @@ class _Split:
         """Send a segment file on its way and note its segments."""
         if self._check is not None:
             self._check.look(file)
+        self._field_order = file.field_order
         number, self._objects = self._first_key + self._objects, self._objects + 1
         data = file.path.stat().st_size
         with file.path.open("rb") as opened:

@@ -165,7 +165,7 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
         color_primaries=int(first.color_primaries),
         color_trc=int(first.color_trc),
         color_space=int(first.colorspace),
-        field_order=_field_order(context, first),
+        field_order=field_order(context, first),
         hdr=_hdr(first),
         title=stream.metadata.get("title") or stream.metadata.get("name"),
     )
@@ -202,7 +202,8 @@ def _fraction(value: Any) -> Fraction:
     return Fraction(value.numerator, value.denominator) if value else Fraction(0)
 
 
-def _field_order(context: VideoCodecContext, frame: VideoFrame) -> FieldOrder:
+def field_order(context: VideoCodecContext, frame: VideoFrame) -> FieldOrder:
+    """Of a picture: what itself says, else what its stream's header says."""
     if frame.interlaced_frame:
         return "tff" if _is_top_first(frame) else "bff"
     return FIELD_ORDERS.get(context.field_order, "progressive")

@@ -16,18 +16,18 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
-from recast.manifest import VideoFacts
+from recast.manifest import FieldOrder, VideoFacts
 from recast.media import source
 from recast.media.cut import Cutter, SegmentFrames, virtual_slices
+from recast.media.keyframes import KeyframeCheck
 from recast.media.losses import Loss, Losses
-from recast.media.numbered import feed, fresh_decoder, numbered_packets
-from recast.media.segments import SegmentWriter, is_damaged, prepare
+from recast.media.numbered import numbered_packets
+from recast.media.segments import SegmentWriter
 from recast.media.times import PacketTime, Timing
 from recast.media.watch import Watch
 from recast.process.exhausted import raise_if_exhausted
 
 MAX_PREROLL_BYTES = 64 << 20
-KEYFRAME_CHECK_SECONDS = 1
 CLOCK_BACK_SECONDS = 1
 FINE_CLOCK = 100
 """Ticks a frame, from which on frames that are one tick apart are hardly meant."""
@@ -47,6 +47,7 @@ class SegmentFile:
         preroll: packets at its head that are decoded only for what they leave behind.
         damaged: stamps of packets that the container calls damaged, or before which packets are missing.
         lost: when packets are missing, in the track's clock.
+        field_order: of the keyframes that were looked at, where the first frame of all is progressive.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class SegmentFile:
     preroll: int = 0
     damaged: tuple[int, ...] = ()
     lost: tuple[int, ...] = ()
+    field_order: FieldOrder = "progressive"
 
 
 @dataclass
@@ -155,7 +157,7 @@ class _Splitting:
         self._too_near = 1 if facts.frame_ticks > FINE_CLOCK else 0
         self._most_slices = most_slices
         self._cutter = Cutter(self._target)
-        self._keyframes = _KeyframeCheck(stream, facts, name)
+        self._keyframes = KeyframeCheck(stream, facts, name)
         self._clock = _Clock(facts.time_base, name)
         self._preroll: list[tuple[Packet[VideoStream], PacketTime]] = []
         self._preroll_bytes = 0
@@ -270,6 +272,7 @@ class _Splitting:
             done.preroll,
             tuple(done.damaged),
             tuple(done.lost),
+            self._keyframes.field_order,
         )
 
 
@@ -298,40 +301,3 @@ class _Clock:
                 reason=names.CORRUPT_SOURCE,
             )
         self._last.append(packet.dts)
-
-
-class _KeyframeCheck:
-    """Decodes keyframes alone: does decoding start clean here, and is the picture still of the same kind?"""
-
-    def __init__(self, stream: VideoStream, facts: VideoFacts, name: str) -> None:
-        self._decoder = fresh_decoder(stream)
-        prepare(self._decoder, strict=True)
-        self._facts, self._name = facts, name
-        self._every = round(KEYFRAME_CHECK_SECONDS / facts.time_base)
-        self._last: int | None = None
-
-    def check(self, packet: Packet[VideoStream], time: PacketTime) -> bool | None:
-        """Check a keyframe now and then; None where it was not its turn."""
-        if time.pts is None or (self._last is not None and abs(time.pts - self._last) < self._every):
-            return None
-        self._last = time.pts
-        return self.decodes_alone(packet)
-
-    def decodes_alone(self, packet: Packet[VideoStream]) -> bool:
-        """Whether this packet gives a picture with nothing before it."""
-        self._decoder.flush_buffers()
-        if is_damaged(self._decoder, packet):
-            return False
-        try:
-            copy: Packet[VideoStream] = Packet(bytes(packet))  # type: ignore[assignment]  # it has no stream yet
-            frames = feed(self._decoder, copy, 0) + self._decoder.decode(None)
-        except av.error.FFmpegError as error:
-            raise_if_exhausted(error)
-            return False
-        for frame in frames:
-            if (frame.width, frame.height) != (self._facts.width, self._facts.height):
-                raise BadInput(
-                    f"{self._name}: the picture's size changes from {self._facts.width}x{self._facts.height} to "
-                    f"{frame.width}x{frame.height} on the way: cut the source there first"
-                )
-        return bool(frames) and not frames[0].is_corrupt

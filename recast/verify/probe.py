@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import takewhile
 from typing import NamedTuple
@@ -25,6 +25,7 @@ FLAGS = (
 ALIKE = {"aac": "aac_adtstoasc", "hdmv_pgs_subtitle": "pgs_frame_merge"}
 """By codec, the filter that evens out what containers do in their own ways: AAC's ADTS headers, and the parts of a
 subtitle's picture, which are packets of their own on Blu-rays."""
+FIELDS = {"T": "top first", "B": "bottom first", "P": "progressive"}
 STREAM = re.compile(r"^\s+Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: \w+: (.*)$")
 
 
@@ -265,6 +266,16 @@ def look(file: File) -> Look:
     return _look(said[first], " \n".join(said[first + 1 : second]))
 
 
+def with_fields(file: File, first: Look) -> Look:
+    """What a file's first picture looks like, with the order of fields of the first that has some."""
+    in_fields = "select='eq(interlace_type,TOPFIRST)+eq(interlace_type,BOTTOMFIRST)',showinfo"
+    one = ["-map", f"0:{file.video.index}", "-vf", in_fields, "-frames:v", "1", "-f", "null", "-"]
+    _, log = read_lines(file.media, one, level="info")
+    found = (re.search(r"showinfo.* n: *0 .* i:(\S+)", line) for line in log)
+    order = next((FIELDS[match[1]] for match in found if match), first.field_order)
+    return replace(first, field_order=order)
+
+
 def _look(line: str, rest: str) -> Look:
     facts = dict(re.findall(r"\b(fmt|sar|s|i):(\S+)", line))
     colour = dict(re.findall(r"color_(range|space|primaries|trc):(\S+)", rest))
@@ -283,7 +294,7 @@ def _look(line: str, rest: str) -> Look:
         pixel_format=facts["fmt"].replace("yuvj", "yuv"),
         sar=Fraction(numerator, denominator) if numerator and denominator else Fraction(1),
         rotation=float(rotation[1]) % 360 if rotation else 0.0,
-        field_order={"T": "top first", "B": "bottom first"}.get(facts["i"], "progressive"),
+        field_order=FIELDS[facts["i"]],
         colour=colour,
         hdr=hdr,
     )

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from recast.verify import frames, tracks
 from recast.verify.check import Check
-from recast.verify.probe import look, probe
+from recast.verify.probe import look, probe, with_fields
 from recast.verify.process import Media
 from recast.verify.tracks import Allowed
 
@@ -36,7 +36,10 @@ def verify(
     allowed = allowed or Allowed()
     ours, theirs = probe(Media.of(source)), probe(Media.of(output))
     seen = frames.compare(ours, theirs, lossless=expect == "lossless", replaced=allowed.replaced, lost=allowed.lost)
-    checks = [*seen.checks, *tracks.looks(look(ours), look(theirs), allowed)]
+    before, after = look(ours), look(theirs)
+    if before.field_order == "progressive" != after.field_order:
+        before = with_fields(ours, before)
+    checks = [*seen.checks, *tracks.looks(before, after, allowed)]
     checks += [tracks.timecode(ours, theirs), tracks.chapters(ours, theirs)]
     return [*checks, *tracks.compare(ours, theirs, seen, allowed)]
 

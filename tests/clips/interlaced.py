@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 
 from tests.clips.paff import access_units
-from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264
+from tests.clips.recipe import AAC, BFRAMES, PLAIN, ffmpeg, one_behind_the_other, picture, sound, x264
 from tests.clips.registry import MKV, MOV, MP4, clip
 
 
@@ -98,3 +98,11 @@ def mpeg2_ts(out: Path) -> None:
 def mpeg2_ps(out: Path) -> None:
     """MPEG-2 in a program stream, not every packet with a pts."""
     ffmpeg(*picture(), *sound(), "-c:v", "mpeg2video", "-b:v", "1500k", "-bf", "2", "-c:a", "mp2", out)
+
+
+@clip(".ts", frames=50, traits="")
+def fields_begin_later(out: Path) -> None:
+    """Progressive for a second, then in fields, as broadcasts of films and what is between them."""
+    fields = [*picture(1, rate="50"), "-vf", "tinterlace=interleave_top,fieldorder=tff"]
+    coded = x264(f"{PLAIN}:tff=1", "-flags", "+ildct+ilme")
+    one_behind_the_other(out, [*picture(1), *x264(PLAIN)], [*fields, *coded])

@@ -46,6 +46,23 @@ def x265(params: str = "keyint=24:min-keyint=24", *more: str) -> list[str]:
 
 
 AAC = ["-c:a", "aac", "-b:a", "64k"]
+PLAIN = "keyint=25:min-keyint=25"
 BFRAMES = "keyint=24:min-keyint=24:bframes=3:b-adapt=0:b-pyramid=none"
 OPEN = "keyint=24:min-keyint=24:bframes=3:b-adapt=0:open-gop=1"
 OPEN265 = f"{OPEN}:b-pyramid=0"
+
+
+def one_behind_the_other(out: Path, *parts: list[str]) -> None:
+    """MPEG-TS of H.264 whose encoder was set up anew on the way.
+
+    Args:
+        out: the file.
+        parts: inputs and encoder of each.
+    """
+    raw = out.with_name("parts.h264")
+    bare = []
+    for part in parts:
+        ffmpeg(*part, raw)
+        bare.append(raw.read_bytes())
+    raw.write_bytes(b"".join(bare))
+    ffmpeg("-framerate", "25", "-i", raw, "-c", "copy", out)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.clips.mp4boxes import find_box
 from tests.clips.rates import cfr
-from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264, x265
+from tests.clips.recipe import AAC, BFRAMES, PLAIN, ffmpeg, one_behind_the_other, picture, sound, x264, x265
 from tests.clips.registry import MKV, MOV, MP4, build, clip
 from tests.clips.tracks import cover
 
@@ -122,14 +122,27 @@ def alpha_vp9(out: Path) -> None:
 @clip(".ts", bad="the picture's size changes", traits="")
 def size_change(out: Path) -> None:
     """192x144 for a second, then 256x144, in MPEG-TS."""
-    raw = out.with_name("both.h264")
-    parts = []
-    for size in ("192x144", "256x144"):
-        part = out.with_name(f"{size}.h264")
-        ffmpeg(*picture(1, size=size), *x264(), part)
-        parts.append(part.read_bytes())
-    raw.write_bytes(b"".join(parts))
-    ffmpeg("-framerate", "25", "-i", raw, "-c", "copy", out)
+    one_behind_the_other(out, *([*picture(1, size=size), *x264()] for size in ("192x144", "256x144")))
+
+
+@clip(".ts", bad="the pixels' ratio changes", traits="")
+def ratio_change(out: Path) -> None:
+    """Pixels for a picture of 4:3, then for one of 16:9, as broadcasters switch."""
+    one_behind_the_other(out, *([*picture(1), "-vf", f"setdar={ratio}", *x264()] for ratio in ("4/3", "16/9")))
+
+
+@clip(".ts", bad="the pictures' depth changes", traits="")
+def depth_change(out: Path) -> None:
+    """8 bits for a second, then 10."""
+    layouts = ("yuv420p", "yuv420p10le")
+    one_behind_the_other(out, *([*picture(1), *x264(PLAIN, "-pix_fmt", layout)] for layout in layouts))
+
+
+@clip(".ts", bad="the colours change", traits="")
+def colour_change(out: Path) -> None:
+    """BT.709 for a second, then HLG."""
+    tags = ("bt709:colormatrix=bt709:transfer=bt709", "bt2020:colormatrix=bt2020nc:transfer=arib-std-b67")
+    one_behind_the_other(out, *([*picture(1), *x264(f"{PLAIN}:colorprim={tag}")] for tag in tags))
 
 
 @clip(MKV, bad="the picture's size changes", traits="")

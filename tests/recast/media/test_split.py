@@ -71,6 +71,8 @@ class FakeKeyframeCheck:
     def __init__(self, stream: object, facts: VideoFacts, name: str) -> None:
         pass
 
+    field_order = "progressive"
+
     def check(self, packet: Any, time: PacketTime) -> bool | None:
         return None if packet.number % 2 else bool(packet.starts_clean)
 
@@ -82,7 +84,7 @@ class FakeKeyframeCheck:
 def _no_ffmpeg() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split, "SegmentWriter", FakeWriter)
-        patch.setattr(split, "_KeyframeCheck", FakeKeyframeCheck)
+        patch.setattr(split, "KeyframeCheck", FakeKeyframeCheck)
         patch.setattr(source, "video_stream", lambda container, name: None)
         patch.setattr(source, "read_only", lambda container, stream, also: None)
         patch.setattr(split, "numbered_packets", lambda container, name, losses, watch: enumerate(container))
