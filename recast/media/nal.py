@@ -1,7 +1,8 @@
-"""Byte patterns that no H.264 or HEVC packet may hold, and that a decoder takes for pictures all the same.
+"""NAL units of H.264 and HEVC: byte patterns that none may hold, and parameter sets.
 
-Inside a NAL unit there are never two zero bytes before one below 3 (ITU-T H.264, 7.4.1.1; H.265, 7.4.2.2): that is kept
-for start codes. So a block of zeros, what a disk or a download leaves of what it lost, shows.
+A decoder takes such patterns for pictures all the same. Inside a NAL unit there are never two zero bytes before one
+below 3 (ITU-T H.264, 7.4.1.1; H.265, 7.4.2.2): that is kept for start codes. So a block of zeros, what a disk or a
+download leaves of what it lost, shows.
 """
 
 import re
@@ -58,3 +59,33 @@ def _units(packet: bytes, width: int) -> Iterator[bytes | None]:
         start = place + width
         place = start + int.from_bytes(packet[place:start], "big")
         yield packet[start:place] if place <= len(packet) else None
+
+
+def parameter_sets(codec: str, extradata: bytes) -> bytes:
+    """A track's parameter sets as units of a packet: those of its record (ISO/IEC 14496-15, 5.3.3.1 and 8.3.3.1).
+
+    Args:
+        codec: h264 or hevc.
+        extradata: of the track; where it has start codes, it is such units already.
+    """
+    width = _width_of_sizes(codec, extradata)
+    if width is None:
+        return extradata
+    sets, place = bytearray(), 5 if codec == "h264" else 23
+    # H.264 has a list of SPS and one of PPS, HEVC as many lists as it says, each with a type before it.
+    for number in range(2 if codec == "h264" else extradata[22]):
+        if codec == "h264":
+            count, place = extradata[place] & (0x1F if number == 0 else 0xFF), place + 1
+        else:
+            count, place = int.from_bytes(extradata[place + 1 : place + 3], "big"), place + 3
+        for _ in range(count):
+            start = place + 2
+            size = int.from_bytes(extradata[place:start], "big")
+            place = start + size
+            sets += size.to_bytes(width, "big") + extradata[start:place]
+    return bytes(sets)
+
+
+def has_same_framing(codec: str, extradata: bytes, other: bytes) -> bool:
+    """Whether units have sizes of the same width before them, or start codes, by both of a track's records."""
+    return _width_of_sizes(codec, extradata) == _width_of_sizes(codec, other)

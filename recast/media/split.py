@@ -22,6 +22,7 @@ from recast.media.cut import Cutter, SegmentFrames, virtual_slices
 from recast.media.keyframes import KeyframeCheck
 from recast.media.losses import Loss, Losses
 from recast.media.numbered import numbered_packets
+from recast.media.reconfigured import Reconfigured
 from recast.media.segments import SegmentWriter
 from recast.media.times import PacketTime, Timing
 from recast.media.watch import Watch
@@ -166,6 +167,7 @@ class _Splitting:
 
     def run(self, container: InputContainer) -> Iterator[SegmentFile]:
         current, closing = self._open(None), None
+        headers = Reconfigured(self._stream, self._name)
         try:
             for index, packet in numbered_packets(container, self._name, self._losses, self._watch):
                 self._moved()
@@ -178,6 +180,7 @@ class _Splitting:
                 time = self._timings.of(index, packet)
                 if time.damaged and time.pts is not None and not self._mends:
                     raise self._damage(time)
+                packet = headers.complete(packet)  # noqa: PLW2901
                 # One that is decoded alone needs nothing of what is gone.
                 if lost and not time.keyframe:
                     time = replace(time, damaged=True)

@@ -1,5 +1,6 @@
 """Other codecs and containers."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264, x265
@@ -132,3 +133,26 @@ def vp8_hidden(out: Path) -> None:
 def mpeg4_asp(out: Path) -> None:
     """MPEG-4 with B-frames: its transform rounds by processor unless it is asked to be exact."""
     ffmpeg(*picture(3), *sound(3), "-c:v", "mpeg4", "-bf", "2", "-q:v", "4", "-c:a", "aac", out)
+
+
+@clip(".flv", frames=50, traits="")
+def two_headers(out: Path) -> None:
+    """FLV of a live stream whose encoder was set up anew after a second: a second header, other parameter sets."""
+    data = b""
+    for number, params in enumerate(("bframes=0:ref=1:cabac=0", "bframes=2:b-adapt=0:ref=4:cabac=1:8x8dct=1")):
+        part = out.with_name("part.flv")
+        ffmpeg(*picture(1), *x264(f"keyint=25:{params}", "-preset", "veryfast"), part)
+        made = part.read_bytes()
+        data += (made[:13] if number == 0 else b"") + b"".join(_flv_tags(made, 1000 * number))
+    out.write_bytes(data)
+
+
+def _flv_tags(data: bytes, later: int) -> Iterator[bytes]:
+    """A FLV file's tags of pictures, so many milliseconds later."""
+    place = 13
+    while place < len(data):
+        end = place + 11 + int.from_bytes(data[place + 1 : place + 4], "big") + 4
+        time = int.from_bytes(data[place + 4 : place + 7], "big") + later
+        if data[place] == 9:
+            yield data[place : place + 4] + time.to_bytes(3, "big") + data[place + 7 : end]
+        place = end

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -85,6 +86,7 @@ def _no_ffmpeg() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split, "SegmentWriter", FakeWriter)
         patch.setattr(split, "KeyframeCheck", FakeKeyframeCheck)
+        patch.setattr(split, "Reconfigured", lambda stream, name: SimpleNamespace(complete=lambda packet: packet))
         patch.setattr(source, "video_stream", lambda container, name: None)
         patch.setattr(source, "read_only", lambda container, stream, also: None)
         patch.setattr(split, "numbered_packets", lambda container, name, losses, watch: enumerate(container))
