@@ -1,6 +1,6 @@
 """Numbers raised by hand when the meaning of stored bytes changes, so that nothing stale is ever reused."""
 
-SPLITTER_VERSION = 6
+SPLITTER_VERSION = 7
 """Raised when the same source could be cut differently, or a plan reads differently."""
 
 PIXEL_VERSION = {"Passthrough": 1, "Mesh": 2, "InSwapper": 2}

@@ -127,5 +127,22 @@ def frame_times(own: Sequence[int], shown: Sequence[int], *, one_frame: Fraction
     return [start + round(k * one_frame) for k in range(len(times))]
 
 
+def clocked_times(clock: Sequence[int], shown: Sequence[int], *, held: int, one_frame: Fraction) -> list[int]:
+    """Times for decoded frames of a stream that only says when each packet is decoded.
+
+    A frame is shown when the packet goes in that lets it out; the last ones, which none does, at the nominal rate.
+
+    Args:
+        clock: dts of all packets.
+        shown: numbers of those that give a frame, in the frames' order.
+        held: how many packets a decoder takes until the first frame comes out, but for that one's own.
+        one_frame: a frame's duration in ticks.
+    """
+    decoded = sorted(shown)
+    held = min(held, len(decoded))
+    times = [clock[index] for index in decoded[held:]]
+    return times + [clock[decoded[-1]] + round((k + 1) * one_frame) for k in range(held)]
+
+
 def _are_near(times: Sequence[int], others: Sequence[int], most: int) -> bool:
     return all(abs(a - b) <= most for a, b in zip(times, others, strict=True))

@@ -42,18 +42,19 @@ def decode_timing(open_source: OpenSource, facts: VideoFacts, name: str, *, mend
     Raises:
         FramesDamaged: a packet does not decode, and nothing else tells where its frame belongs.
     """
+    one_frame = 1 / (facts.rate * facts.time_base)
     try:
-        whole = decode_whole(open_source, name)
+        whole = decode_whole(open_source, name, one_frame)
         if facts.codec in ONE_FRAME_A_PACKET and (lost := whole.without_a_frame()):
             raise FramesDamaged(f"{name}: video packet {lost[0]} gives no frame: {MEND_OR_SAY}")
     except FramesDamaged:
         if not mends:
             raise
-        order = all_keyframes(open_source, name)
+        order = all_keyframes(open_source, name, one_frame)
         if order is None:
             raise
         whole = order
-    times = frame_times(whole.own, whole.shown, one_frame=1 / (facts.rate * facts.time_base))
+    times = frame_times(whole.own, whole.shown, one_frame=one_frame)
     decoded = array("q", [NO_FRAME]) * len(whole.own)
     for rank, index in enumerate(whole.shown):
         decoded[index] = rank

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import chain
 
 import av
@@ -28,7 +29,7 @@ from recast.media.numbered import (
     is_hidden,
     numbered_packets,
 )
-from recast.media.times import MOST_REORDERED, NO_FRAME
+from recast.media.times import MOST_REORDERED, NO_FRAME, clocked_times
 from recast.process.exhausted import raise_if_exhausted
 
 MAX_FRAMES = 50_000_000
@@ -36,6 +37,9 @@ TAIL_PACKETS, TAIL_BYTES = MOST_DECODERS + 4 * MOST_REORDERED, 64 << 20
 """What of a stream's end is kept, from a keyframe on, to be decoded twice; frames may be two packets, a field each."""
 # Bare Dirac's parser numbers the pictures in a clock whose ticks they are not.
 TIMELESS_FORMATS = frozenset({"dirac"})
+# A chunk's place says when it is decoded; one without a byte, that the frame before is shown on. Of other codecs FFmpeg
+# knows the frames' order, and so their times.
+CLOCKED_FORMATS, CLOCKED_CODECS = frozenset({"avi"}), frozenset({"h264", "hevc"})
 
 
 @dataclass
@@ -44,16 +48,20 @@ class Whole:
 
     Attributes:
         own: the packets' pts, `NO_FRAME` where missing.
+        clock: their dts, likewise.
         shown: packet numbers in the order of their frames.
         keyframes: how many packets are.
         first_key: the first that is.
+        held: see `clocked_times`.
         hidden: packets that an edit list hides, or that say themselves that they show no frame.
     """
 
     own: array[int] = field(default_factory=lambda: array("q"))
+    clock: array[int] = field(default_factory=lambda: array("q"))
     shown: array[int] = field(default_factory=lambda: array("q"))
     keyframes: int = 0
     first_key: int | None = None
+    held: int = 0
     hidden: set[int] = field(default_factory=set)
 
     def take(self, packet: Packet[VideoStream], index: int) -> None:
@@ -64,15 +72,26 @@ class Whole:
             self.hidden.add(index)
         self.keyframes += packet.is_keyframe
         self.own.append(NO_FRAME if packet.pts is None else packet.pts)
+        self.clock.append(NO_FRAME if packet.dts is None else packet.dts)
 
     def show(self, frames: list[VideoFrame]) -> None:
         """Add what came out."""
         self.shown.extend(frame.pts for frame in frames if frame.pts is not None)
 
-    def forget_made_up_times(self, container: InputContainer) -> None:
-        """Forget the times of a stream that has none."""
+    def forget_made_up_times(self, container: InputContainer, codec: str, one_frame: Fraction) -> None:
+        """Have no times that FFmpeg made up: those of a stream without any, or where packets say when they are decoded.
+
+        Args:
+            container: the source.
+            codec: of the stream.
+            one_frame: a frame's duration in ticks.
+        """
         if opened_as(container) & TIMELESS_FORMATS:
             self.own = array("q", [NO_FRAME]) * len(self.own)
+        elif opened_as(container) & CLOCKED_FORMATS and codec in CLOCKED_CODECS and NO_FRAME not in self.clock:
+            times = clocked_times(self.clock, self.shown, held=self.held, one_frame=one_frame)
+            for index, time in zip(self.shown, times, strict=True):
+                self.own[index] = time
 
     def without_a_frame(self) -> list[int]:
         """Packets from the first keyframe on that nothing came out of."""
@@ -121,8 +140,29 @@ class _Tail:
         return [index for index in shown.shown if index >= first]
 
 
-def decode_whole(open_source: OpenSource, name: str) -> Whole:
+class _FirstFrame:
+    """Counts the packets that a decoder without threads takes before a frame comes out."""
+
+    def __init__(self, decoder: VideoCodecContext) -> None:
+        self._decoder = decoder
+        self._waits = True
+        self.held = 0
+
+    def take(self, packet: Packet[VideoStream], index: int) -> None:
+        """Decode a packet of the stream's head."""
+        if self._waits:
+            with suppress(av.error.FFmpegError):
+                self._waits = not feed(self._decoder, packet, index) and self.held < MOST_REORDERED
+                self.held += self._waits
+
+
+def decode_whole(open_source: OpenSource, name: str, one_frame: Fraction) -> Whole:
     """Decode the stream, by threads where what they give is all there.
+
+    Args:
+        open_source: opens the source anew, at its beginning.
+        name: how errors call the source.
+        one_frame: a frame's duration in ticks.
 
     Raises:
         BadInput: it has too many packets.
@@ -131,19 +171,20 @@ def decode_whole(open_source: OpenSource, name: str) -> Whole:
     # Threads say late what they failed at, and nothing of what that was at the very end, with the frames behind it.
     if (threads := decoder_threads()) > 1:
         with suppress(FramesDamaged):
-            whole, tail = _decode_by_threads(open_source, name, threads)
+            whole, tail = _decode_by_threads(open_source, name, threads, one_frame)
             held = max(0, len(whole.own) - threads - MOST_REORDERED)
             missing = any(index >= held for index in whole.without_a_frame())
             if not missing or tail.shown(held) == [index for index in whole.shown if index >= held]:
                 return whole
-    return _decode_by_threads(open_source, name, 1)[0]
+    return _decode_by_threads(open_source, name, 1, one_frame)[0]
 
 
-def _decode_by_threads(open_source: OpenSource, name: str, threads: int) -> tuple[Whole, _Tail]:
+def _decode_by_threads(open_source: OpenSource, name: str, threads: int, one_frame: Fraction) -> tuple[Whole, _Tail]:
     with open_source() as container:
         stream = source.video_stream(container, name)
         source.read_only(container, stream)
         whole, tail, context = Whole(), _Tail(fresh_decoder(stream)), stream.codec_context
+        first = _FirstFrame(fresh_decoder(stream))
         context.thread_type, context.thread_count = "AUTO", threads
         for index, packet in numbered_packets(container, name):
             if index >= MAX_FRAMES:
@@ -151,18 +192,21 @@ def _decode_by_threads(open_source: OpenSource, name: str, threads: int) -> tupl
             whole.take(packet, index)
             whole.show(feed_or_refuse(context, packet, index, begun=whole.first_key is not None, name=name))
             tail.take(packet, index)
+            first.take(packet, index)
+        whole.held = first.held
         whole.show(drain_or_refuse(context, name))
-        whole.forget_made_up_times(container)
+        whole.forget_made_up_times(container, context.codec.canonical_name, one_frame)
     return whole, tail
 
 
-def all_keyframes(open_source: OpenSource, name: str) -> Whole | None:
+def all_keyframes(open_source: OpenSource, name: str, one_frame: Fraction) -> Whole | None:
     """The frames of a stream whose every packet is a picture of its own: their order is known without decoding."""
     whole = Whole()
     with open_source() as container:
-        source.read_only(container, source.video_stream(container, name))
+        stream = source.video_stream(container, name)
+        source.read_only(container, stream)
         for index, packet in numbered_packets(container, name):
             whole.take(packet, index)
             whole.shown.append(index)
-        whole.forget_made_up_times(container)
+        whole.forget_made_up_times(container, stream.codec_context.codec.canonical_name, one_frame)
     return whole if whole.keyframes == len(whole.own) else None

@@ -58,6 +58,13 @@ def h264_avi(out: Path) -> None:
     ffmpeg(*picture(), *sound(), *x264(BFRAMES), "-c:a", "libmp3lame", out)
 
 
+@clip(".avi", frames=50, traits="audio timeless")
+def dropped_avi(out: Path) -> None:
+    """H.264 in AVI with chunks of no bytes, where a capture dropped frames: the frame before is shown on."""
+    dropped = ["-vf", "setpts='PTS+0.2/TB*gte(N,20)+0.04/TB*gte(N,31)'", "-fps_mode", "passthrough"]
+    ffmpeg(*picture(2), *sound(2.3), *dropped, *x264("keyint=12:bframes=2"), "-c:a", "libmp3lame", out)
+
+
 @clip(".avi", frames=75, traits="audio timeless")
 def mpeg4_avi(out: Path) -> None:
     """MPEG-4 ASP with B-frames in AVI."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recast.media.times import NO_FRAME, PacketTime, Timing, frame_times, packet_timing
+from recast.media.times import NO_FRAME, PacketTime, Timing, clocked_times, frame_times, packet_timing
 
 FINE = 64
 """Steps that mux divides a tick in."""
@@ -144,6 +144,15 @@ def test_times_that_are_a_few_frames_off_are_sorted() -> None:
 def test_times_in_decode_order_are_the_frames_times_once_sorted() -> None:
     own, shown = [0, 40, 60, 90, 130], [0, 1, 3, 4, 2]
     assert frame_times(own, shown, one_frame=Fraction(40)) == [0, 40, 60, 90, 130]
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [(0, [0, 2, 3, 4, 9]), (1, [2, 3, 4, 9, 10]), (2, [3, 4, 9, 10, 11]), (16, [10, 11, 12, 13, 14])],
+)
+def test_a_frame_is_shown_when_the_packet_is_decoded_that_lets_it_out(held: int, expected: list[int]) -> None:
+    clock, shown = [0, 1, 2, 3, 4, 9], [0, 3, 2, 4, 5]
+    assert clocked_times(clock, shown, held=held, one_frame=Fraction(1)) == expected
 
 
 def test_a_few_frames_may_have_the_same_time() -> None:

@@ -1,5 +1,6 @@
 """A decode of all packets: by threads where that gives all, else by one."""
 
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ from recast.media import numbered, source, whole
 from tests.clips import build
 
 pytestmark = pytest.mark.media
+ONE = Fraction(1)
 
 
 @pytest.mark.parametrize(("most", "expected"), [(64 << 20, [3]), (1000, [3, 1])], ids=["kept", "too large"])
@@ -18,12 +20,12 @@ def test_of_fields_in_packets_of_their_own_the_end_alone_is_decoded_twice(
     def open_source() -> Any:
         return source.open_source(str(build("ts_paff")), "ts_paff")
 
-    one, _ = whole._decode_by_threads(open_source, "ts_paff", 1)
+    one, _ = whole._decode_by_threads(open_source, "ts_paff", 1, ONE)
     monkeypatch.setattr(numbered, "usable_cores", lambda: 3)
     monkeypatch.setattr(whole, "TAIL_BYTES", most)
     decode, threads = whole._decode_by_threads, []
     monkeypatch.setattr(whole, "_decode_by_threads", lambda *said: (threads.append(said[2]), decode(*said))[1])
-    assert whole.decode_whole(open_source, "ts_paff") == one
+    assert whole.decode_whole(open_source, "ts_paff", ONE) == one
     assert one.without_a_frame()
     assert threads == expected
 
