@@ -186,6 +186,8 @@ def _track_outputs(plan: Plan, audio: Audio, covers: Mapping[int, Path]) -> list
             arguments += [f"-bsf:{number}", track.bitstream_filter]
         if track.kind != "attachment":
             arguments += _title(number, track.title)
+        if track.kind == "video":
+            arguments += [f"-disposition:{number}", "-attached_pic-timed_thumbnails"]
         if track.kind == "cover":
             arguments += [f"-disposition:{number}", "attached_pic"]
     return arguments

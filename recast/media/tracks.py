@@ -171,8 +171,9 @@ def _kind(stream: Any) -> TrackKind:
     if stream.type in ("audio", "subtitle", "attachment"):
         return stream.type  # type: ignore[no-any-return]
     if stream.type == "video":
-        cover = Disposition.attached_pic | Disposition.timed_thumbnails
-        return "cover" if stream.disposition & cover else "video"
+        # Pictures of chapters are many, each with a time, which no container here has a place of their own for.
+        is_timed = stream.disposition & Disposition.timed_thumbnails
+        return "cover" if stream.disposition & Disposition.attached_pic and not is_timed else "video"
     return "data"
 
 

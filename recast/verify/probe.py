@@ -110,11 +110,11 @@ class File:
 
     @property
     def video(self) -> Track:
-        """The track whose faces are swapped: the first that is no cover."""
-        found = next((track for track in self.tracks if track.kind == "video"), None)
-        if found is None:
+        """The track whose faces are swapped: of those that are no cover the first default one, or else the first."""
+        videos = [track for track in self.tracks if track.kind == "video"]
+        if not videos:
             raise BadInput(f"{self.media.name}: there is no video in it")
-        return found
+        return next((track for track in videos if "default" in track.flags), videos[0])
 
     @property
     def others(self) -> tuple[Track, ...]:
@@ -244,7 +244,7 @@ def _tracks(
         index = numbers[place]
         spoken = flags.get(index, frozenset())
         kind = head.get("media_type", "data")
-        if kind == "video" and spoken & {"attached pic", "timed thumbnails"}:
+        if kind == "video" and "attached pic" in spoken and "timed thumbnails" not in spoken:
             kind = "cover"
         number = counts.get(kind, 0)
         counts[kind] = number + 1

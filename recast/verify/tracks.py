@@ -342,6 +342,9 @@ def _names(pair: Pair) -> list[Check]:
 def _dispositions(pair: Pair) -> Check:
     """What kind of track it is, as far as both containers have a word for it."""
     ignored = {"default"} if _no_default(pair.source, pair.ours.kind) else set()
+    if pair.ours.kind == "video":
+        # Pictures of QuickTime's chapters become a track like any other.
+        ignored |= {"attached pic", "timed thumbnails"}
     said = HELD[_container(pair.source)] & HELD[_container(pair.output)] - ignored
     unsaid = pair.ours.flags - ignored - said
     flags = (", ".join(sorted(track.flags & said)) or "none" for track in (pair.ours, pair.theirs))

@@ -38,3 +38,13 @@ def replace_box(data: bytes, path: bytes, body: bytes) -> bytes:
     for box_start, box_end in chain:
         struct.pack_into(">I", made, box_start, box_end - box_start + 8 + len(body) - (end - start))
     return bytes(made)
+
+
+def refer_to_chapters(data: bytes, track: int) -> bytes:
+    """The file with a reference of its first track to another as its chapters; the index must lie behind the media."""
+    (moov, _), (start, end) = _box_chain(data, b"moov/trak")
+    reference = struct.pack(">I4sI4sI", 20, b"tref", 12, b"chap", track)
+    made = bytearray(data[:end] + reference + data[end:])
+    for place in (moov, start):
+        struct.pack_into(">I", made, place, struct.unpack_from(">I", made, place)[0] + len(reference))
+    return bytes(made)

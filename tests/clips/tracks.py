@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.clips.mp4boxes import find_box
+from tests.clips.mp4boxes import find_box, refer_to_chapters
 from tests.clips.pgs import write_pgs
 from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264
 from tests.clips.registry import MKV, MOV, MP4, clip
@@ -217,3 +217,20 @@ def silent_track(out: Path) -> None:
     data = whole.read_bytes()
     packets = [data[place : place + 188] for place in range(0, len(data), 188)]
     out.write_bytes(b"".join(packet for packet in packets if int.from_bytes(packet[1:3], "big") & 0x1FFF != 0x102))
+
+
+@clip(MOV, frames=75)
+def chapter_pictures(out: Path) -> None:
+    """MOV with a track of pictures for its chapters, to which the video refers (chap)."""
+    whole = out.with_name("whole.mov")
+    inputs = [*picture(), *sound(), *picture(rate="1", size="64x48")]
+    maps = ["-map", "0", "-map", "1", "-map", "2"]
+    ffmpeg(*inputs, *maps, *_only_first(x264(BFRAMES)), "-c:v:1", "mjpeg", *AAC, whole)
+    out.write_bytes(refer_to_chapters(whole.read_bytes(), 3))
+
+
+@clip(MKV, frames=75)
+def second_is_default(out: Path) -> None:
+    """Two video tracks, of which the second is the default one."""
+    inputs = [*picture(size="128x96"), *picture(), *sound(), "-map", "0:v", "-map", "1:v", "-map", "2:a"]
+    ffmpeg(*inputs, *x264(BFRAMES), *AAC, "-disposition:v:0", "0", "-disposition:v:1", "default", out)
