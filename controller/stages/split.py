@@ -36,10 +36,11 @@ from recast.manifest import (
 )
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
+from recast.media.encrypted import scrambling_told
 from recast.media.limits import Allowance
 from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec
-from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
+from recast.media.split import SegmentFile, TimesCollide, split_packets
 from recast.media.times import Timing
 from recast.media.timing import decode_timing, read_timing
 from recast.media.truncated import is_truncated
@@ -221,7 +222,8 @@ class _Split:
         self._file.close()
 
     def run(self) -> Plan:
-        facts, timings = read_timing(self._open, self._name, mends=self._mends)
+        with scrambling_told(lambda size: self._file.rewound().read(size), self._name):
+            facts, timings = read_timing(self._open, self._name, mends=self._mends)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
         facts = codecs.encoded_facts(facts, encode)
         self._normalises = self._spec.segments.normalise and lossless_codec(facts) is not None
@@ -241,7 +243,7 @@ class _Split:
             watch = Watch(kept, self._spec.output.container)
             self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends), watch)
         if self._frames == 0:
-            raise no_frame(self._name)
+            raise source.no_frame(self._name)
         if facts.field_order == "progressive" != self._field_order:
             # Frames between its fields come out whole from an encoder of fields, not the other way about.
             facts = facts.model_copy(update={"field_order": self._field_order})

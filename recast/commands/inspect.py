@@ -19,10 +19,11 @@ from recast.errors import BadInput, RecastError
 from recast.manifest import EncodeSettings, Track, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL, virtual_slices
+from recast.media.encrypted import scrambling_told
 from recast.media.limits import Allowance
 from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec
-from recast.media.split import SegmentFile, TimesCollide, no_frame, split_packets
+from recast.media.split import SegmentFile, TimesCollide, split_packets
 from recast.media.times import Timing
 from recast.media.timing import decode_timing, read_timing
 from recast.media.truncated import is_truncated
@@ -106,7 +107,12 @@ def _inspect(options: argparse.Namespace) -> int:
         with storage.open(uri) as file, source.open_source(file, uri, limits, losses) as container:
             yield container
 
-    facts, timings = read_timing(opened, uri)
+    def read_head(size: int) -> bytes:
+        with storage.open(uri) as file:
+            return file.read(size) or b""
+
+    with scrambling_told(read_head, uri):
+        facts, timings = read_timing(opened, uri)
     with opened() as container, storage.open(uri) as file:
         outputs = {kind: _outcome(container, facts, kind, asked) for kind in CONTAINERS}
         duration = float((container.duration or 0) / 1_000_000)
@@ -119,7 +125,7 @@ def _inspect(options: argparse.Namespace) -> int:
         watch = _watch(outputs)
         cuts, normalised = _cut(opened, facts, decode_timing(opened, facts, uri), asked, watch)
     if not cuts:
-        raise no_frame(uri)
+        raise source.no_frame(uri)
     outputs = {kind: _settled(outcome, kind, asked, watch) for kind, outcome in outputs.items()}
     found = Found(uri, size, facts, duration, cuts, normalised, outputs)
     print(json.dumps(json_of(found)) if options.json else "\n".join(text_of(found)))

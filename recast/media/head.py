@@ -13,6 +13,7 @@ from recast import names
 from recast.errors import MEND_OR_SAY, BadInput, FramesDamaged
 from recast.manifest import VideoFacts
 from recast.media import source
+from recast.media.encrypted import refuse_encrypted
 from recast.media.formats import opened_as
 from recast.media.numbered import (
     ONE_FRAME_A_PACKET,
@@ -50,6 +51,7 @@ class Head:
         shown: packet numbers in the order of their frames.
         hidden: packets that say themselves that they show no frame.
         first: the first frame.
+        due: how many of the packets no edit list hides.
         ended: these are all the packets there are.
         damaged_from: the first packet that did not decode.
     """
@@ -58,6 +60,7 @@ class Head:
     shown: list[int] = field(default_factory=list)
     hidden: set[int] = field(default_factory=set)
     first: VideoFrame | None = None
+    due: int = 0
     ended: bool = False
     damaged_from: int | None = None
 
@@ -105,7 +108,7 @@ def _read_by_threads(open_source: OpenSource, name: str) -> tuple[VideoFacts, bo
     """The quick way, None where not every packet gave its frame."""
     with suppress(FramesDamaged):
         facts, simple, head = _read(open_source, name, min(decoder_threads(), MOST_DECODERS), mends=False)
-        if len(head.shown) == len(head.packets):
+        if len(head.shown) == head.due:
             return facts, simple, head
     return None
 
@@ -115,6 +118,8 @@ def _read(open_source: OpenSource, name: str, threads: int, *, mends: bool) -> t
         stream = source.video_stream(container, name)
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
         head = _decode_head(container, stream, name, mends=mends)
+        if not head.due:
+            raise source.no_frame(name)
         if head.first is None:
             raise BadInput(f"{name}: not one frame of its video track decodes", reason=names.CORRUPT_SOURCE)
         facts = source.video_facts(stream, head.first, name)
@@ -126,13 +131,15 @@ def _decode_head(container: InputContainer, stream: VideoStream, name: str, *, m
     source.read_only(container, stream)
     head, context, begun, size = Head(ended=True), stream.codec_context, False, 0
     for index, packet in numbered_packets(container, name):
-        long = index >= HEAD_PACKETS or (index >= HEAD_LEAST and size >= HEAD_BYTES)
+        refuse_encrypted(packet, name)
+        long = head.due >= HEAD_PACKETS or (head.due >= HEAD_LEAST and size >= HEAD_BYTES)
         # A stream that begins in the middle of a GOP is read on until something decodes.
-        if long and (head.first is not None or index >= 20 * HEAD_PACKETS):
+        if long and (head.first is not None or head.due >= 20 * HEAD_PACKETS):
             head.ended = False
             break
-        size += packet.size
         hidden = packet.is_discard
+        size += 0 if hidden else packet.size
+        head.due += not hidden
         head.packets.append(PacketTime(index, None if hidden else packet.pts, packet.dts, packet.is_keyframe))
         if is_hidden(packet):
             head.hidden.add(index)

@@ -171,6 +171,11 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
     )
 
 
+def no_frame(name: str) -> BadInput:
+    """The error for a source whose every frame is hidden, by an edit list or for want of a time."""
+    return BadInput(f"{name}: not one frame of it is shown: mend its times", reason=names.CORRUPT_SOURCE)
+
+
 def refuse_other_samples(frame: VideoFrame, facts: VideoFacts, name: str) -> None:
     """Stop at a picture whose samples are laid out otherwise than split saw them.
 

@@ -85,11 +85,6 @@ class _Open:
             self.damaged.append(stamp)
 
 
-def no_frame(name: str) -> BadInput:
-    """The error for a source whose every frame is hidden, by an edit list or for want of a time."""
-    return BadInput(f"{name}: not one frame of it is shown: mend its times", reason=names.CORRUPT_SOURCE)
-
-
 def split_packets(
     container: InputContainer,
     facts: VideoFacts,

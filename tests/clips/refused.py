@@ -151,3 +151,23 @@ def size_change_mkv(out: Path) -> None:
     changing = out.with_name("change.ts")
     size_change(changing)
     ffmpeg("-i", changing, "-c", "copy", out)
+
+
+@clip(MP4, bad="it is encrypted")
+def encrypted_mp4(out: Path) -> None:
+    """MP4 under Common Encryption."""
+    key = ["-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8"]
+    ffmpeg(*picture(1), *sound(1), *x264(BFRAMES), *AAC, "-encryption_scheme", "cenc-aes-ctr", *key, out)
+
+
+@clip(".ts", bad="it is scrambled")
+def scrambled_ts(out: Path) -> None:
+    """MPEG-TS as a receiver without a card records it: all but the tables is scrambled, and says so."""
+    whole = out.with_name("whole.ts")
+    ffmpeg(*picture(1), *sound(1), *x264(BFRAMES), "-c:a", "mp2", whole)
+    data = bytearray(whole.read_bytes())
+    for place in range(0, len(data), 188):
+        if int.from_bytes(data[place + 1 : place + 3], "big") & 0x1FFF >= 0x100:
+            data[place + 3] |= 0x80
+            data[place + 40 : place + 188] = bytes(byte ^ 0x5A for byte in data[place + 40 : place + 188])
+    out.write_bytes(data)

@@ -76,3 +76,11 @@ def joined_ts(out: Path) -> None:
         with listed.open("a") as lines:
             lines.write(f"file '{made}'\n")
     ffmpeg("-f", "concat", "-safe", "0", "-i", listed, "-c", "copy", out)
+
+
+@clip(MP4, frames=50, traits="")
+def long_hidden(out: Path) -> None:
+    """Cut by `-ss -c copy` out of a giant GOP: over a thousand frames are there and hidden before the first."""
+    whole = out.with_name("whole.mp4")
+    ffmpeg(*picture(44, size="128x96"), *x264("keyint=infinite:bframes=2", "-qp", "12"), whole)
+    ffmpeg("-ss", "42", "-i", whole, "-c", "copy", out)
