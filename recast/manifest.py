@@ -271,6 +271,7 @@ class Plan(Model):
         first_chunk: the number in the first chunk's key; the others follow.
         chunk: the only chunk of a short plan, which has no key then.
         first_pts: the first frame's time.
+        last_ticks: how long the last frame is shown, where that is longer than a frame's nominal duration.
         start_seconds: the source's own start, subtracted from every track on the way out.
         content_check: what the content check saw, where the job asks for one.
         deep: FFmpeg must look deep into the source for what its tracks are.
@@ -294,6 +295,7 @@ class Plan(Model):
     first_chunk: int = 0
     chunk: Chunk | None = None
     first_pts: int
+    last_ticks: int | None = None
     start_seconds: Rational
     content_check: ContentOutcome | None = None
     deep: bool = False

@@ -170,6 +170,7 @@ class _Mux:
             time_base=self._plan.video.time_base,
             fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
             frame_ticks=self._plan.video.frame_ticks,
+            last_ticks=self._plan.last_ticks or self._plan.video.frame_ticks,
             lead_ticks=lead_ticks(self._plan),
             sar=self._plan.video.sar,
             crop=self._plan.video.crop,

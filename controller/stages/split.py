@@ -37,6 +37,7 @@ from recast.manifest import (
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.encrypted import scrambling_told
+from recast.media.gaps import Gaps
 from recast.media.limits import Allowance
 from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec
@@ -215,6 +216,7 @@ class _Split:
         self._lost: list[int] = []
         self._segments = self._frames = self._objects = self._first_pts = 0
         self._field_order: FieldOrder = "progressive"
+        self._gaps, self._last_ticks = Gaps(), 0
         self._upload: Future[bool] | None = None
 
     def close(self) -> None:
@@ -244,6 +246,7 @@ class _Split:
             self._cut(facts, decode_timing(self._open, facts, self._name, mends=self._mends), watch)
         if self._frames == 0:
             raise source.no_frame(self._name)
+        self._gaps.refuse_too_wide(self._first_pts, facts.time_base, self._name)
         if facts.field_order == "progressive" != self._field_order:
             # Frames between its fields come out whole from an encoder of fields, not the other way about.
             facts = facts.model_copy(update={"field_order": self._field_order})
@@ -269,6 +272,7 @@ class _Split:
             chunk=only,
             first_chunk=self._first_key,
             first_pts=self._first_pts,
+            last_ticks=self._last_ticks if facts.frame_ticks < self._last_ticks <= self._gaps.room else None,
             start_seconds=start,
             content_check=self._check.outcome if self._check is not None else None,
             deep=deep,
@@ -343,6 +347,7 @@ class _Split:
         if self._check is not None:
             self._check.look(file)
         self._field_order = file.field_order
+        self._last_ticks = file.last_ticks or 0
         number, self._objects = self._first_key + self._objects, self._objects + 1
         data = file.path.stat().st_size
         with file.path.open("rb") as opened:
@@ -364,6 +369,7 @@ class _Split:
             self._pending.append(segment)
             self._segments += 1
             self._frames += segment.frames
+            self._gaps.add(segment.pts)
             self._allowance.shown(float((segment.pts[-1] - self._first_pts) * facts.time_base))
         if self._normalises and len(file.slices) > 1:
             self._sliced.append(number)

@@ -48,6 +48,7 @@ class SegmentFile:
         preroll: packets at its head that are decoded only for what they leave behind.
         damaged: stamps of packets that the container calls damaged, or before which packets are missing.
         lost: when packets are missing, in the track's clock.
+        last_ticks: how long the frame lasts that was shown last so far, where no other follows it in the source.
         field_order: of the keyframes that were looked at, where the first frame of all is progressive.
     """
 
@@ -57,6 +58,7 @@ class SegmentFile:
     damaged: tuple[int, ...] = ()
     lost: tuple[int, ...] = ()
     field_order: FieldOrder = "progressive"
+    last_ticks: int | None = None
 
 
 @dataclass
@@ -159,6 +161,7 @@ class _Splitting:
         self._preroll_bytes = 0
         self._wants_preroll = False
         self._files = self._latest = 0
+        self._last: tuple[int | None, int | None] = None, None
 
     def run(self, container: InputContainer) -> Iterator[SegmentFile]:
         current, closing = self._open(None), None
@@ -175,6 +178,7 @@ class _Splitting:
                 time = self._timings.of(index, packet)
                 if time.damaged and time.pts is not None and not self._mends:
                     raise self._damage(time)
+                self._note_last(time.pts, packet.duration)
                 packet = headers.complete(packet)  # noqa: PLW2901
                 # One that is decoded alone needs nothing of what is gone.
                 if lost and not time.keyframe:
@@ -202,6 +206,12 @@ class _Splitting:
         except av.error.FFmpegError as error:
             raise_if_exhausted(error)
             raise BadInput(f"{self._name}: cannot be cut: {error}", reason=names.CORRUPT_SOURCE) from error
+
+    def _note_last(self, pts: int | None, ticks: int | None) -> None:
+        """Where pictures are reordered, a packet says how long decoding waits, not how long the picture is shown."""
+        last = self._last[0]
+        if pts is not None:
+            self._last = (pts, ticks) if last is None or pts > last else (last, None)
 
     def _damage(self, time: PacketTime) -> FramesDamaged:
         where = f"{place}," if (place := self._at(time.pts)) else ""
@@ -271,6 +281,7 @@ class _Splitting:
             tuple(done.damaged),
             tuple(done.lost),
             self._keyframes.field_order,
+            self._last[1],
         )
 
 

@@ -77,6 +77,7 @@ def stamp_parts(
     time_base: Fraction,
     fine: int,
     frame_ticks: int,
+    last_ticks: int,
     lead_ticks: int,
     sar: Fraction,
     crop: Crop | None,
@@ -93,7 +94,8 @@ def stamp_parts(
         codec: of the parts.
         time_base: of all times.
         fine: steps that a tick is divided in, where frames of the same time need decode times that rise.
-        frame_ticks: a frame's nominal duration: the last one's only measure.
+        frame_ticks: a frame's nominal duration.
+        last_ticks: the last one's.
         lead_ticks: by so much each of the first decode times, before the first pts, is earlier than the next.
         sar: the pixels' aspect ratio.
         crop: what players shall cut off.
@@ -126,7 +128,7 @@ def stamp_parts(
                     packet.stream, packet.time_base = track, tick
                     packet.pts = (pts[done + rank] - pts[0]) * fine
                     packet.dts = next(clock) - pts[0] * fine
-                    packet.duration = frame_ticks * fine
+                    packet.duration = fine * (last_ticks if done + rank == len(pts) - 1 else frame_ticks)
                     output.mux_one(packet)
                     moved()
                 done += part.frames

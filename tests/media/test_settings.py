@@ -147,3 +147,13 @@ def test_headers_say_the_source_s_rate_and_no_more_than_its_length(
         assert theirs.average_rate == ours.average_rate
         if suffix != ".mkv":
             assert theirs.duration * theirs.time_base == ours.duration * ours.time_base
+
+
+@pytest.mark.parametrize("suffix", clips.ANY)
+def test_a_last_frame_that_is_shown_longer_stays_so(s3: EmbeddedStore, tmp_path: Path, suffix: str) -> None:
+    source, output = tmp_path / "in.mp4", tmp_path / f"out{suffix}"
+    longer = "setts=duration='if(eq(N,24),100,DURATION)'"
+    clips.ffmpeg(*clips.picture(1), *clips.x264("bframes=0"), "-bsf:v", longer, source)
+    run_job(job(s3, source, output, video=Video(quality=30)))
+    with av.open(str(source)) as given, av.open(str(output)) as made:
+        assert given.duration == made.duration == 4_960_000

@@ -43,6 +43,7 @@ class Fake:
     is_corrupt: bool = False
     size: int = 1
     pos: int | None = None
+    duration: int = 40
 
     @property
     def starts_clean(self) -> bool:
