@@ -66,6 +66,8 @@ class VideoFacts(Model):
         rate: nominal frames a second, for rate control only; times come from the frame list.
         rotation, hflip: the display matrix, in degrees counter-clockwise after a horizontal flip.
         crop: what the container has players cut off; decoders do not.
+        carried: boxes of a MP4's sample entry that say what the container alone says, in hexadecimal digits, by their
+            types: `sv3d` (the picture is a sphere's), `mdcv` and `clli` (HDR10's metadata).
         color_*: the numbers of ITU-T H.273, as FFmpeg has them (2 is unspecified).
     """
 
@@ -80,6 +82,7 @@ class VideoFacts(Model):
     rotation: int = 0
     hflip: bool = False
     crop: Crop | None = None
+    carried: dict[str, str] = {}
     color_range: int = 0
     color_primaries: int = 2
     color_trc: int = 2

@@ -22,7 +22,15 @@ from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
 from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
 from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, Track, joined
-from recast.media.mux import MuxFiles, empty_tracks, hash_output_tracks, hashed_tracks, lead_ticks, track_numbers
+from recast.media.mux import (
+    MuxFiles,
+    empty_tracks,
+    hash_output_tracks,
+    hashed_tracks,
+    lead_ticks,
+    said_by_container,
+    track_numbers,
+)
 from recast.media.mux import mux as mux_tracks
 from recast.media.stamp import DeeperReorder, PartSource, StampedVideo, stamp_parts
 from recast.media.times import MOST_AT_ONE_TIME
@@ -173,7 +181,7 @@ class _Mux:
             last_ticks=self._plan.last_ticks or self._plan.video.frame_ticks,
             lead_ticks=lead_ticks(self._plan),
             sar=self._plan.video.sar,
-            crop=self._plan.video.crop,
+            boxes=said_by_container(self._plan),
             folder=folder,
             bring=bring,
             moved=self._dog.moved,

@@ -92,6 +92,8 @@ def _details(facts: VideoFacts) -> Iterator[str]:
     if crop := facts.crop:
         shown = f"{facts.width - crop.left - crop.right}x{facts.height - crop.top - crop.bottom}"
         yield f"cropped by its container to {shown}"
+    if "sv3d" in facts.carried:
+        yield "a sphere (360 degrees)"
     if facts.hdr:
         yield f"HDR10 {facts.hdr.mastering or ''} {facts.hdr.light_level or ''}".strip()
 
@@ -130,6 +132,7 @@ def json_of(found: Found) -> dict[str, object]:
             "rotation": facts.rotation,
             "mirrored": facts.hflip,
             "crop": facts.crop.model_dump() if facts.crop else None,
+            "sphere": "sv3d" in facts.carried,
             "hdr10": facts.hdr.model_dump(by_alias=True) if facts.hdr else None,
         },
         "segments": [

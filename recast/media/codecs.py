@@ -77,6 +77,8 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
         BadInput: what was asked for cannot hold the source's pictures.
         BadConfig: no encoder of the codec has the preset.
     """
+    if container == "mov" and "sv3d" in facts.carried:
+        raise BadInput(f"{name}: its pictures are a sphere's (360 degrees), which .mov cannot say: use .mp4 or .mkv")
     pix_fmt = _pix_fmt(facts, video, name)
     able = [codec for codec in CODECS if can_hold(codec, facts, pix_fmt)]
     if video.quality == "Lossless":

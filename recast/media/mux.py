@@ -15,6 +15,7 @@ from recast import names
 from recast.errors import BadInput, Transient
 from recast.manifest import Plan, Track
 from recast.media import nal
+from recast.media.cropping import clap
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
 from recast.media.formats import SEGMENT_DEMUXERS, ffmpeg_input, open_media
 from recast.media.stamp import StampedVideo
@@ -132,6 +133,15 @@ def lead_ticks(plan: Plan) -> int:
     return 1 if plan.container == "mkv" else plan.video.frame_ticks
 
 
+def said_by_container(plan: Plan) -> list[bytes]:
+    """Boxes for the stamped video's sample entry, which the last mux turns into the container's own words."""
+    facts = plan.video
+    boxes = [clap(facts.crop, facts.width, facts.height)] if facts.crop else []
+    # The other codecs' pictures say it themselves.
+    hdr = {"mdcv", "clli"} if plan.encode.codec in ("h264", "prores") else set()
+    return boxes + [bytes.fromhex(box) for name, box in facts.carried.items() if name in {"sv3d", *hdr}]
+
+
 def _seconds(value: Fraction) -> str:
     micro = round(value * 1_000_000)
     sign = "-" if micro < 0 else ""
@@ -206,6 +216,9 @@ def _container_output(plan: Plan, metadata: Mapping[str, str], timescale: int) -
             "+faststart",
             "-movie_timescale",
             "90000",
+            # Spheres.
+            "-strict",
+            "unofficial",
             "-video_track_timescale",
             str(timescale),
         ]

@@ -18,7 +18,8 @@ from av.video.stream import VideoStream
 from recast import names
 from recast.errors import BadInput
 from recast.manifest import FieldOrder, Hdr, VideoFacts
-from recast.media.cropping import cropping_of
+from recast.media.cropping import read_clap
+from recast.media.entry import boxes_of
 from recast.media.formats import open_media, opened_as
 from recast.media.limits import over
 from recast.media.losses import Losses
@@ -31,6 +32,8 @@ FIELD_ORDERS: dict[int, FieldOrder] = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
 """By AVFieldOrder: TT, BB, TB, BT. Of the last two the first letter is what comes first, whatever their description
 says: so FFmpeg writes and reads them in Matroska (RFC 9559, 5.1.4.1.28.2) and QuickTime (Apple's TN2162)."""
 COVER = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+CARRIED = frozenset({"sv3d", "mdcv", "clli"})
+"""Boxes of a sample entry that go along to the output as they are."""
 
 # ValueError: PyAV's own, where a file is too short to seek in.
 READ_ERRORS = (av.error.FFmpegError, ValueError)
@@ -148,6 +151,7 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
             reason=names.UNSUPPORTED_PIXELS,
         )
     rotation, hflip = _display_matrix(first)
+    boxes = boxes_of(stream)
     context = stream.codec_context
     return VideoFacts(
         stream_index=stream.index,
@@ -160,7 +164,8 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
         sar=_fraction(stream.sample_aspect_ratio) or Fraction(1),
         rotation=rotation,
         hflip=hflip,
-        crop=cropping_of(stream, first.width, first.height),
+        crop=read_clap(boxes.get("clap", b""), first.width, first.height),
+        carried={name: box.hex() for name, box in boxes.items() if name in CARRIED},
         color_range=FULL_RANGE if first.format.name.startswith("yuvj") else int(first.color_range),
         color_primaries=int(first.color_primaries),
         color_trc=int(first.color_trc),

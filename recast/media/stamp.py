@@ -19,9 +19,8 @@ from av.video.stream import VideoStream
 
 from recast import names
 from recast.errors import Corrupt
-from recast.manifest import Crop
 from recast.media import formats
-from recast.media.cropping import add_cropping
+from recast.media.entry import add_to_entry
 from recast.process.exhausted import raise_if_exhausted
 
 
@@ -80,7 +79,7 @@ def stamp_parts(
     last_ticks: int,
     lead_ticks: int,
     sar: Fraction,
-    crop: Crop | None,
+    boxes: Sequence[bytes],
     folder: Path,
     bring: Callable[[int], PartSource],
     moved: Callable[[], None],
@@ -98,7 +97,7 @@ def stamp_parts(
         last_ticks: the last one's.
         lead_ticks: by so much each of the first decode times, before the first pts, is earlier than the next.
         sar: the pixels' aspect ratio.
-        crop: what players shall cut off.
+        boxes: to go into the track's sample entry.
         folder: where the file is written.
         bring: gives the part of a number; those before it are not read any more.
         moved: called now and then.
@@ -137,9 +136,8 @@ def stamp_parts(
     except av.error.FFmpegError as error:
         raise_if_exhausted(error, str(folder))
         raise Corrupt(f"the parts cannot be concatenated: {error}", reason=names.PART_MISMATCH) from error
-    if crop is not None:
-        facts = track.codec_context
-        add_cropping(path, crop, facts.width, facts.height)
+    if boxes:
+        add_to_entry(path, boxes)
     return StampedVideo(path, digest.hexdigest(), time_base.denominator * fine)
 
 

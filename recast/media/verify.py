@@ -16,7 +16,8 @@ import av
 from recast import names
 from recast.errors import Corrupt
 from recast.manifest import Plan, Track
-from recast.media.cropping import cropping_of
+from recast.media.cropping import read_clap
+from recast.media.entry import boxes_of
 from recast.media.formats import open_media
 from recast.media.mux import hashed_tracks, video_start
 
@@ -124,8 +125,11 @@ def _check_header(video: av.VideoStream, plan: Plan) -> None:
     sar = video.sample_aspect_ratio
     if sar and facts.sar and abs(Fraction(sar.numerator, sar.denominator) / facts.sar - 1) > SAR_OFF:
         raise _differs(f"sample aspect ratio is {sar}, not {facts.sar}")
-    if (crop := cropping_of(video, facts.width, facts.height)) != facts.crop:
+    boxes = boxes_of(video)
+    if (crop := read_clap(boxes.get("clap", b""), facts.width, facts.height)) != facts.crop:
         raise _differs(f"is cropped by {crop}, not {facts.crop}")
+    if ("sv3d" in boxes) != ("sv3d" in facts.carried):
+        raise _differs("shows a sphere flat, or a flat picture as a sphere")
 
 
 def _check_video_times(shown: Sequence[int], base: Fraction, pts: Sequence[int], plan: Plan) -> None:

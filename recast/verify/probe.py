@@ -136,6 +136,7 @@ class Look:
     sar: Fraction
     rotation: float
     field_order: str
+    projection: str
     colour: dict[str, str]
     hdr: dict[str, tuple[float, ...]]
 
@@ -282,6 +283,7 @@ def _look(line: str, rest: str) -> Look:
     full = facts["fmt"].startswith("yuvj")
     if full or colour.get("range") == "unknown":
         colour["range"] = "pc" if full else "tv"
+    projection = re.search(r"Spherical Mapping: (\S+)", rest)
     rotation = re.search(r"rotation of (-?[\d.]+)", rest)
     hdr = {
         name: tuple(float(number) for number in re.findall(r"(?<![\w.])-?\d+\.?\d*", found[1]))
@@ -295,6 +297,7 @@ def _look(line: str, rest: str) -> Look:
         sar=Fraction(numerator, denominator) if numerator and denominator else Fraction(1),
         rotation=float(rotation[1]) % 360 if rotation else 0.0,
         field_order=FIELDS[facts["i"]],
+        projection=projection[1] if projection else "flat",
         colour=colour,
         hdr=hdr,
     )

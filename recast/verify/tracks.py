@@ -404,6 +404,7 @@ def looks(ours: Look, theirs: Look, allowed: Allowed) -> list[Check]:
         ("size", lambda look: look.size),
         ("rotation", lambda look: look.rotation),
         ("field order", lambda look: look.field_order),
+        ("projection", lambda look: look.projection),
         (
             "colour",
             lambda look: " ".join(look.colour.get(key, "unknown") for key in ("range", "primaries", "trc", "space")),

@@ -4,6 +4,16 @@ import struct
 from collections.abc import Iterator
 
 
+def box(kind: bytes, body: bytes) -> bytes:
+    """A box."""
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def full_box(kind: bytes, body: bytes) -> bytes:
+    """A box of version 0, without flags."""
+    return box(kind, bytes(4) + body)
+
+
 def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """The boxes of a stretch of MP4: type, start, end."""
     while start + 8 <= end:

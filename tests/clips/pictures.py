@@ -1,9 +1,12 @@
 """Pictures: depth, chroma, shape, colour, HDR."""
 
+import struct
 from pathlib import Path
 
 from recast.manifest import Crop
-from recast.media.cropping import add_cropping
+from recast.media.cropping import clap
+from recast.media.entry import add_to_entry
+from tests.clips.mp4boxes import box, full_box
 from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264, x265
 from tests.clips.registry import MKV, MOV, MP4, clip
 
@@ -92,7 +95,7 @@ CUT_OFF = Crop(top=2, bottom=12, left=6, right=16)
 def clean_aperture(out: Path) -> None:
     """192x144, of which players are to show 170x130, not in the middle (clap)."""
     ffmpeg(*picture(1), *x264(BFRAMES), out)
-    add_cropping(out, CUT_OFF, 192, 144)
+    add_to_entry(out, [clap(CUT_OFF, 192, 144)])
 
 
 @clip(MKV, frames=25, traits="")
@@ -100,9 +103,17 @@ def pixel_crop(out: Path) -> None:
     """The same in Matroska, with pixels that are not square."""
     whole = out.with_suffix(".mp4")
     ffmpeg(*picture(1), "-vf", "setsar=16/11", *x264(BFRAMES), whole)
-    add_cropping(whole, CUT_OFF, 192, 144)
+    add_to_entry(whole, [clap(CUT_OFF, 192, 144)])
     ffmpeg("-i", whole, "-c", "copy", out)
     whole.unlink()
+
+
+@clip(MP4, outputs=(MP4, MKV), frames=25, traits="")
+def sphere(out: Path) -> None:
+    """A picture of all around, 360 degrees (sv3d): equirectangular."""
+    ffmpeg(*picture(1), *x264(BFRAMES), out)
+    projection = full_box(b"prhd", bytes(12)) + full_box(b"equi", bytes(16))
+    add_to_entry(out, [box(b"sv3d", full_box(b"svhd", b"by hand\0") + box(b"proj", projection))])
 
 
 BT2020 = ["-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", "smpte2084"]
@@ -133,3 +144,12 @@ def bt601(out: Path) -> None:
     """Limited-range SMPTE 170M, tagged so."""
     tags = "setparams=range=tv:colorspace=smpte170m:color_primaries=smpte170m:color_trc=smpte170m"
     ffmpeg(*picture(2), *sound(2), "-vf", tags, *x264(BFRAMES), *AAC, out)
+
+
+@clip(MOV, outputs=(MOV, MKV), frames=10, traits="")
+def hdr_prores(out: Path) -> None:
+    """ProRes with HDR10's metadata, which the container alone says (mdcv, clli)."""
+    ffmpeg(*picture(0.4), "-c:v", "prores_ks", "-pix_fmt", "yuv422p10le", *BT2020, out)
+    mastering = (13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450)
+    light = box(b"clli", struct.pack(">2H", 1000, 400))
+    add_to_entry(out, [box(b"mdcv", struct.pack(">8H2I", *mastering, 10_000_000, 50)), light])

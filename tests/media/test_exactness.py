@@ -13,7 +13,7 @@ from tests.jobs import job, run_job
 
 SECONDS = (1, 2, 1000)
 GOOD = [clip for clip in clips.CLIPS.values() if not clip.bad]
-LOSSY = {"prores", "odd_size_420", "raw_pictures_avi"}
+LOSSY = {"prores", "hdr_prores", "odd_size_420", "raw_pictures_avi"}
 """ProRes has no lossless form; of the encoders only AV1 can hold an odd size with shared chroma; and FFmpeg hashes
 packed pictures and the same samples in planes differently (`to_pixel_format`'s own test compares these)."""
 

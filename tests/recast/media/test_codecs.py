@@ -94,6 +94,13 @@ def test_a_codec_that_was_asked_for_is_taken_or_the_refusal_names_containers_tha
     assert named == {able for able in HELD if codec in HELD[able]}
 
 
+def test_pictures_of_all_around_are_refused_where_the_container_cannot_say_so() -> None:
+    sphere = facts("h264", "yuv420p", carried={"sv3d": "00"})
+    with pytest.raises(BadInput, match=r"360 degrees\), which \.mov cannot say: use \.mp4 or \.mkv"):
+        chosen(sphere, "mov")
+    assert chosen(sphere, "mp4").codec == chosen(sphere, "mkv").codec == "h264"
+
+
 @pytest.mark.parametrize("pix_fmt", sorted(set().union(*WRITABLE.values())))
 @pytest.mark.parametrize("asked", ASKED)
 def test_pixels_a_codec_cannot_hold_are_refused_naming_codecs_that_can(asked: str, pix_fmt: str) -> None:

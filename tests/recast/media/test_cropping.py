@@ -8,7 +8,8 @@ import av
 import pytest
 
 from recast.manifest import Crop
-from recast.media.cropping import add_cropping, cropping_of
+from recast.media.cropping import clap, read_clap
+from recast.media.entry import add_to_entry, boxes_of
 from tests import clips
 
 pytestmark = pytest.mark.media
@@ -28,7 +29,7 @@ def told_by_ffmpeg(path: Path) -> Crop | None:
 def read(path: Path) -> Crop | None:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        return cropping_of(stream, stream.width, stream.height)
+        return read_clap(boxes_of(stream).get("clap", b""), stream.width, stream.height)
 
 
 @pytest.mark.parametrize("name", ["clean_aperture", "pixel_crop"])
@@ -60,7 +61,7 @@ def test_what_is_written_is_read_again_and_no_packet_moves(tmp_path: Path, crop:
     path = tmp_path / f"clip{suffix}"
     clips.ffmpeg(*clips.picture(1), *clips.sound(1), *clips.x264(), *clips.AAC, path)
     before = packets(path)
-    add_cropping(path, crop, *SIZE)
+    add_to_entry(path, [clap(crop, *SIZE)])
     assert read(path) == told_by_ffmpeg(path) == crop
     assert packets(path) == before
 
@@ -74,5 +75,5 @@ def packets(path: Path) -> list[tuple[int, int | None, bytes]]:
 def test_what_would_leave_nothing_or_all_is_none(tmp_path: Path, crop: Crop) -> None:
     path = tmp_path / "clip.mp4"
     clips.ffmpeg(*clips.picture(1), *clips.x264(), path)
-    add_cropping(path, crop, *SIZE)
+    add_to_entry(path, [clap(crop, *SIZE)])
     assert read(path) is None
