@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import av
 from av.packet import Packet
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from recast.errors import BadInput
@@ -21,6 +21,7 @@ from recast.process.exhausted import raise_if_exhausted
 EVERY_SECONDS = 1
 HEADER_PREVAILS = frozenset({"mov", "matroska"})
 """Formats in which players believe the header of the file, not what the pictures say of their shape and colour."""
+PREDICTED = frozenset({PictureType.P, PictureType.B})
 # By ITU-T H.273, as FFmpeg has it.
 UNSAID = {"range": 0, "set of primaries": 2, "transfer": 2, "matrix": 2}
 
@@ -35,10 +36,12 @@ class KeyframeCheck:
 
     Attributes:
         field_order: of the pictures that were looked at: progressive, unless one came in fields.
+        is_predicted: the last picture refers to others, though its decoder did not say that they are missing.
     """
 
     def __init__(self, stream: VideoStream, facts: VideoFacts, name: str) -> None:
         self.field_order = facts.field_order
+        self.is_predicted = False
         self._decoder = fresh_decoder(stream)
         prepare(self._decoder, strict=True)
         self._facts, self._name = facts, name
@@ -66,6 +69,7 @@ class KeyframeCheck:
         Raises:
             BadInput: the picture has another size, layout, shape of pixels, or colour than those before.
         """
+        self.is_predicted = False
         self._decoder.flush_buffers()
         if is_damaged(self._decoder, packet):
             return False
@@ -76,6 +80,10 @@ class KeyframeCheck:
             raise_if_exhausted(error)
             return False
         if not frames or frames[0].is_corrupt:
+            return False
+        # Containers call pictures keyframes that are not, and older codecs' decoders do not miss what they refer to.
+        self.is_predicted = frames[0].pict_type in PREDICTED
+        if self.is_predicted:
             return False
         self._look(frames[0])
         return True

@@ -234,7 +234,7 @@ class _Splitting:
         if starts_clean:
             self._preroll.clear()
             return True
-        if self._mends:
+        if self._mends or self._keyframes.is_predicted:
             return False
         # From here on the last GOP is kept, so that the next such keyframe can have it as its preroll.
         ready, self._wants_preroll = bool(self._preroll), True

@@ -95,3 +95,9 @@ def single_frame(out: Path) -> None:
 def no_audio(out: Path) -> None:
     """Video alone."""
     ffmpeg(*picture(), *x264(BFRAMES), out)
+
+
+@clip(".avi", outputs=(MKV,), frames=50, traits="")
+def false_keyframes(out: Path) -> None:
+    """H.261 in AVI, which calls every picture a keyframe; a decoder of H.261 misses no reference."""
+    ffmpeg(*picture(2, size="176x144"), "-c:v", "h261", "-g", "12", out)

@@ -73,7 +73,7 @@ class FakeKeyframeCheck:
     def __init__(self, stream: object, facts: VideoFacts, name: str) -> None:
         pass
 
-    field_order = "progressive"
+    field_order, is_predicted = "progressive", False
 
     def check(self, packet: Any, time: PacketTime) -> bool | None:
         return None if packet.number % 2 else bool(packet.starts_clean)
