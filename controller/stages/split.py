@@ -36,7 +36,9 @@ from recast.manifest import (
 )
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
+from recast.media.edits import without_cut_sound
 from recast.media.encrypted import scrambling_told
+from recast.media.formats import opened_as
 from recast.media.gaps import Gaps
 from recast.media.limits import Allowance
 from recast.media.losses import Losses
@@ -237,6 +239,8 @@ class _Split:
             # The last that is done with this container, which would not know that its file was moved.
             if is_truncated(container, self._file.rewound(), self._info.size):
                 raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
+            if "mov" in opened_as(container):
+                kept = without_cut_sound(kept, self._file.rewound(), self._spec.output, self._name)
         watch = Watch(kept, self._spec.output.container)
         try:
             self._cut(facts, timings, watch)

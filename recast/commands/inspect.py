@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from io import RawIOBase
 from pathlib import Path
 
 from av.container import InputContainer
@@ -19,7 +20,9 @@ from recast.errors import BadInput, RecastError
 from recast.manifest import EncodeSettings, Track, VideoFacts
 from recast.media import codecs, source, tracks
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL, virtual_slices
+from recast.media.edits import without_cut_sound
 from recast.media.encrypted import scrambling_told
+from recast.media.formats import opened_as
 from recast.media.limits import Allowance
 from recast.media.losses import Losses
 from recast.media.lossless import lossless_codec
@@ -118,6 +121,8 @@ def _inspect(options: argparse.Namespace) -> int:
         duration = float((container.duration or 0) / 1_000_000)
         if is_truncated(container, file, size):
             raise BadInput(f"{uri}: the file is cut off: copy it again")
+        if "mov" in opened_as(container):
+            outputs = {kind: _heard(outcome, file, kind, asked) for kind, outcome in outputs.items()}
     watch = _watch(outputs)
     try:
         cuts, normalised = _cut(opened, facts, timings, asked, watch)
@@ -177,11 +182,19 @@ def _watch(outputs: dict[Container, Outcome]) -> Watch:
     return Watch(found, kind)
 
 
+def _heard(outcome: Outcome, file: RawIOBase, kind: Container, asked: _Asked) -> Outcome:
+    return _changed(outcome, lambda found: without_cut_sound(found, file, _output(kind, asked), "source"))
+
+
 def _settled(outcome: Outcome, kind: Container, asked: _Asked, watch: Watch) -> Outcome:
+    return _changed(outcome, lambda found: watch.settle(found, _output(kind, asked), "source"))
+
+
+def _changed(outcome: Outcome, change: Callable[[tuple[Track, ...]], tuple[Track, ...]]) -> Outcome:
     if isinstance(outcome.tracks, RecastError):
         return outcome
     try:
-        return replace(outcome, tracks=watch.settle(outcome.tracks, _output(kind, asked), "source"))
+        return replace(outcome, tracks=change(outcome.tracks))
     except BadInput as error:
         return replace(outcome, tracks=error)
 

@@ -45,7 +45,7 @@ def boxes_of(stream: VideoStream) -> dict[str, bytes]:
             continue
         data = header.getvalue()
         entry = _sample_entry(data, 0, len(data))
-        found = _boxes(data, entry[-1][1] + VISUAL_ENTRY, entry[-1][2]) if entry else ()
+        found = boxes_in(data, entry[-1][1] + VISUAL_ENTRY, entry[-1][2]) if entry else ()
         return {name.decode("latin-1"): data[start:end] for name, start, end in found}
     return {}
 
@@ -85,15 +85,15 @@ def _sample_entry(data: bytes, start: int, end: int) -> list[Box]:
     """The first track's sample entry with all boxes that it is in, outermost first; empty where there is none."""
     path: list[Box] = []
     for name in (b"moov", *TO_SAMPLE_ENTRY):
-        found = next((box for box in _boxes(data, start, end) if box[0] == name), None)
+        found = next((box for box in boxes_in(data, start, end) if box[0] == name), None)
         if found is None:
             return []
         path.append(found)
         start, end = found[1] + CHILDREN_AT.get(name, 8), found[2]
-    return [*path, *list(_boxes(data, start, end))[:1]]
+    return [*path, *list(boxes_in(data, start, end))[:1]]
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
+def boxes_in(data: bytes, start: int, end: int) -> Iterator[Box]:
     """Type, start and end of each box between two places."""
     while start + 8 <= end:
         size, name = struct.unpack_from(">I4s", data, start)

@@ -1,8 +1,9 @@
 """What must be refused: damaged files, files that are no video, and pictures that are not supported."""
 
+import struct
 from pathlib import Path
 
-from tests.clips.mp4boxes import find_box
+from tests.clips.mp4boxes import find_box, replace_box
 from tests.clips.rates import cfr
 from tests.clips.recipe import AAC, BFRAMES, PLAIN, ffmpeg, one_behind_the_other, picture, sound, x264, x265
 from tests.clips.registry import MKV, MOV, MP4, build, clip
@@ -171,3 +172,14 @@ def scrambled_ts(out: Path) -> None:
             data[place + 3] |= 0x80
             data[place + 40 : place + 188] = bytes(byte ^ 0x5A for byte in data[place + 40 : place + 188])
     out.write_bytes(data)
+
+
+@clip(MP4, bad="sound of several edits")
+def cut_sound(out: Path) -> None:
+    """Sound of which the first second is heard, then nothing for half of one, then the third second."""
+    whole = out.with_name("whole.mp4")
+    # The sound's track is the first, where it is found.
+    ffmpeg(*sound(4), *picture(4), "-map", "0", "-map", "1", *x264(BFRAMES), *AAC, "-movie_timescale", "1000", whole)
+    edits = [(1000, 1024), (500, -1), (1000, 97_024)]
+    body = struct.pack(">II", 0, len(edits)) + b"".join(struct.pack(">IiI", *edit, 1 << 16) for edit in edits)
+    out.write_bytes(replace_box(whole.read_bytes(), b"moov/trak/edts/elst", body))
