@@ -231,7 +231,7 @@ def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: 
         # By another run of the same command: it is that one's to go on with.
         return code
     temporary = tempfile.gettempdir()
-    is_temporary = text.startswith(f"{temporary}/") and not text.startswith(f"{folder}/")
+    is_temporary = text.startswith(f"{temporary}/") and not text.startswith((f"{folder}/", f"{folder}: "))
     if getattr(error, "reason", "") == names.EXHAUSTED and is_temporary:
         print(f"recast: temporary files are in {temporary}: TMPDIR names another folder for them", file=sys.stderr)
     if code not in KEEP_AFTER or not folder.exists():

@@ -59,11 +59,19 @@ def run_folder(spec: JobSpec, folder: Path) -> Iterator[None]:
     """Make a run's folder, which says whose it is; while the block goes on, nobody removes it.
 
     Runs of the same command may share it.
+
+    Raises:
+        Transient: its disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / JOB).write_text(json.dumps({"source": spec.source.uri, "output": spec.output.uri}))
-    with (folder / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    job = {"source": spec.source.uri, "output": spec.output.uri}
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fcntl.flock(stack.enter_context((folder / LOCK).open("w")), fcntl.LOCK_SH)
+            (folder / JOB).write_text(json.dumps(job))
+        except OSError as error:
+            raise_if_exhausted(error, str(folder))
+            raise
         yield
 
 

@@ -189,7 +189,12 @@ def test_a_full_folder_of_temporary_files_is_named_with_what_moves_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run.tempfile, "gettempdir", lambda: "/small")
-    for place, named in (("/small/x.mkv", True), ("/out/b.mp4", False), ("/small/run/store", False)):
+    for place, named in (
+        ("/small/x.mkv", True),
+        ("/out/b.mp4", False),
+        ("/small/run", False),
+        ("/small/run/store", False),
+    ):
         run._failed(Transient(f"{place}: its disk is full", reason=names.EXHAUSTED), 75, Path("/small/run"), True)
         assert ("TMPDIR" in capsys.readouterr().err) is named
 

@@ -1,5 +1,6 @@
 """Runs that are kept: their names, their folders, and after which ends."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from recast import exitcodes
-from recast.errors import BadConfig
+from recast.errors import BadConfig, Transient
 from recast.local import kept
 from recast.local.kept import KEEP_AFTER, is_in_use, job_name, make_runs_folder, remove_run, run_folder, runs_folder
 from tests.recast.local.builders import spec
@@ -99,6 +100,15 @@ def test_a_run_that_goes_on_is_not_removed_wherever_its_scratch_is(tmp_path: Pat
     remove_run(folder)
     assert not folder.exists()
     remove_run(folder)
+
+
+def test_a_run_whose_folder_has_no_room_names_that_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(Transient, match=rf"^{tmp_path}/run: its disk is full"), run_folder(spec(), tmp_path / "run"):
+        pass
 
 
 def test_the_stores_credentials_are_in_the_environment_only_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
