@@ -148,8 +148,11 @@ def push(storage: Storage, folder: Path, store: str, licence: str) -> list[tuple
         each file, and whether it was sent.
 
     Raises:
+        NotFound: there is no such folder.
         BadConfig: there is no .onnx file in the folder, or one of them is no model.
     """
+    if not folder.is_dir():
+        raise NotFound(f"{folder}: no such folder: give the one that the {SUFFIX} files are in")
     paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file())
     if not paths:
         raise BadConfig(f"{folder}: no {SUFFIX} file in it")

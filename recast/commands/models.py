@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from recast import exitcodes, modelstore
-from recast.commands.arguments import Commands, to_uri
+from recast.commands.arguments import Commands, file_of, to_uri
 from recast.storage.storage import Storage, StorageSettings
 from recast.wording import as_typed, size
 
@@ -45,7 +44,7 @@ def add_parser(commands: Commands, text: str) -> None:
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True, help="what to do")
     push = _add_action(actions, "push", "put the .onnx files of a folder into a store", PUSH_EPILOG)
-    push.add_argument("folder", metavar="FOLDER", type=Path, help="whose .onnx files are meant")
+    push.add_argument("folder", metavar="FOLDER", type=file_of, help="whose .onnx files are meant")
     push.add_argument("store", metavar="STORE", help="s3:// URI or path")
     push.add_argument("--licence", required=True, metavar="TEXT", help="under what you may use these files")
     push.set_defaults(body=push_models)

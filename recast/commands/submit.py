@@ -3,10 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from recast import exitcodes
-from recast.commands.arguments import Commands
+from recast.commands.arguments import Commands, file_of
 from recast.commands.clusterarguments import add_cluster_arguments, connect, seconds_of
 from recast.commands.screen import open_screen, summary_rows
 from recast.errors import NotFound, RecastError, StorageUnavailable, UsageError
@@ -101,12 +100,14 @@ def _read(files: Sequence[str], *, template: bool) -> Parsed:
 
 def _text(name: str) -> str:
     try:
-        with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+        with sys.stdin.buffer if name == "-" else file_of(name).open("rb") as file:
             data = file.read(MOST_TEXT + 1)
         if len(data) > MOST_TEXT:
             raise UsageError(f"{name}: more than {MOST_TEXT >> 20} MiB: give fewer jobs at once")
         return data.decode()
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except IsADirectoryError as error:
+        raise UsageError(f"{name}: is a folder: give the files in it") from error
+    except FileNotFoundError as error:
         raise NotFound(f"{name}: no such file: give YAML, or - for standard input") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: not UTF-8 text: {error.reason} at byte {error.start}") from error

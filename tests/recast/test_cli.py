@@ -1,6 +1,7 @@
 """The command line: help that tells the truth, one line for an error, and the error's code."""
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
@@ -84,7 +85,8 @@ def examples() -> Iterator[str]:
 
 @pytest.mark.parametrize("example", sorted(set(examples())))
 def test_every_example_in_the_help_can_be_typed(example: str) -> None:
-    words = shlex.split(example)[1:]
+    # As a shell gives them.
+    words = [os.path.expanduser(word) for word in shlex.split(example)[1:]]
     assert callable(make_parser(words[0]).parse_args(words).body)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from recast import names
-from recast.errors import BadConfig
+from recast.errors import BadConfig, NotFound
 from recast.modelstore import (
     CACHE_VARIABLE,
     ModelFile,
@@ -61,7 +61,11 @@ def test_a_folder_may_be_a_store(storage: Storage, tmp_path: Path) -> None:
     assert [file.name for file in read_manifest(storage, store).files] == ["det_10g.onnx"]
 
 
-def test_an_empty_folder_is_refused(storage: Storage, prefix: str, tmp_path: Path) -> None:
+def test_a_folder_that_is_empty_or_none_is_refused(storage: Storage, prefix: str, tmp_path: Path) -> None:
+    (tmp_path / "file.onnx.txt").touch()
+    for name in ("none", "file.onnx.txt"):
+        with pytest.raises(NotFound, match=f"{name}: no such folder"):
+            push(storage, tmp_path / name, prefix, "own")
     with pytest.raises(BadConfig, match=r"no \.onnx file"):
         push(storage, tmp_path, prefix, "own")
 

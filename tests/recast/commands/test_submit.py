@@ -65,6 +65,10 @@ def test_standard_input_is_a_file(api: FakeApi, run: Run, monkeypatch: pytest.Mo
     assert run("submit", "-", code=64)[1].startswith("recast: <stdin>:1: kind: Pod")
 
 
+def test_a_file_may_be_given_by_its_uri(file: str, api: FakeApi, run: Run) -> None:
+    assert run("submit", f"file://{Path(file).absolute()}")[0] == "interview: submitted\n"
+
+
 def test_one_fault_and_nothing_is_submitted(file: str, api: FakeApi, run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: b\n---\nc: d\n")
     _, err = run("submit", file, str(tmp_path / "bad.yaml"), code=exitcodes.USAGE)
@@ -79,6 +83,8 @@ def test_one_name_twice_is_a_fault(file: str, api: FakeApi, run: Run) -> None:
     ("words", "code", "said"),
     [
         (["none.yaml"], 66, "none.yaml: no such file"),
+        (["/"], 64, "/: is a folder: give the files in it"),
+        (["~/job.yaml"], 64, "~/job.yaml: a shell leaves ~ as it is in quotes"),
         (["a.yaml", "--each", "s3://studio/in/"], 64, "--each and --output go together"),
         (["a.yaml", "--each", "in/", "--output", "s3://studio/out"], 64, "in/: give s3://bucket/prefix/"),
         (["a.yaml", "--timeout", "5s"], 64, "--timeout goes with --wait"),
