@@ -13,8 +13,10 @@ LOCK = "lock"
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Make a folder of temporary files, for as long as the block goes on."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, (Path(name) / LOCK).open("w") as lock:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, (Path(name) / f"{LOCK}.new").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # A lock that is seen is held.
+        Path(lock.name).rename(Path(name) / LOCK)
         yield Path(name)
 
 
