@@ -57,7 +57,7 @@ def logs(options: argparse.Namespace) -> int:
         return exitcodes.OK
     pods = _pods(cluster, job, options)
     if not pods:
-        gone = " (those of a job that succeeded go after an hour)" if job.finished else ""
+        gone = " (those of a job that succeeded go after an hour)" if job.status.phase == "Succeeded" else ""
         raise NotFound(f"{job.name}: no pods of {_meant(options)} are there{gone}: see `recast explain {job.name}`")
     for pod in pods:
         print(f"--- {pod.title} (pod {pod.name})", file=sys.stderr, flush=True)
