@@ -18,7 +18,7 @@ class Toleration(Model):
     """A node taint that the pods tolerate."""
 
     key: MapKey | None = Field(None, description="The taint's key; every taint where left out.")
-    operator: Literal["Exists", "Equal"] = Field("Equal", description="Equal compares the value, too.")
+    operator: Literal["Exists", "Equal"] = Field("Equal", description="Equal (where left out) compares the value, too.")
     value: str | None = Field(None, max_length=63, description="The taint's value.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="The taint's effect; every effect where left out."

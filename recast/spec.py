@@ -73,8 +73,8 @@ class Target(Model):
 
     select: Select = Field(
         "Largest",
-        description="Largest, All, Leftmost or Rightmost face of each frame; Index: that many from the left; "
-        "Reference: the nearest to the person in `reference`.",
+        description="Largest (where left out), All, Leftmost or Rightmost face of each frame; Index: that many from "
+        "the left; Reference: the nearest to the person in `reference`.",
     )
     index: int | None = Field(None, ge=0, le=255, description="Of select Index: 0 is the leftmost face.")
     reference: Uri | None = Field(None, description="Of select Reference: a photo of the person to replace.")

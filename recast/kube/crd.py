@@ -105,17 +105,15 @@ def _rules() -> list[Schema]:
             "message": "engine.models: goes with engine InSwapper, and is needed there",
         },
         {
-            "rule": "!has(self.faces) || self.faces.all(f, (f.target.select == 'Index') == has(f.target.index))",
+            "rule": _of_targets(f"{_selects('Index')} == has(f.target.index)"),
             "message": "faces.target.index: goes with select Index, and is needed there",
         },
         {
-            "rule": "!has(self.faces) || self.faces.all(f, (f.target.select == 'Reference') == "
-            "has(f.target.reference))",
+            "rule": _of_targets(f"{_selects('Reference')} == has(f.target.reference)"),
             "message": "faces.target.reference: goes with select Reference, and is needed there",
         },
         {
-            "rule": "!has(self.faces) || self.faces.all(f, f.target.select == 'Reference' || "
-            "!has(f.target.maxDistance))",
+            "rule": _of_targets(f"{_selects('Reference')} || !has(f.target.maxDistance)"),
             "message": "faces.target.maxDistance: goes with select Reference",
         },
         {
@@ -140,6 +138,15 @@ def _rules() -> list[Schema]:
             "message": f"storage.endpoint: {INNER_HOST_REFUSED}",
         },
     ]
+
+
+def _of_targets(rule: str) -> str:
+    """A rule of each face's target, where it has one."""
+    return f"!has(self.faces) || self.faces.all(f, !has(f.target) || ({rule}))"
+
+
+def _selects(how: str) -> str:
+    return f"(has(f.target.select) && f.target.select == '{how}')"
 
 
 def _immutable(spec: Schema) -> list[Schema]:
@@ -198,7 +205,8 @@ def _convert(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if kind == "integer":
         out["format"] = "int64"
     if kind == "array":
-        out["items"] = _convert(node.get("items", {}), definitions)
+        # A list is compared as a whole: with defaults in it, none would ever be what was applied.
+        out["items"] = _without_defaults(_convert(node.get("items", {}), definitions))
     if kind == "object":
         out |= _object(node, definitions)
     return out

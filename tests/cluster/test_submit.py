@@ -216,6 +216,23 @@ def test_what_is_submitted_twice_is_one_job(cli: Cli) -> None:
     assert (after["uid"], after["resourceVersion"]) == (before["uid"], before["resourceVersion"])
 
 
+def test_who_else_applies_the_same_meets_no_conflict_and_changes_nothing(cli: Cli) -> None:
+    made = job(worker={"tolerations": [{"key": "spot", "value": "yes"}]})
+    file = cli.file(made)
+    cli("submit", file)
+
+    def apply(*options: str) -> tuple[str, str]:
+        said = cli.cluster.kubectl("apply", "--namespace", cli.namespace, "-f", file, *options).stdout
+        return said, cli.cluster.api.get(cli.path())["metadata"]["resourceVersion"]
+
+    for options in (("--server-side", "--field-manager=flux"), ()):
+        _, before = apply(*options)
+        said, after = apply(*options)
+        assert after == before, said
+    assert said.endswith(" unchanged\n")
+    assert cli.cluster.api.get(cli.path())["spec"]["faces"] == made["spec"]["faces"]
+
+
 def test_a_dry_run_asks_the_server_and_changes_nothing(cli: Cli) -> None:
     assert cli("submit", cli.file(job()), "--dry-run")[0] == "interview: submitted (dry run)\n"
     assert cli.cluster.api.find(cli.path()) is None

@@ -85,6 +85,11 @@ def test_a_status_has_no_defaults() -> None:
     assert not [path for path, node in nodes(ROOT["properties"]["status"]) if "default" in node]
 
 
+def test_a_list_has_no_defaults_and_so_stays_as_it_was_applied() -> None:
+    items = [node["items"] for _, node in nodes(ROOT["properties"]["spec"]) if "items" in node]
+    assert items and not [path for each in items for path, node in nodes(each) if "default" in node]
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=[path.stem for path in SAMPLES])
 def test_samples_are_valid(sample: Path) -> None:
     for document in yaml.safe_load_all(sample.read_text()):
