@@ -19,7 +19,7 @@ from controller.execute import LeaseLost
 from controller.health import HealthServer
 from controller.kube.lease import Elector
 from controller.kube.workqueue import WorkQueue
-from controller.metrics import JobsByPhase, Metrics
+from controller.metrics import JobCounts, Metrics
 from controller.reconciler import Reconciler
 from controller.settings import Settings, read_settings
 from controller.watches import Scope, Watches
@@ -91,7 +91,7 @@ class Controller:
             may_write=self._may_write,
         )
         self._looks: dict[str, float] = {}
-        metrics.registry.register(JobsByPhase(lambda: [each.status.phase for each in self._watches.resources()]))
+        metrics.registry.register(JobCounts(lambda: [each.status for each in self._watches.resources()]))
         for scope in self._watches.scopes:
             metrics.refused.labels(scope.namespace or "*").set_function(scope.is_refused)
         metrics.queue_depth.set_function(lambda: len(self._queue))

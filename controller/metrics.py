@@ -6,9 +6,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from recast.kube.names import STALLED
 from recast.status import JobStatus
 
-PHASES = ("Pending", "Queued", "Splitting", "Swapping", "Muxing", "Succeeded", "Failed", "Suspended")
+ENDS = ("Succeeded", "Failed")
+PHASES = ("Pending", "Queued", "Splitting", "Swapping", "Muxing", *ENDS, "Suspended")
+RESULTS = ("spent", "lost")
 
 
 class Metrics:
@@ -43,31 +46,48 @@ class Metrics:
         self.gpu_seconds = Counter(
             "recast_gpu_seconds_total", "GPU time of finished pods.", ["result"], registry=registry
         )
+        self.jobs_ended = Counter("recast_jobs_ended_total", "FaceSwapJobs that ended.", ["phase"], registry=registry)
+        # Without a sample before the first one, Prometheus would not see that one as an increase.
+        for phase in ENDS:
+            self.jobs_ended.labels(phase)
+        for result in RESULTS:
+            self.gpu_seconds.labels(result)
 
     def follow(self, before: JobStatus, after: JobStatus) -> None:
         """Count what a status write says is new."""
+        if before.completion_time is None and after.completion_time is not None:
+            self.jobs_ended.labels(after.phase).inc()
         self.segments_done.inc(max(0, after.segments.succeeded - before.segments.succeeded))
         self.frames_done.inc(max(0, after.frames.done - before.frames.done))
         self.gpu_seconds.labels("spent").inc(max(0, after.gpu_seconds.spent - before.gpu_seconds.spent))
         self.gpu_seconds.labels("lost").inc(max(0, after.gpu_seconds.lost - before.gpu_seconds.lost))
 
 
-class JobsByPhase(Collector):
+class JobCounts(Collector):
     """Counts the FaceSwapJobs in the cache when Prometheus asks.
 
     Args:
-        phases: gives the phase of each.
+        statuses: gives the status of each.
     """
 
-    def __init__(self, phases: Callable[[], Iterable[str]]) -> None:
-        self._phases = phases
+    def __init__(self, statuses: Callable[[], Iterable[JobStatus]]) -> None:
+        self._statuses = statuses
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Called by prometheus_client at each scrape."""
-        counts = dict.fromkeys(PHASES, 0)
-        for phase in self._phases():
-            counts[phase] = counts.get(phase, 0) + 1
-        family = GaugeMetricFamily("recast_jobs", "FaceSwapJobs by phase.", labels=["phase"])
-        for phase, count in counts.items():
-            family.add_metric([phase], count)
-        yield family
+        phases = dict.fromkeys(PHASES, 0)
+        reasons: dict[str, int] = {}
+        for status in self._statuses():
+            phases[status.phase] += 1
+            stalled = status.condition(STALLED)
+            if stalled is not None and stalled.status == "True":
+                reasons[stalled.reason] = reasons.get(stalled.reason, 0) + 1
+        yield _family("recast_jobs", "FaceSwapJobs by phase.", "phase", phases)
+        yield _family("recast_jobs_stalled", "FaceSwapJobs that do not move, by reason.", "reason", reasons)
+
+
+def _family(name: str, text: str, label: str, counts: dict[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family

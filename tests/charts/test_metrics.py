@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from controller.metrics import PHASES, JobsByPhase, Metrics
-from recast.status import GpuSeconds, JobStatus
+from controller.metrics import PHASES, JobCounts, Metrics
+from recast.kube.names import STALLED
+from recast.status import Condition, JobStatus
 from tests.charts.helm import Helm, Objects
 
 SELECTOR = re.compile(r"\b(recast_\w+)(?:\{([^}]*)\})?")
@@ -21,11 +23,13 @@ def known() -> dict[str, set[str]]:
     """Each series that the controller shows after some work, with its labels."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    registry.register(JobsByPhase(lambda: PHASES))
+    stalled = Condition(
+        type=STALLED, status="True", reason="NodeLost", message="", last_transition_time=datetime.now(UTC)
+    )
+    registry.register(JobCounts(lambda: [JobStatus(conditions=(stalled,))]))
     metrics.reconciles.labels("ok").inc()
     metrics.api_requests.labels("GET", "jobs", "200").inc()
     metrics.refused.labels("studio").set(1)
-    metrics.follow(JobStatus(), JobStatus(gpu_seconds=GpuSeconds(spent=1, lost=1)))
     return {
         sample.name: set(sample.labels)
         for family in registry.collect()

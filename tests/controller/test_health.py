@@ -7,10 +7,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from controller.health import HealthServer
-from controller.metrics import JobsByPhase, Metrics
+from controller.metrics import JobCounts, Metrics
+from controller.planning.conditions import with_condition
 from controller.settings import read_settings
+from recast.kube.names import STALLED
 from recast.status import FrameCounts, GpuSeconds, SegmentCounts
-from tests.controller.builders import was_split
+from tests.controller.builders import NOW, was_split
 
 
 class State:
@@ -65,7 +67,6 @@ def test_health_and_readiness_say_what_is_wrong(server: tuple[HealthServer, Stat
 
 def test_metrics_count_what_a_status_says_is_new(server: tuple[HealthServer, State, Metrics]) -> None:
     running, _, metrics = server
-    metrics.registry.register(JobsByPhase(lambda: ["Swapping", "Swapping", "Failed"]))
     after = was_split(
         segments=SegmentCounts(total=6, succeeded=4),
         frames=FrameCounts(total=150, done=100),
@@ -79,7 +80,29 @@ def test_metrics_count_what_a_status_says_is_new(server: tuple[HealthServer, Sta
         "recast_frames_done_total 100.0",
         'recast_gpu_seconds_total{result="spent"} 30.0',
         'recast_gpu_seconds_total{result="lost"} 2.0',
-        'recast_jobs{phase="Swapping"} 2.0',
-        'recast_jobs{phase="Muxing"} 0.0',
     ):
         assert line in text, line
+
+
+def test_jobs_that_ended_are_counted_once_and_from_0(server: tuple[HealthServer, State, Metrics]) -> None:
+    running, _, metrics = server
+    failed = was_split(phase="Failed", completion_time=NOW)
+    assert 'recast_jobs_ended_total{phase="Failed"} 0.0' in get(running, "/metrics")[1]
+    metrics.follow(was_split(), failed)
+    metrics.follow(failed, failed)
+    text = get(running, "/metrics")[1]
+    assert 'recast_jobs_ended_total{phase="Failed"} 1.0' in text
+    assert 'recast_jobs_ended_total{phase="Succeeded"} 0.0' in text
+
+
+def test_jobs_are_counted_by_phase_and_those_that_do_not_move_by_reason(
+    server: tuple[HealthServer, State, Metrics],
+) -> None:
+    running, _, metrics = server
+    there = [was_split(phase="Swapping"), was_split(phase="Swapping"), was_split(phase="Failed")]
+    metrics.registry.register(JobCounts(lambda: there))
+    text = get(running, "/metrics")[1]
+    assert 'recast_jobs{phase="Swapping"} 2.0' in text and 'recast_jobs{phase="Muxing"} 0.0' in text
+    assert "recast_jobs_stalled{" not in text
+    there[0] = with_condition(there[0], STALLED, "True", "NodeLost", "", generation=1, now=NOW)
+    assert 'recast_jobs_stalled{reason="NodeLost"} 1.0' in get(running, "/metrics")[1]
