@@ -98,8 +98,9 @@ def _image(pod: Pod) -> Stuck | None:
         return None
     return Stuck(
         names.IMAGE_PULL_FAILED,
-        f"pod {pod.name}: {_said(pod)}: check the image's name and the registry, "
-        "and worker.imagePullSecrets where it needs a login",
+        f"pod {pod.name}: {_said(pod)}: check the registry, and worker.imagePullSecrets where it needs a login; a "
+        "wrong name is corrected in recast's own release, then delete this job and apply it again, for it keeps the "
+        "images that it began with",
     )
 
 

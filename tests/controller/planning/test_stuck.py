@@ -17,7 +17,7 @@ PENDING: dict[str, Any] = {"phase": "Pending", "started": None, "node": None}
     ("changes", "reason", "tells"),
     [
         ({"waiting_reason": "ImagePullBackOff", "waiting_message": "no such tag"}, names.IMAGE_PULL_FAILED, "no such"),
-        ({"waiting_reason": "InvalidImageName"}, names.IMAGE_PULL_FAILED, "registry"),
+        ({"waiting_reason": "InvalidImageName"}, names.IMAGE_PULL_FAILED, "keeps the images that it began with"),
         (
             {"waiting_reason": "CreateContainerConfigError", "waiting_message": 'secret "a" not found'},
             names.CONTAINER_CONFIG,
