@@ -8,7 +8,7 @@ from recast import exitcodes
 from recast.commands.arguments import Commands
 from recast.commands.clusterarguments import add_cluster_arguments, connect
 from recast.kube.cluster import Cluster, Job, read_job
-from recast.kube.jobtext import note, table
+from recast.kube.jobtext import left, note, table
 from recast.wording import span
 
 EPILOG = """examples:
@@ -57,7 +57,7 @@ def rows(jobs: list[Job], now: datetime, namespaces: bool) -> list[list[str]]:
     for job in jobs:
         status = job.status
         swapping = status.phase == "Swapping"
-        left = status.estimated_completion_time if swapping else None
+        time = left(status, now)
         found.append(
             [
                 job.namespace,
@@ -65,7 +65,7 @@ def rows(jobs: list[Job], now: datetime, namespaces: bool) -> list[list[str]]:
                 "Cancelled" if job.deleted and not job.finished else status.phase,
                 status.progress or "",
                 str(status.frames.per_second) if swapping and status.frames.per_second else "",
-                span(left - now) if left else "",
+                span(time) if time is not None else "",
                 span(now - job.created),
                 note(status),
             ]

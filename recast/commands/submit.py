@@ -219,7 +219,10 @@ class _Submission:
 
 def _refusal(error: ApiError) -> str:
     """What the API server has against a job, field by field."""
-    causes = [f"{cause.get('field')}: {cause.get('message')}" for cause in error.details.get("causes", ())]
+    # A policy's names no field.
+    causes = [
+        ": ".join(filter(None, (cause.get("field"), cause.get("message")))) for cause in error.details.get("causes", ())
+    ]
     return "; ".join(causes) or str(error)
 
 

@@ -19,6 +19,8 @@ RECENT = timedelta(minutes=1)
 LOST_AFTER = timedelta(seconds=5)
 SLOW_AFTER = timedelta(minutes=1)
 MANY_EVICTIONS = 3
+OVER_ITS_LIMIT = "limit"
+"""In what the kubelet says of a pod that took more disk than it may; where the node's is full, it does not."""
 NAMED_PODS = 3
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
@@ -133,7 +135,7 @@ def _end(job: Job, now: datetime) -> Iterator[str]:
 
 def _deletion(view: _View, since: datetime) -> Iterator[str]:
     job = view.job
-    yield f"{job.name}: is being deleted since {span(view.now - since)}."
+    yield f"{job.name}: its deletion began {span(view.now - since)} ago."
     left = [pod for pod in view.pods if is_open(pod)]
     if left:
         yield f"It waits for {_named(left)} to end."
@@ -233,8 +235,9 @@ def _images(view: _View) -> Iterator[Cause]:
     for text, pods in _grouped(view.open_pods, lambda pod: _image_trouble(pod)):
         yield (
             names.IMAGE_PULL_FAILED,
-            f"{_named(pods)} cannot have the image {text}: check its name and the registry, and "
-            "worker.imagePullSecrets where it needs a login.",
+            f"{_named(pods)} cannot have the image {text}: check the registry, and worker.imagePullSecrets where it "
+            "needs a login; a wrong name is corrected in recast's own release, and then "
+            f"`recast cancel {view.job.name}` and submit it again: a job keeps the images that it began with.",
         )
 
 
@@ -277,7 +280,7 @@ def _unschedulable(view: _View) -> Iterator[Cause]:
     for text, pods in _grouped(view.open_pods, lambda pod: _scheduling(pod, "Unschedulable")):
         yield (
             names.UNSCHEDULABLE,
-            f"No node takes {_named(pods)}: {text or 'no reason given'}: add nodes, or ask for less in worker.gpus, "
+            f"{_named(pods)} fits on no node: {text or 'no reason given'}: add nodes, or ask for less in worker.gpus, "
             "worker.resources, worker.nodeSelector and worker.tolerations (split and mux: stages.*.resources).",
         )
     for text, pods in _grouped(view.open_pods, lambda pod: _scheduling(pod, "SchedulingGated")):
@@ -306,13 +309,15 @@ def _lost(view: _View) -> Iterator[Cause]:
 
 def _evicted(view: _View) -> Iterator[Cause]:
     counts = [(int(pod["metadata"].get("annotations", {}).get(IGNORED_ANNOTATION, 0)), pod) for pod in view.open_pods]
-    often = [(count, pod) for count, pod in counts if count >= MANY_EVICTIONS]
+    why = _evicted_for(view)
+    # What had too small a disk once has so each time.
+    many = 1 if OVER_ITS_LIMIT in why else MANY_EVICTIONS
+    often = [(count, pod) for count, pod in counts if count >= many]
     if often:
         most = max(count for count, _ in often)
-        why = _evicted_for(view)
         yield (
             names.EVICTED_REPEATEDLY,
-            f"The work of {_named([pod for _, pod in often])} was evicted before, {most} times at most"
+            f"The work of {_named([pod for _, pod in often])} was evicted before, {counted(most, 'time')} at most"
             f"{f' ({why})' if why else ''}: where its disk was full, give it more (worker.scratchSize, "
             "stages.*.volume); else choose nodes that stay (worker.nodeSelector, worker.priorityClassName), or "
             "smaller segments.",

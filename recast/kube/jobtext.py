@@ -1,7 +1,7 @@
 """Pure: how a FaceSwapJob stands, in words."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from recast import exitcodes
 from recast.kube import names as kube
@@ -34,9 +34,15 @@ def progress(status: JobStatus, now: datetime) -> str:
     words = [status.phase + (f" {status.progress} segments" if status.progress else "")]
     if status.phase == "Swapping" and status.frames.per_second:
         words.append(f"{status.frames.per_second} fps")
-    if status.phase == "Swapping" and status.estimated_completion_time:
-        words.append(f"{span(status.estimated_completion_time - now)} left")
+    if (time := left(status, now)) is not None:
+        words.append(f"{span(time)} left")
     return ", ".join(words)
+
+
+def left(status: JobStatus, now: datetime) -> timedelta | None:
+    """When swap will be done at its speed; None where it does not move, or has not for so long that this is over."""
+    end = status.estimated_completion_time
+    return end - now if status.phase == "Swapping" and end and end > now and not stalled(status) else None
 
 
 def stalled(status: JobStatus) -> str | None:

@@ -89,6 +89,7 @@ OWN = {"name": "w-0", "uid": "u", "labels": {"batch.kubernetes.io/job-name": "in
 GONE = OWN | {"deletionTimestamp": at(60)}
 QUEUED = stage(labels={kube.LABEL_QUEUE: "renders"}, spec={"suspend": True})
 
+LOW = "The node was low on resource: ephemeral-storage. Container stage was using 9Gi, which exceeds its request of 0. "
 FULL = 'Usage of EmptyDir volume "work" exceeds the limit "20Gi". '
 REFUSED = condition(
     "PodsRefused",
@@ -106,7 +107,13 @@ TABLE = {
     ),
     "an image": (
         job(), [stage()], [worker(status=waiting("ImagePullBackOff", "not found"))], [],
-        "Pod w-0 cannot have the image recast/worker:1 (ImagePullBackOff: not found): check its name",
+        "Pod w-0 cannot have the image recast/worker:1 (ImagePullBackOff: not found): check the registry",
+    ),
+    "an eviction by a node whose disk is full": (
+        job(), [stage()],
+        [worker(annotations={"batch.kubernetes.io/job-index-ignored-failure-count": "1"}),
+         worker("w-1", status={"phase": "Failed", "reason": "Evicted", "message": LOW, "containerStatuses": []})], [],
+        "Nothing that can be seen is in its way.",
     ),
     "a Secret": (
         job(), [stage()], [worker(status=waiting("CreateContainerConfigError", 'secret "studio-s3" not found'))], [],
@@ -119,7 +126,7 @@ TABLE = {
     ),
     "no node": (
         job(), [stage()], [worker(f"w-{number}", status=unscheduled()) for number in range(5)], [],
-        "No node takes each of 5 pods (w-0, w-1, w-2 and more): 0/3 nodes: no GPU: add nodes, or ask for less",
+        "Each of 5 pods (w-0, w-1, w-2 and more) fits on no node: 0/3 nodes: no GPU: add nodes, or ask for less",
     ),
     "a gate": (
         job(), [stage()], [worker(status=unscheduled("SchedulingGated"))], [],
@@ -155,9 +162,9 @@ TABLE = {
     ),
     "a full disk": (
         job(), [stage()],
-        [worker(annotations={"batch.kubernetes.io/job-index-ignored-failure-count": "7"}),
+        [worker(annotations={"batch.kubernetes.io/job-index-ignored-failure-count": "1"}),
          worker("w-1", status={"phase": "Failed", "reason": "Evicted", "message": FULL, "containerStatuses": []})], [],
-        f"The work of pod w-0 was evicted before, 7 times at most ({FULL[:-2]}): where its disk was full",
+        f"The work of pod w-0 was evicted before, 1 time at most ({FULL[:-2]}): where its disk was full",
     ),
     "a refused Job": (
         job(observedGeneration=0, phase="Pending", conditions=[REFUSED]), [], [], [],
@@ -211,6 +218,15 @@ def test_how_a_running_job_stands() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("conditions", "ends"),
+    [([], NOW - timedelta(seconds=1)), ([condition("NodeLost", "x")], NOW + timedelta(minutes=5))],
+)
+def test_of_a_job_that_does_not_move_no_time_is_said_to_be_left(conditions: list[Json], ends: datetime) -> None:
+    made = job(frames={"perSecond": 96}, estimatedCompletionTime=ends.isoformat(), conditions=conditions)
+    assert said(made, jobs=[stage()], pods=[worker()])[0].startswith("interview: Swapping 12/40 segments, 96 fps; ")
+
+
 def test_a_job_that_changed_no_face_is_told_of_though_it_succeeded() -> None:
     def told(swapped: int, engine: str) -> bool:
         status = {"phase": "Succeeded", "completionTime": at(300), "facesSwapped": swapped}
@@ -247,7 +263,7 @@ def test_a_job_that_is_being_deleted_says_what_it_waits_for() -> None:
     made = job()
     made["metadata"] |= {"deletionTimestamp": at(90), "finalizers": [kube.FINALIZER]}
     lines = said(made, pods=[worker(metadata=GONE, spec={"nodeName": "n-3"})])
-    assert lines[0] == "interview: is being deleted since 90s."
+    assert lines[0] == "interview: its deletion began 90s ago."
     assert lines[1] == "It waits for pod w-0 to end."
     assert "Its scratch is removed first" in lines[2] and lines[3].startswith("Node n-3 does not answer")
 

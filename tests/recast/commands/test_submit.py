@@ -102,6 +102,7 @@ def test_a_namespace_in_the_file_must_be_the_one_that_was_asked_for(run: Run, tm
     assert "metadata.namespace: here: not the there" in run("submit", str(path), "-n", "there", code=64)[1]
 
 
+DENIED = {"causes": [{"message": "bucket foreign is not allowed"}]}
 CHANGED = {"causes": [{"field": "spec", "message": "Invalid value: video cannot be changed"}]}
 
 
@@ -109,9 +110,10 @@ CHANGED = {"causes": [{"field": "spec", "message": "Invalid value: video cannot 
     ("refusal", "code", "said"),
     [
         (Invalid("422", status=422, details=CHANGED), 64, "interview: spec: Invalid value: video cannot be changed"),
-        (Forbidden("bucket foreign is not allowed", status=403), 78, "interview: bucket foreign is not allowed"),
+        (Forbidden("403", status=403, details=DENIED), 78, "interview: bucket foreign is not allowed"),
+        (Forbidden("exceeded quota: q", status=403), 78, "interview: exceeded quota: q"),
     ],
-    ids=["a rule of the schema", "a policy or a quota"],
+    ids=["a rule of the schema", "a policy", "a quota"],
 )
 def test_what_the_server_has_against_a_job_is_one_line_and_does_not_hold_up_the_others(
     refusal: ApiError, code: int, said: str, api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
