@@ -135,7 +135,11 @@ class Executor:
         """
         if resource.deleted is not None or resource.status.completion_time is not None:
             return
-        message = f"the API server refuses what the next stage needs: {error}: lift that, or correct the job"
+        message = (
+            f"the API server refuses what the next stage needs: {error.said}: once a quota, a policy or a webhook is "
+            "mended it goes on by itself, within a minute or so; where a field is refused, delete the FaceSwapJob and "
+            "apply it again with that corrected"
+        )
         begun = {name: getattr(plan.status, name) for name in ("start_time", "images", "content_check")}
         status = with_condition(
             resource.status.model_copy(update=begun),

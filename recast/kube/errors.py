@@ -26,15 +26,19 @@ class ApiError(RecastError):
         message: what was asked, and what it said.
         status: of HTTP; 0 where there was no answer.
         details: of its Status object.
+        said: what it said alone; the message where it is not given.
     """
 
     exit_code = exitcodes.TRY_AGAIN
     default_reason = names.TRY_AGAIN
 
-    def __init__(self, message: str, *, status: int = 0, details: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, details: dict[str, Any] | None = None, said: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.details = details or {}
+        self.said = said or message
 
     def has_cause(self, reason: str) -> bool:
         """Whether the server names this cause."""
@@ -125,7 +129,7 @@ def error_of(what: str, status: int, body: bytes, retry_after: str | None) -> Ap
     if status == 409 and answer.get("reason") == "AlreadyExists":
         kind = AlreadyExists
     details = answer.get("details") or {}
-    error = kind(f"{what}: {status} {message}", status=status, details=details)
+    error = kind(f"{what}: {status} {message}", status=status, details=details, said=message)
     if isinstance(error, TooManyRequests):
         error.retry_after_seconds = _seconds(retry_after, details)
     return error

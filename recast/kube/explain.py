@@ -223,12 +223,7 @@ def _job_refused(view: _View) -> Iterator[Cause]:
     found = view.job.status.condition(kube.STALLED)
     if found is None or not view.job_refused:
         return
-    yield (
-        names.PODS_REFUSED,
-        f"The next stage cannot begin: {found.message.rstrip('.')}: once a quota (count/jobs.batch), an admission "
-        "policy or a webhook is mended it goes on by itself, within a minute or so; where a field is refused, "
-        f"`recast cancel {view.job.name}`, correct the field and submit it again.",
-    )
+    yield names.PODS_REFUSED, f"{found.message[0].upper()}{found.message[1:].rstrip('.')}."
 
 
 def _images(view: _View) -> Iterator[Cause]:

@@ -18,7 +18,7 @@ from controller.planning.actions import (
 from controller.planning.observed import Observed
 from recast.errors import Bug
 from recast.kube import names as kube
-from recast.kube.errors import AlreadyExists, ApiNotFound, ApiUnavailable, Conflict, Forbidden, Invalid
+from recast.kube.errors import AlreadyExists, ApiError, ApiNotFound, ApiUnavailable, Conflict, Forbidden, Invalid
 from tests.controller.builders import BEGAN, UID, begun, decide, resource
 
 JOB = "/apis/batch/v1/namespaces/studio/jobs/j"
@@ -202,15 +202,23 @@ def test_a_namespace_that_ends_lets_its_deleted_jobs_go() -> None:
         run(Api(create_job=ends), CREATE)
 
 
-@pytest.mark.parametrize("refusal", [Forbidden("exceeded quota: jobs"), Invalid("requests: must be at most the limit")])
-def test_what_the_api_refuses_to_make_is_said_in_the_status_and_tried_again(refusal: Exception) -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Forbidden("POST /apis: 403 exceeded quota", said="exceeded quota"),
+        Invalid("POST /apis: 422 too small", said="too small"),
+    ],
+)
+def test_what_the_api_refuses_to_make_is_said_in_the_status_and_tried_again(refusal: ApiError) -> None:
     api = Api(create_job=refusal)
     with pytest.raises(type(refusal)):
         run(api, CREATE)
     assert [each[0] for each in api.asked] == ["create job", "status", "create event"]
     written = api.bodies[1]["status"]
     (stalled,) = written["conditions"]
-    assert (stalled["type"], stalled["reason"]) == ("Stalled", "PodsRefused") and str(refusal) in stalled["message"]
+    assert (stalled["type"], stalled["reason"]) == ("Stalled", "PodsRefused") and f"needs: {refusal.said}: " in stalled[
+        "message"
+    ]
     assert written["startTime"] == begun().model_dump(mode="json", by_alias=True)["startTime"], "the deadline counts"
     assert "phase" not in written or written["phase"] == resource().status.phase, "nothing is said to run"
 

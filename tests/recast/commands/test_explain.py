@@ -93,7 +93,7 @@ LOW = "The node was low on resource: ephemeral-storage. Container stage was usin
 FULL = 'Usage of EmptyDir volume "work" exceeds the limit "20Gi". '
 REFUSED = condition(
     "PodsRefused",
-    "the API server refuses what the next stage needs: POST jobs: 403 exceeded quota: lift that, or correct the job",
+    "the API server refuses what the next stage needs: exceeded quota: q: once the quota is mended it goes on",
 )
 
 TABLE = {
@@ -168,11 +168,11 @@ TABLE = {
     ),
     "a refused Job": (
         job(observedGeneration=0, phase="Pending", conditions=[REFUSED]), [], [], [],
-        "The next stage cannot begin: the API server refuses what the next stage needs: POST jobs: 403 exceeded quota",
+        "The API server refuses what the next stage needs: exceeded quota: q: once the quota is mended",
     ),
     "a refused Job, later": (
         job(conditions=[REFUSED]), [stage(status=ended("Complete", 120))], [], [],
-        "The next stage cannot begin: the API server refuses",
+        "The API server refuses what",
     ),
     "tries": (
         job(), [stage()],
