@@ -326,6 +326,7 @@ def test_the_notes_name_the_next_command_and_a_namespace_that_is_watched(install
     values = {"crd": {"install": False}, "watchNamespaces": list(own_site.teams)}
     said = installer.run("install", "faces", str(CHART), "--namespace", own_site.system, values=values)
     assert f"helm test faces --namespace {own_site.system}" in said
+    assert f"pipeline:\n\n  kubectl create secret generic studio-s3 --namespace {own_site.teams[0]}" in said
     assert f"kubectl apply --namespace {own_site.teams[0]}" in said
     job = said.partition("<<EOF\n")[2].partition("  EOF")[0].replace("BUCKET", "studio")
     assert (
