@@ -71,7 +71,9 @@ def _write(level: str, message: str, fields: dict[str, Any]) -> None:
         fields["traceback"] = "".join(traceback.format_exception(failure))
     elif failure is not None:
         fields["error"] = failure
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() // 1_000_000 % 1000:03d}Z"
+    # Of one reading: between two of them a second may begin.
+    now = time.time_ns()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1_000_000_000)) + f".{now // 1_000_000 % 1000:03d}Z"
     line = {"time": stamp, "level": level, **_bound, **_within.get(), "message": message, **fields}
     with _lock:
         print(json.dumps(line, default=str), file=sys.stderr, flush=True)

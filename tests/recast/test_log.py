@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 
 import pytest
 
@@ -37,3 +38,11 @@ def test_an_exception_comes_with_its_traceback(capsys: pytest.CaptureFixture[str
         log.error("failed", error=error)
     (line,) = lines(capsys)
     assert line["level"] == "error" and "ValueError: broken" in str(line["traceback"])
+
+
+def test_a_time_is_of_one_reading_of_the_clock(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_770_000_001_999_500_000)
+    log.info("at the end of a second")
+    assert lines(capsys)[0]["time"] == "2026-02-02T02:40:01.999Z"
