@@ -1,6 +1,8 @@
 """manifests/, its overlays and the samples: the API server takes them all, and the objects are the chart's."""
 
 import json
+import os
+import re
 import shlex
 import subprocess
 import sys
@@ -67,6 +69,17 @@ def test_its_pods_are_allowed_where_pod_security_is_restricted(build: str, site:
         made = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": site.system}, "spec": pod}
         site.dry_run(yaml.safe_dump(made))
     assert pods
+
+
+def test_the_overlay_in_operations_md_names_all_images(named: ControlPlane, tmp_path: Path) -> None:
+    found = re.search(r"```yaml\n(resources: .*?)```", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL)
+    assert found
+    text = found[1].replace("../recast/manifests", os.path.relpath(MANIFESTS, tmp_path))
+    (tmp_path / "kustomization.yaml").write_text(text)
+    made = named.kubectl("kustomize", str(tmp_path)).stdout
+    assert "ghcr.io" not in made
+    assert made.count("registry.example.com/studio/recast-controller:1.0") == 2
+    assert made.count("registry.example.com/studio/recast-segment-worker:1.0") == 1
 
 
 def test_one_namespace_gives_no_right_beyond_it(named: ControlPlane) -> None:
