@@ -13,7 +13,7 @@ processes and sessions, and never holds half a file or one of an older recipe.
     refused                                                         what it must not
     registry                                                        the clips by name, and their files
     recipe                                                          FFmpeg, its inputs and encoders
-    mp4boxes, paff                                                  what is written by hand
+    mp4boxes, paff, pgs                                             what is written by hand
 """
 
 from tests.clips import containers, gops, interlaced, pictures, rates, refused, times, tracks
