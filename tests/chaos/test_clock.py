@@ -23,6 +23,7 @@ READS_IT = {
     "recast/storage/s3errors.py": "how far the clock is from the store's",
     "recast/kube/resource.py": "ages of Kubernetes' objects, which are stamped",
     "recast/kube/follow.py": "ages of Kubernetes' objects, which are stamped",
+    "recast/commands/clean.py": "the age of a kept run's files",
     "recast/commands/explain.py": "ages of Kubernetes' objects, which are stamped",
     "recast/commands/list.py": "ages of Kubernetes' objects, which are stamped",
     "controller/execute.py": "events are stamped",
