@@ -59,11 +59,24 @@ def transfers(requests: list[Request]) -> int:
 
 
 @pytest.mark.parametrize("retain", ["Always", "OnFailure"])
-@pytest.mark.parametrize("per_pod", [1, 3, 12])
+@pytest.mark.parametrize(
+    ("per_pod", "engine"), [(1, "Passthrough"), (3, "Passthrough"), (12, "Passthrough"), (1, "Mesh")]
+)
 def test_a_job_asks_for_little(
-    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, prefix: str, per_pod: int, retain: Any
+    proxy: S3Proxy,
+    s3: EmbeddedStore,
+    storage: Storage,
+    source: str,
+    prefix: str,
+    per_pod: int,
+    engine: str,
+    retain: Any,
 ) -> None:
-    asked = through(proxy, s3, source, f"{prefix}out.mp4", seconds=1, retain=retain)
+    photos = [f"{prefix}face.png"] if engine == "Mesh" else []
+    for photo in photos:
+        storage.upload(photo, faces.photo())
+    pairs = [FacePair(source=tuple(photos))] if photos else []
+    asked = through(proxy, s3, source, f"{prefix}out.mp4", seconds=1, engine=engine, pairs=pairs, retain=retain)
     done = split(asked)
     ready, key, size = asked.model_copy(update={"run": done.run}), source.split("/", 3)[3], storage.head(source).size
     by_split, read_by_split = transfers(proxy.requests), proxy.bytes_read(key)
@@ -79,7 +92,7 @@ def test_a_job_asks_for_little(
     print(f"{done.segments} segments: split {by_split}, workers {by_workers}, mux {by_mux} requests")
     print(f"source: {size} bytes, split {read_by_split / size:.2f}, mux {read_by_mux / size:.2f}")
     assert done.segments == 12
-    assert by_split <= done.segments + OF_SPLIT
+    assert by_split <= done.segments + OF_SPLIT + len(photos)
     # Plan and encoder once a pod; of a segment a look at its part, its packets, and its part.
     assert by_workers <= 2 * pods + 3 * done.segments + OF_WORKERS
     assert by_mux <= done.segments + OF_MUX + (OF_TIDYING if retain == "OnFailure" else 0)
@@ -104,19 +117,6 @@ def test_mux_leaves_out_pictures_that_are_larger_than_a_look(
     share = proxy.bytes_read(source.split("/", 3)[3]) / storage.head(source).size
     print(f"mux reads {share:.2f} of the source")
     assert share < 0.5
-
-
-def test_a_pod_does_not_ask_for_face_images(
-    proxy: S3Proxy, s3: EmbeddedStore, storage: Storage, source: str, prefix: str
-) -> None:
-    storage.upload(f"{prefix}face.png", faces.photo())
-    pair = FacePair(source=(f"{prefix}face.png",))
-    asked = through(proxy, s3, source, f"{prefix}out.mp4", engine="Mesh", pairs=[pair])
-    ready = asked.model_copy(update={"run": split(asked).run})
-    swap(ready, 0)
-    proxy.forget()
-    swap(ready, 1)
-    assert transfers(proxy.requests) == 5
 
 
 @contextmanager
