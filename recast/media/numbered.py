@@ -57,7 +57,7 @@ def numbered_packets(
                 packet = next(packets, None)
             if packet is None:
                 return
-            if watch and packet.stream.index != video.index:
+            if watch and watched and packet.stream.index != video.index:
                 watch.look(packet)
             elif packet.size:
                 yield index, packet
