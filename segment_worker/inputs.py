@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from recast.media.limits import over
+from recast.faceimages import read_face_image
 from recast.modelstore import Role, cache_folder, cached, files_of
 from recast.spec import Engine, FacePair, Limits
 from recast.storage.storage import Storage
@@ -19,10 +19,7 @@ def read_pair(storage: Storage, pair: FacePair, limits: Limits) -> PairFiles:
     """
 
     def read(uri: str) -> Labelled:
-        size = storage.head(uri).size
-        if size > limits.image_bytes:
-            raise over(uri, f"a face image of {size} bytes", "imageBytes", limits.image_bytes)
-        return uri, storage.get(uri)
+        return uri, read_face_image(storage, uri, limits)
 
     reference = pair.target.reference
     return PairFiles([read(uri) for uri in pair.source], pair.target, read(reference) if reference else None)

@@ -2,13 +2,12 @@
 
 import hashlib
 
+from recast.faceimages import read_face_image
 from recast.layout import JsonValue
 from recast.media.imageheads import check_head
-from recast.media.limits import over
 from recast.modelstore import files_of
 from recast.spec import Engine, JobSpec, Limits
 from recast.storage.storage import Storage
-from recast.storage.stored import TooLarge
 from recast.versions import PIXEL_VERSION
 
 CARRIED_BYTES = 8 << 20
@@ -61,10 +60,7 @@ class _FaceImages:
 
     def sha256(self, uri: str) -> str:
         """Read an image, and name it by its content."""
-        try:
-            data = self._storage.get(uri, most=self._limits.image_bytes)
-        except TooLarge as error:
-            raise over(uri, f"a face image of {error.size} bytes", "imageBytes", self._limits.image_bytes) from error
+        data = read_face_image(self._storage, uri, self._limits)
         # Whether there is a face in it only a worker can tell.
         check_head(uri, data, self._limits.image_pixels)
         sha256 = hashlib.sha256(data).hexdigest()
