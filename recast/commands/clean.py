@@ -2,15 +2,14 @@
 
 import argparse
 import json
-import shutil
 import time
 from datetime import timedelta
 from pathlib import Path
 
 from recast import exitcodes
 from recast.commands.arguments import Commands
-from recast.errors import StorageUnavailable
-from recast.local.kept import JOB, is_in_use, remove_run, runs_folder
+from recast.commands.early import LOCAL
+from recast.local.kept import JOB, is_in_use, remove_folder, remove_run, runs_folder
 from recast.process.temporary import abandoned_folders
 from recast.storage.stored import local_path
 from recast.wording import as_typed, size, span
@@ -22,7 +21,6 @@ EPILOG = """examples:
 They are in ~/.cache/recast, or in recast under $XDG_CACHE_HOME; temporary files of runs that were killed are in
 $TMPDIR, or in /tmp.
 """
-LOCAL = "file://"
 
 
 def add_parser(commands: Commands, text: str) -> None:
@@ -56,7 +54,7 @@ def clean(options: argparse.Namespace) -> int:
         killed += 1
         said = f"{folder}: temporary files of a run that was killed, {_extent(folder)}"
         if not options.dry_run:
-            _remove(folder)
+            remove_folder(folder)
         print(f"{said}: {done}")
     if not stores and not killed:
         print(f"{runs_folder()}: nothing to remove")
@@ -78,10 +76,3 @@ def _job(folder: Path) -> str:
         return "an unknown job"
     gone = source.startswith(LOCAL) and not local_path(source).exists()
     return f"{as_typed(source)}{' (which is gone)' if gone else ''} to {as_typed(output)}"
-
-
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise StorageUnavailable(f"{folder}: cannot be removed: {error}") from error

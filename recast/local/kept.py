@@ -127,8 +127,16 @@ def remove_run(folder: Path) -> None:
     Raises:
         StorageUnavailable: it cannot be removed.
     """
-    if not folder.exists() or is_in_use(folder):
-        return
+    if folder.exists() and not is_in_use(folder):
+        remove_folder(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it.
+
+    Raises:
+        StorageUnavailable: it cannot be removed.
+    """
     try:
         shutil.rmtree(folder)
     except OSError as error:
