@@ -20,6 +20,8 @@ from recast.storage.ranged import RangedReader, Wrap
 from recast.storage.storage import Storage
 
 PIECE_BYTES = 1 << 20
+POLL_SECONDS = 0.02
+"""How long the end of serving may have to wait; by default it is half a second."""
 
 
 class _Served:
@@ -87,7 +89,7 @@ class LoopbackServer:
 
     def __enter__(self) -> Self:
         """Start serving."""
-        threading.Thread(target=self._server.serve_forever, name="loopback", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), name="loopback", daemon=True).start()
         return self
 
     def __exit__(

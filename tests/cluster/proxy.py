@@ -99,7 +99,7 @@ class ApiProxy:
 
     def __enter__(self) -> Self:
         """Begin to serve."""
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(

@@ -58,7 +58,7 @@ class Canary:
         libc = ctypes.CDLL(None, use_errno=True)
         self._watch = libc.inotify_init1(os.O_NONBLOCK)
         assert libc.inotify_add_watch(self._watch, os.fsencode(self.path), IN_OPEN) >= 0
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(
