@@ -67,7 +67,7 @@ class Cost:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("segments", grown(512, 1, 8, 64, 1_000, 4_096))
+@pytest.mark.parametrize("segments", grown(256, 1, 8, 64, 1_000, 4_096))
 def test_one_job_of_many_segments(
     segments: int,
     control_plane: ControlPlane,
@@ -98,7 +98,7 @@ def test_one_job_of_many_segments(
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("jobs", grown(30, 1, 10, 100, 1_000))
+@pytest.mark.parametrize("jobs", grown(20, 1, 10, 100, 1_000))
 def test_many_jobs_at_once(
     jobs: int, control_plane: ControlPlane, fake: str, start_kwok: StartKwok, proxy: ApiProxy, tmp_path: Path
 ) -> None:

@@ -58,9 +58,12 @@ def transfers(requests: list[Request]) -> int:
     return len(ranges) + sum(not request.range and "uploadId" not in request.query for request in requests)
 
 
-@pytest.mark.parametrize("retain", ["Always", "OnFailure"])
 @pytest.mark.parametrize(
-    ("per_pod", "engine"), [(1, "Passthrough"), (3, "Passthrough"), (12, "Passthrough"), (1, "Mesh")]
+    ("per_pod", "engine", "retain"),
+    [
+        *[(per_pod, "Passthrough", retain) for per_pod in (1, 3, 12) for retain in ("Always", "OnFailure")],
+        (1, "Mesh", "OnFailure"),
+    ],
 )
 def test_a_job_asks_for_little(
     proxy: S3Proxy,
