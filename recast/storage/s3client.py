@@ -1,5 +1,6 @@
 """The boto3 client of an S3 store: its timeouts, its retries, and where it will not go."""
 
+import functools
 import ipaddress
 import os
 import socket
@@ -13,6 +14,7 @@ from recast.storage.s3errors import BUSY, GARBLED, mapped
 from recast.storage.stored import StorageSettings
 
 if TYPE_CHECKING:
+    from botocore.loaders import Loader
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -42,6 +44,7 @@ def make_client(
         BadConfig: the CA bundle cannot be read, or the endpoint is no URL.
     """
     import boto3
+    import botocore.session
     from botocore.config import Config
 
     _refuse_inner_address(settings.endpoint)
@@ -64,7 +67,9 @@ def make_client(
     )
     access, secret = credentials or (None, None)
     with mapped(settings.endpoint or "s3"):
-        session = boto3.session.Session(aws_access_key_id=access, aws_secret_access_key=secret)
+        core = botocore.session.get_session()
+        core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+        session = boto3.session.Session(access, secret, botocore_session=core)
         client = session.client(
             "s3",
             endpoint_url=settings.endpoint,
@@ -78,6 +83,14 @@ def make_client(
         if settings.endpoint is not None:
             client.meta.events.register_first("before-call.s3.HeadBucket", _ask_for_no_region)  # type: ignore[arg-type]  # its answer counts
         return client
+
+
+@functools.cache
+def _loader(data_path: str | None) -> "Loader":
+    """Botocore's descriptions of services, read once a process: they are most of what a client's making takes."""
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
 
 
 class _Retries:
