@@ -1,6 +1,7 @@
 """Reasons: the page that explains them, the code that raises them and the list of them say the same."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,8 +74,13 @@ def test_a_classs_own_reason_is_explained_under_its_own_code(kind: type[RecastEr
     assert EXPLAINED.get(kind.default_reason) == kind.exit_code
 
 
-def raised() -> Iterator[tuple[str, str, str]]:
+@functools.cache
+def raised() -> list[tuple[str, str, str]]:
     """(place, class, reason) of every error of the source that is given a reason."""
+    return list(_raised())
+
+
+def _raised() -> Iterator[tuple[str, str, str]]:
     for folder in ("recast", "controller", "segment_worker"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
@@ -92,20 +98,17 @@ def raised() -> Iterator[tuple[str, str, str]]:
                         yield place, node.func.id, ast.literal_eval(keyword.value)
 
 
-RAISED = list(raised())
-
-
 def test_every_reason_that_is_raised_is_explained_under_the_code_it_is_raised_with() -> None:
     wrong = [
         f"{place}: {kind} ({CLASSES[kind].exit_code}) with {reason} ({EXPLAINED.get(reason, 'not explained')})"
-        for place, kind, reason in RAISED
+        for place, kind, reason in raised()
         if EXPLAINED.get(reason) != CLASSES[kind].exit_code
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_every_reason_is_raised_somewhere() -> None:
-    used = {reason for _, _, reason in RAISED} | {kind.default_reason for kind in CLASSES.values()} | WITHOUT_ERROR
+    used = {reason for _, _, reason in raised()} | {kind.default_reason for kind in CLASSES.values()} | WITHOUT_ERROR
     assert set(EXPLAINED) - used == set()
 
 

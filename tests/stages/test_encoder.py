@@ -18,7 +18,7 @@ from segment_worker import agreement, worker
 from tests import clips
 from tests.jobs import job, swap
 
-WORKERS = 8
+WORKERS = 4
 
 
 def choose(asked: StageInput, number: int, start: object, answers: object) -> None:
@@ -34,7 +34,7 @@ def choose(asked: StageInput, number: int, start: object, answers: object) -> No
     answers.put(pod._encoder.name)  # type: ignore[attr-defined]
 
 
-def test_eight_workers_at_once_agree_on_one(s3: EmbeddedStore, storage: Storage, tmp_path: Path) -> None:
+def test_four_workers_at_once_agree_on_one(s3: EmbeddedStore, storage: Storage, tmp_path: Path) -> None:
     asked = job(s3, clips.build("cfr"), tmp_path / "out.mp4")
     ready = asked.model_copy(update={"run": split(asked).run})
     context = multiprocessing.get_context("spawn")
