@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from recast.kube.follow import Awaited, Screen
-from recast.kube.jobtext import failure, note, progress, stalled
+from recast.kube.jobtext import failure, left, note, progress, stalled
 from recast.wording import size, span
 
 if TYPE_CHECKING:
@@ -135,14 +135,14 @@ def _bar(console: "Console") -> Iterator[Screen]:
                 status = each.job.status
                 segments, frames = status.segments, status.frames.per_second
                 speed = f", {frames} fps" if frames and status.phase == "Swapping" else ""
-                ends = status.estimated_completion_time if status.phase == "Swapping" else None
+                time = left(status, now)
                 bar.update(
                     task,
                     description=f"{each.job.name}: {status.phase}",
                     completed=segments.succeeded,
                     total=segments.total or None,
                     count=f"{status.progress} segments{speed}" if status.progress else "",
-                    left=f"{span(ends - now)} left" if ends else "",
+                    left=f"{span(time)} left" if time is not None else "",
                 )
 
         yield Bar(console)
@@ -180,11 +180,12 @@ def live_rows(jobs: Sequence[Awaited], now: datetime) -> list[list[str]]:
     for each in sorted(jobs, key=lambda each: (order.get(each.job.status.phase, 1), each.job.key)):
         status = each.job.status
         swapping = status.phase == "Swapping"
-        ends = status.estimated_completion_time if swapping else None
+        time = left(status, now)
         speed = str(status.frames.per_second) if swapping and status.frames.per_second else ""
         phase = "Deleted" if each.gone else status.phase
-        left = span(ends - now) if ends else ""
-        found.append([name_of(each, jobs), phase, status.progress or "", speed, left, note(status)])
+        found.append(
+            [name_of(each, jobs), phase, status.progress or "", speed, "" if time is None else span(time), note(status)]
+        )
     return found
 
 

@@ -359,6 +359,16 @@ def test_on_a_terminal_a_bar_or_a_table_shows_the_same(jobs: int, monkeypatch: p
     assert (f"of {jobs} jobs done" in text) is (jobs > 1)
 
 
+@pytest.mark.parametrize(
+    ("status", "later", "left"),
+    [(swapping(3), 0, "3m"), (swapping(3), 3600, ""), (swapping(3) | stalled("NodeLost"), 0, "")],
+    ids=["moves", "over", "stalled"],
+)
+def test_the_table_says_no_time_of_a_job_that_does_not_move(status: dict[str, Any], later: int, left: str) -> None:
+    (row,) = screen.live_rows([Awaited(job("j0", **status))], NOW + timedelta(seconds=later))
+    assert row[4] == left
+
+
 def test_the_summary_names_each_jobs_end() -> None:
     awaited = [Awaited(job("a", **DONE)), Awaited(job("b", **failed(65))), Awaited(job("c"))]
     awaited[2].heard(None)
