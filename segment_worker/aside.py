@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Generic, TypeVar
-
-T = TypeVar("T")
 
 
-class Aside(Generic[T]):
+class Aside:
     """A thread for one kind of task.
 
     Args:
@@ -17,18 +14,19 @@ class Aside(Generic[T]):
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._task: Future[T] | None = None
+        self._task: Future[None] | None = None
 
-    def begin(self, task: Callable[[], T]) -> None:
+    def begin(self, task: Callable[[], None]) -> None:
         """Have `task` done, after the one before it, whose error is raised here."""
         self.end()
         # Its log lines carry what those of this thread do.
         self._task = self._executor.submit(copy_context().run, task)
 
-    def end(self) -> T | None:
-        """Wait for the task; gives what it gave, None where there is none. Its error is raised here."""
+    def end(self) -> None:
+        """Wait for the task, where there is one. Its error is raised here."""
         task, self._task = self._task, None
-        return task.result() if task is not None else None
+        if task is not None:
+            task.result()
 
     def stop(self) -> None:
         """Begin nothing more; what runs is not waited for."""

@@ -118,8 +118,7 @@ class _Pod:
         refuse_other_pixels(self._spec.engine.name, self.plan)
         self._folder = folder
         self._chunks: dict[int, tuple[PlannedSegment, ...]] = {}
-        self._ahead: Aside[float] = Aside("ahead")
-        self._behind: Aside[None] = Aside("behind")
+        self._ahead, self._behind = Aside("ahead"), Aside("behind")
         self._fetching: int | None = None
         self._looked_up: dict[int, bool] = {}
         self._cpu_seconds = _cpu_seconds()
@@ -209,11 +208,9 @@ class _Pod:
         self._fetching = None
         return time.monotonic() - clock
 
-    def _fetch(self, planned: PlannedSegment) -> float:
-        clock = time.monotonic()
+    def _fetch(self, planned: PlannedSegment) -> None:
         with about(planned.segment.index):
             self._storage.download(planned.uri, self._packets(planned.segment), sha256=planned.segment.sha256)
-        return time.monotonic() - clock
 
     def _start_engine(self) -> None:
         """Have the engine warm before the first segment, whose time this is not: TensorRT builds for minutes."""
