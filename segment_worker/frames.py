@@ -8,13 +8,13 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from recast.manifest import VideoFacts
-from recast.media.codecs import SAME_SAMPLES
+from recast.media.codecs import HD_LINES, SAME_SAMPLES
+from recast.media.planes import copy_colours, rows_of
+from recast.media.source import FULL_RANGE
 from segment_worker.picture import Matrix, Patch, Picture, Plane, YuvLayout, write_patches
 
-FULL_RANGE = 2
 # ITU-T H.273 matrix coefficients.
 MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
-HD_LINES = 720
 # Where Y, U and V begin in a packed row.
 PACKED = {"yuyv422": (0, 1, 3), "uyvy422": (1, 0, 2), "yvyu422": (0, 3, 1)}
 
@@ -97,16 +97,15 @@ def _planar(frame: VideoFrame, pix_fmt: str) -> VideoFrame:
     copy = VideoFrame(frame.width, frame.height, pix_fmt)
     dtype = np.uint16 if pix_fmt.endswith("10le") else np.uint8
     for new, samples in zip(copy.planes, _samples(frame, dtype), strict=True):
-        _rows(new, dtype)[:, : new.width] = samples[:, : new.width]
+        rows_of(new, dtype)[:, : new.width] = samples[:, : new.width]
     copy.pts = frame.pts
-    copy.color_range, copy.colorspace = frame.color_range, frame.colorspace
-    copy.color_primaries, copy.color_trc = frame.color_primaries, frame.color_trc
+    copy_colours(frame, copy)
     return copy
 
 
 def _samples(frame: VideoFrame, dtype: type[np.generic]) -> list[Any]:
     """Y, U and V of a planar, semi-planar (nv12, p010) or packed (uyvy422) frame, as views."""
-    rows = [_rows(plane, dtype) for plane in frame.planes]
+    rows = [rows_of(plane, dtype) for plane in frame.planes]
     name = frame.format.name
     if name in PACKED:
         y, u, v = PACKED[name]
@@ -120,11 +119,5 @@ def _samples(frame: VideoFrame, dtype: type[np.generic]) -> list[Any]:
 
 
 def _plane(plane: Any, layout: YuvLayout) -> Plane:
-    rows: Plane = _rows(plane, np.uint16 if layout.depth > 8 else np.uint8)
+    rows: Plane = rows_of(plane, np.uint16 if layout.depth > 8 else np.uint8)
     return rows[:, : plane.width]
-
-
-def _rows(plane: Any, dtype: type[np.generic]) -> Any:
-    data = np.frombuffer(plane, dtype)
-    stride = plane.line_size // np.dtype(dtype).itemsize
-    return data[: plane.height * stride].reshape(plane.height, stride)

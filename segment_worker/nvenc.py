@@ -4,12 +4,11 @@ The options are those of FFmpeg's h264_nvenc, hevc_nvenc and av1_nvenc; tests as
 """
 
 import numpy as np
-import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from recast.manifest import EncodeSettings, VideoFacts
+from recast.media.planes import rows_of
 from recast.media.presets import NVENC
-from segment_worker.arrays import Array
 
 NAMES = {"h264": "h264_nvenc", "hevc": "hevc_nvenc", "av1": "av1_nvenc"}
 PRESET = "p5"
@@ -64,22 +63,9 @@ def options(settings: EncodeSettings) -> dict[str, str]:
 
 def as_p010(frame: VideoFrame) -> VideoFrame:
     """A yuv420p10le frame as p010le: ten bits in the high end, U and V side by side; every sample stays what it is."""
-    luma, *chroma = (_samples(plane) for plane in frame.planes)
+    luma, u, v = (rows_of(plane, np.uint16)[:, : plane.width] << 6 for plane in frame.planes)
     out = VideoFrame(frame.width, frame.height, "p010le")
-    _fill(out.planes[0], luma << 6)
-    both = np.empty((chroma[0].shape[0], 2 * chroma[0].shape[1]), np.uint16)
-    both[:, 0::2], both[:, 1::2] = chroma[0] << 6, chroma[1] << 6
-    _fill(out.planes[1], both)
+    rows, both = (rows_of(plane, np.uint16) for plane in out.planes)
+    rows[:, : luma.shape[1]] = luma
+    both[:, 0 : 2 * u.shape[1] : 2], both[:, 1 : 2 * v.shape[1] : 2] = u, v
     return out
-
-
-def _samples(plane: object) -> npt.NDArray[np.uint16]:
-    rows = np.frombuffer(plane, np.uint16).reshape(plane.height, plane.line_size // 2)  # type: ignore[call-overload,attr-defined]
-    found: npt.NDArray[np.uint16] = rows[:, : plane.width]  # type: ignore[attr-defined]
-    return found
-
-
-def _fill(plane: object, samples: Array) -> None:
-    rows = np.zeros((samples.shape[0], plane.line_size // 2), np.uint16)  # type: ignore[attr-defined]
-    rows[:, : samples.shape[1]] = samples
-    plane.update(rows.tobytes())  # type: ignore[attr-defined]

@@ -144,22 +144,16 @@ def last_good(path: Path, groups: Sequence[Group], *, first: bool = False) -> tu
 
 def copy_of(frame: VideoFrame) -> VideoFrame:
     """A frame with the same samples and colours, and nothing else of it: no captions, no timecode."""
+    # Mux imports this module for what stands in its records, and needs no NumPy.
+    from recast.media.planes import copy_colours, rows_of
+
     copy = VideoFrame(frame.width, frame.height, frame.format.name)
     for old, new in zip(frame.planes, copy.planes, strict=True):
-        rows = min(old.height, new.height)
-        into, of = _rows(new), _rows(old)
+        into, of = rows_of(new), rows_of(old)
         width = min(into.shape[1], of.shape[1])
-        into[:rows, :width] = of[:rows, :width]
-    copy.color_range, copy.colorspace = frame.color_range, frame.colorspace
-    copy.color_primaries, copy.color_trc = frame.color_primaries, frame.color_trc
+        into[:, :width] = of[:, :width]
+    copy_colours(frame, copy)
     return copy
-
-
-def _rows(plane: Any) -> Any:
-    # Mux imports this module for what stands in its records, and needs no NumPy.
-    import numpy as np
-
-    return np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
 
 
 def _fits(frame: VideoFrame, facts: VideoFacts) -> bool:

@@ -132,10 +132,10 @@ def _digest(frame: VideoFrame) -> bytes:
     # Split imports this module, and needs no NumPy.
     import numpy as np
 
+    from recast.media.planes import rows_of
+
     digest = hashlib.sha256()
     bytes_each = 2 if frame.format.name.endswith("le") else 1
     for plane in frame.planes:
-        data: Any = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # a plane is a buffer
-        rows = data[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
-        digest.update(np.ascontiguousarray(rows[:, : plane.width * bytes_each]).data)
+        digest.update(np.ascontiguousarray(rows_of(plane)[:, : plane.width * bytes_each]).data)
     return digest.digest()
