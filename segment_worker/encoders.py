@@ -23,7 +23,7 @@ from recast import log, names
 from recast.errors import BadConfig, Transient
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
 from recast.media.presets import ALL, unknown_preset
-from recast.media.segments import MILLISECOND
+from recast.media.segments import MILLISECOND, OPTIONS
 from recast.process.exhausted import raise_if_exhausted, raise_if_short_of_memory
 from recast.spec import Video
 from segment_worker import nvenc
@@ -206,12 +206,7 @@ class PartWriter:
     """
 
     def __init__(self, path: Path, choice: EncoderChoice, settings: EncodeSettings, facts: VideoFacts) -> None:
-        self._container = av.open(
-            str(path),
-            "w",
-            format="matroska",
-            container_options={"fflags": "+bitexact", "avoid_negative_ts": "disabled"},
-        )
+        self._container = av.open(str(path), "w", format="matroska", container_options=OPTIONS)
         self._stream = _add_stream(self._container, choice, settings, facts)
         self._fields = None if facts.field_order == "progressive" else FieldSetter(facts, settings.pix_fmt)
         self._frames = self._packets = 0

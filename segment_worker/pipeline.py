@@ -169,7 +169,7 @@ def _decode(
 ) -> None:
     frames = kept_frames(decoded, segment, facts, name)
     batch: Batch = []
-    for frame in _timed(frames, stats, "decode"):
+    for frame in _timed(frames, stats):
         batch.append(frame)
         if len(batch) == BATCH_FRAMES:
             put(batch)
@@ -206,8 +206,7 @@ def _swap(
 
 def _as_planned(frame: VideoFrame, facts: VideoFacts, settings: EncodeSettings, name: str) -> VideoFrame:
     """The frame, if its samples are laid out as split saw them; where they are converted anyway, any layout will do."""
-    kept = SAME_SAMPLES.get(facts.pix_fmt, facts.pix_fmt) == settings.pix_fmt
-    if kept:
+    if SAME_SAMPLES.get(facts.pix_fmt, facts.pix_fmt) == settings.pix_fmt:
         refuse_other_samples(frame, facts, name)
     return frame
 
@@ -225,11 +224,11 @@ def _encode(batches: Iterator[Batch], writer: PartWriter, stats: SegmentStats, m
     stats.add("encode", time.monotonic() - started)
 
 
-def _timed(frames: Iterator[VideoFrame], stats: SegmentStats, stage: str) -> Iterator[VideoFrame]:
+def _timed(frames: Iterator[VideoFrame], stats: SegmentStats) -> Iterator[VideoFrame]:
     while True:
         started = time.monotonic()
         frame = next(frames, None)
-        stats.add(stage, time.monotonic() - started)
+        stats.add("decode", time.monotonic() - started)
         if frame is None:
             return
         yield frame

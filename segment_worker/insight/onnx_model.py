@@ -107,7 +107,7 @@ class OnnxModel:
         # Results must not depend on the machine's cores; the pipeline has threads of its own.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.use_deterministic_compute = True
-        if device.provider != "Cpu" and hasattr(onnxruntime, "preload_dlls"):
+        if device.provider != "Cpu":
             onnxruntime.preload_dlls()
         wanted = _PROVIDERS[device.provider]
         if wanted not in onnxruntime.get_available_providers():

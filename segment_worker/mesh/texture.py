@@ -78,8 +78,8 @@ def make_texture(image: Array, face: Face) -> Texture:
         face: where it is in the image.
     """
     points = face.points
-    shape = topology.LAYOUT * 1.0
-    size = np.sqrt(np.ptp(points[:, 0]) * np.ptp(points[:, 1]) / (np.ptp(shape[:, 0]) * np.ptp(shape[:, 1])))
+    layout = topology.LAYOUT
+    size = np.sqrt(np.ptp(points[:, 0]) * np.ptp(points[:, 1]) / (np.ptp(layout[:, 0]) * np.ptp(layout[:, 1])))
     side = 2 * round(float(np.clip(size * 1.6, _SMALLEST, _LARGEST)) / 2)
     image, points = _reduced(image, points, size / side)
     flat = look_up(image, spread(points[:, :2], side, outside=-1), cv2.INTER_CUBIC)

@@ -1,4 +1,3 @@
-import hashlib
 import importlib.util
 
 import cv2
@@ -27,13 +26,6 @@ def on_canvas(image, width, height, scale):
     y, x = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
     canvas[y : y + small.shape[0], x : x + small.shape[1]] = small
     return canvas
-
-
-def test_model_files_have_their_hashes():
-    files = facemesh.model_files()
-    assert len(files) == 4
-    for path, digest in files.values():
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
 
 
 def test_missing_weights_say_what_to_install(monkeypatch):
