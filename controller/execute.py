@@ -3,7 +3,6 @@
 Killed between any two of these, the next look finds what was done and goes on: every action may come twice.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from recast.kube import names
 from recast.kube.api import KubeApi, collection, item
 from recast.kube.errors import AlreadyExists, ApiError, ApiNotFound, Forbidden, Invalid
 from recast.kube.resource import Resource, read_resource
+from recast.layout import sha256_hex
 from recast.status import JobStatus
 
 JOBS = ("batch/v1", "jobs")
@@ -190,7 +190,7 @@ class Executor:
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{resource.name[:200]}.{hashlib.sha256(key.encode()).hexdigest()[:16]}"},
+            "metadata": {"name": f"{resource.name[:200]}.{sha256_hex(key.encode())[:16]}"},
             "involvedObject": {
                 "apiVersion": names.API_VERSION,
                 "kind": names.KIND,

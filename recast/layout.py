@@ -19,6 +19,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 JsonValue = object
 
@@ -31,6 +32,12 @@ def canonical_json(value: JsonValue) -> bytes:
 def sha256_hex(data: bytes) -> str:
     """SHA-256 of `data` in hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run_id(*, source_uri: str, etag: str, size: int, cut: Mapping[str, JsonValue], splitter_version: int) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer
 
 from recast.fields import Model
-from recast.layout import JsonValue
+from recast.layout import JsonValue, part_digest
 from recast.spec import Container, TrackKind
 
 Rational = Annotated[Fraction, BeforeValidator(Fraction), PlainSerializer(str)]
@@ -264,6 +264,14 @@ class ContentOutcome(Model):
     highest: float
 
 
+class EncoderChoice(Model):
+    """encoder.json: the encoder, and what a probe encode with it looks like."""
+
+    name: str
+    options: dict[str, str]
+    extradata_sha256: str
+
+
 class Plan(Model):
     """What split found and decided.
 
@@ -308,13 +316,11 @@ class Plan(Model):
         """The chunk that holds a segment."""
         return max(number for number, first in enumerate(self.chunks) if first <= segment)
 
-
-class EncoderChoice(Model):
-    """encoder.json: the encoder, and what a probe encode with it looks like."""
-
-    name: str
-    options: dict[str, str]
-    extradata_sha256: str
+    def digest_of(self, segment: Segment, encoder: EncoderChoice) -> str:
+        """The name of a segment's part, where it is made by this encoder."""
+        return part_digest(
+            segment=segment.model_dump(mode="json"), inputs=self.inputs, encoder=encoder.model_dump(mode="json")
+        )
 
 
 class BadFrames(Model):

@@ -21,6 +21,7 @@ from pydantic import StringConstraints
 from recast import log, names
 from recast.errors import BadConfig, Corrupt, NotFound
 from recast.fields import Model
+from recast.layout import file_sha256
 from recast.onnxheads import is_onnx
 from recast.process.exhausted import raise_if_exhausted
 from recast.spec import Engine
@@ -164,8 +165,7 @@ def push(storage: Storage, folder: Path, store: str, licence: str) -> list[tuple
         Path(folder_of(store).removeprefix("file://"), "files").mkdir(parents=True, exist_ok=True)
     done = []
     for path in paths:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_sha256(path)
         entry = ModelFile(name=path.name, sha256=sha256, size=path.stat().st_size, licence=licence)
         uri = file_uri(store, sha256)
         absent = not storage.exists(uri)
@@ -251,12 +251,12 @@ def cached(storage: Storage, store: str, name: str, sha256: str, folder: Path) -
     Raises:
         BadConfig: it is not in the store, or its content is not what the job was begun with.
     """
-    if not re.fullmatch(SHA256_PATTERN[1:-1], sha256):
+    if not re.fullmatch(SHA256_PATTERN, sha256):
         raise BadConfig(f"{name}: {sha256!r:.100} is no sha256: start the job anew", reason=names.INPUTS_CHANGED)
     path = folder / f"{sha256}{SUFFIX}"
     with alone(folder / f"{sha256}.lock"):
         if path.exists():
-            if _sha256(path) == sha256:
+            if file_sha256(path) == sha256:
                 return path
             log.warning("model on this node is damaged: downloaded again", model=name, path=str(path))
             path.unlink()
@@ -297,8 +297,3 @@ def alone(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,6 @@ output changes with the number of frame threads. Parts have closed GOPs and begi
 
 from __future__ import annotations
 
-import hashlib
 import io
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +20,7 @@ from av.video.frame import VideoFrame
 
 from recast import log, names
 from recast.errors import BadConfig, Transient
+from recast.layout import sha256_hex
 from recast.manifest import EncoderChoice, EncodeSettings, VideoFacts
 from recast.media.presets import ALL, unknown_preset
 from recast.media.segments import MILLISECOND, OPTIONS
@@ -140,7 +140,7 @@ def probe(name: str, settings: EncodeSettings, facts: VideoFacts) -> EncoderChoi
             f"{said}: choose another codec or preset"
         )
         raise BadConfig(why, reason=names.NO_ENCODER) from error
-    return choice.model_copy(update={"extradata_sha256": hashlib.sha256(extradata).hexdigest()})
+    return choice.model_copy(update={"extradata_sha256": sha256_hex(extradata)})
 
 
 def encoder_options(name: str, settings: EncodeSettings, facts: VideoFacts) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """A job's engine with its photos and models as the plan has pinned them."""
 
-import hashlib
 from pathlib import Path
 from typing import Any, cast
 
 from recast import names
 from recast.errors import BadConfig
-from recast.layout import JsonValue
+from recast.layout import JsonValue, sha256_hex
 from recast.manifest import Plan
 from recast.modelstore import Role, cache_folder, cached
 from recast.spec import JobSpec
@@ -41,7 +40,7 @@ def pinned_engine(storage: Storage, spec: JobSpec, plan: Plan) -> Engine:
 
     def image(uri: str, sha256: str) -> Labelled:
         data = plan.images.get(sha256) or storage.get(uri)
-        if hashlib.sha256(data).hexdigest() != sha256:
+        if sha256_hex(data) != sha256:
             raise BadConfig(
                 f"{uri}: changed since the job began: give the job another name", reason=names.INPUTS_CHANGED
             )

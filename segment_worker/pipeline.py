@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 
 from recast import names
 from recast.errors import Corrupt
+from recast.layout import sha256_hex
 from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.codecs import SAME_SAMPLES
 from recast.media.formats import SEGMENT_DEMUXERS, open_media
@@ -156,7 +157,7 @@ def check_part(part: Path, *, frames: int, facts: VideoFacts, threads: int, name
             f"{name}: its part decodes to {len(shown)} frames, not to its {frames} in order",
             reason=names.PART_MISMATCH,
         )
-    return PartFacts(digest.hexdigest(), hashlib.sha256(extradata).hexdigest(), reorder)
+    return PartFacts(digest.hexdigest(), sha256_hex(extradata), reorder)
 
 
 def _decode(

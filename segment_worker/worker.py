@@ -15,7 +15,6 @@ from pathlib import Path
 
 from recast import log, spec
 from recast.errors import BadConfig, BadInput, FramesDamaged, RecastError
-from recast.layout import part_digest
 from recast.manifest import BadRun, EncoderChoice, PartReport, Plan, Segment
 from recast.mending import Mender
 from recast.packets import PlannedSegment, read_segments
@@ -170,11 +169,7 @@ class _Pod:
         self._behind.stop()
 
     def _digest(self, segment: Segment) -> str:
-        return part_digest(
-            segment=segment.model_dump(mode="json"),
-            inputs=self.plan.inputs,
-            encoder=self._encoder.model_dump(mode="json"),
-        )
+        return self.plan.digest_of(segment, self._encoder)
 
     def _is_done(self, planned: PlannedSegment) -> bool:
         """Whether a part is committed; asked once, also where the segment was fetched ahead."""

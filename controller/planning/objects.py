@@ -4,7 +4,6 @@ What a field of the spec leaves unset leaves no key here. The rules of restarts,
 in the Job, are those of docs/reliability.md.
 """
 
-import hashlib
 import json
 import math
 import re
@@ -17,6 +16,7 @@ from recast import exitcodes
 from recast.fanout import segments_per_worker
 from recast.kube import names
 from recast.kube.resource import Resource
+from recast.layout import sha256_hex
 from recast.podspec import Resources, Volume, Worker
 from recast.spec import JobSpec
 from recast.stage import StageInput
@@ -60,7 +60,7 @@ def stage_name(resource: Resource, stage: str, attempt: int) -> str:
     Pods get 6 characters more for their index and 6 for themselves, of 63 in all.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", resource.name.lower()).strip("-")[:24].strip("-") or "job"
-    unique = hashlib.sha256(resource.uid.encode()).hexdigest()[:8]
+    unique = sha256_hex(resource.uid.encode())[:8]
     return f"{slug}-{unique}-{stage}-{attempt}"
 
 

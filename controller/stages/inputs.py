@@ -1,9 +1,7 @@
 """What a job's pixels depend on besides its segments, pinned when it is split: faces, engine and models."""
 
-import hashlib
-
 from recast.faceimages import read_face_image
-from recast.layout import JsonValue
+from recast.layout import JsonValue, sha256_hex
 from recast.media.imageheads import check_head
 from recast.modelstore import files_of
 from recast.spec import Engine, JobSpec, Limits
@@ -63,7 +61,7 @@ class _FaceImages:
         data = read_face_image(self._storage, uri, self._limits)
         # Whether there is a face in it only a worker can tell.
         check_head(uri, data, self._limits.image_pixels)
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = sha256_hex(data)
         if sha256 not in self.carried and len(data) <= self._room:
             self._room -= len(data)
             self.carried[sha256] = data

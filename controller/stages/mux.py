@@ -7,7 +7,6 @@ Run as `python -m controller.stages.mux`.
     source ------- every other track ------+
 """
 
-import hashlib
 import tempfile
 from array import array
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from controller.stages.published import output_exists, published_record, summary
 from controller.stages.scratch import drop_unfinished, remove_work
 from recast import log, names
 from recast.errors import BadConfig, NotFound, Transient
-from recast.layout import RunLayout, canonical_json, part_digest, sha256_hex
+from recast.layout import RunLayout, canonical_json, file_sha256, sha256_hex
 from recast.manifest import EncoderChoice, OutputRecord, PartReport, Plan, SourceSums, Track, joined
 from recast.media.mux import (
     MuxFiles,
@@ -221,8 +220,7 @@ class _Mux:
         return {"comment": f"Faces changed by recast. Consent: {consent.reference}{subject}"}
 
     def _publish(self, output: Path, parts: Sequence[FetchedPart], digest: str) -> OutputRecord:
-        with output.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_sha256(output)
         record = _record(
             self._spec.output.uri, self._plan, parts, self._left_out, digest, sha256, output.stat().st_size
         )
@@ -260,14 +258,8 @@ class _Mux:
         try:
             encoder = EncoderChoice.model_validate_json(self._storage.get(self._layout.encoder, promised=True))
             for planned in self._segments():
-                segment = planned.segment
-                digest = part_digest(
-                    segment=segment.model_dump(mode="json"),
-                    inputs=self._plan.inputs,
-                    encoder=encoder.model_dump(mode="json"),
-                )
-                digests.append(digest)
-                self._pts.extend(segment.pts)
+                digests.append(self._plan.digest_of(planned.segment, encoder))
+                self._pts.extend(planned.segment.pts)
                 self._dog.moved()
         except NotFound as error:
             raise not_ready(error) from error

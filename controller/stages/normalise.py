@@ -7,7 +7,6 @@ It runs between split and swap, where `segments.normalise` is set. What it made 
 record, written last and only once; the slices are named by their content, so another copy of this stage does no harm.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from itertools import groupby
@@ -17,7 +16,7 @@ from av.video.frame import VideoFrame
 
 from recast import log
 from recast.errors import BadConfig, FramesDamaged, NotFound, RecastError
-from recast.layout import RunLayout
+from recast.layout import RunLayout, file_sha256
 from recast.manifest import NormalisedObject, NormalisedSegment, Plan, Segment
 from recast.media.lossless import write_slice
 from recast.media.segments import decode_segment, kept_frames
@@ -120,8 +119,7 @@ class _Normalise:
         except RecastError as error:
             error.segment = segment.index  # type: ignore[attr-defined]  # read by run_stage
             raise
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_sha256(path)
         made = NormalisedSegment(index=segment.index, sha256=sha256, size=path.stat().st_size)
         self._storage.upload(self._layout.normalised(segment.index, sha256), path, if_absent=True)
         path.unlink()

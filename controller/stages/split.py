@@ -4,7 +4,6 @@ source --ranged reads--> demux --packets--> segment files --upload--> segments/*
                               \--times----> frame list ------------> plan/*.json, then plan.json
 """
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +21,7 @@ from recast import log, names
 from recast.errors import BadConfig, BadInput, NotFound
 from recast.fanout import segment_seconds
 from recast.fields import Model
-from recast.layout import JsonValue, RunLayout, run_id
+from recast.layout import JsonValue, RunLayout, file_sha256, run_id, sha256_hex
 from recast.manifest import (
     Chunk,
     ContentOutcome,
@@ -75,7 +74,7 @@ def split(job: StageInput) -> StageResult:
     storage = make_storage(job.spec)
     info = storage.head(job.spec.source.uri)
     content = fetch_model(storage, job.spec.content_check.model) if job.spec.content_check else b""
-    run = name_run(job.spec, info, hashlib.sha256(content).hexdigest())
+    run = name_run(job.spec, info, sha256_hex(content))
     layout = job.layout(run)
     record = refuse_existing_output(storage, job.spec, layout)
     inputs, images = pin_inputs(storage, job.spec)
@@ -354,8 +353,7 @@ class _Split:
         self._last_ticks = file.last_ticks or 0
         number, self._objects = self._first_key + self._objects, self._objects + 1
         data = file.path.stat().st_size
-        with file.path.open("rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        sha256 = file_sha256(file.path)
         for frames in file.slices:
             if not frames:
                 continue

@@ -1,6 +1,5 @@
 """Pure: one template and many sources make one job a source, under names that are the same each time."""
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from recast.kube.documents import STAND_IN, JobDocument, Json
 from recast.kube.names import GROUP
+from recast.layout import sha256_hex
 from recast.spec import Output, Source
 
 LABEL_TEMPLATE = f"{GROUP}/template"
@@ -93,7 +93,7 @@ def slug(text: str, length: int) -> str:
 
 
 def _name(template: str, relative: PurePosixPath, uri: str) -> str:
-    unique = hashlib.sha256(uri.encode()).hexdigest()[:HASH_LENGTH]
+    unique = sha256_hex(uri.encode())[:HASH_LENGTH]
     words = (slug(template, TEMPLATE_LENGTH), slug(str(relative.with_suffix("")), KEY_LENGTH), unique)
     return "-".join(word for word in words if word)
 

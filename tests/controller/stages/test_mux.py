@@ -13,7 +13,7 @@ from controller.stages import mux
 from controller.stages.partfiles import PartFiles
 from recast import names
 from recast.errors import BadConfig, Transient
-from recast.layout import RunLayout, part_digest
+from recast.layout import RunLayout
 from recast.manifest import (
     BadRun,
     Chunk,
@@ -54,11 +54,8 @@ PLAN = Plan(
 
 
 def report(segment: Segment, **more: Any) -> PartReport:
-    digest = part_digest(
-        segment=segment.model_dump(mode="json"), inputs=PLAN.inputs, encoder=CHOICE.model_dump(mode="json")
-    )
     base: dict[str, Any] = {
-        "segment": segment.index, "digest": digest, "frames": segment.frames,
+        "segment": segment.index, "digest": PLAN.digest_of(segment, CHOICE), "frames": segment.frames,
         "packets_sha256": "", "extradata_sha256": "", "reorder": 0, "encoder": "libx264", "faces_found": 2,
         "faces_swapped": 1, "seconds": {"swap": 0.5}, "cpu_seconds": 1.5,
     }  # fmt: skip
