@@ -15,7 +15,7 @@ A message is one line that names the object, what is wrong with it, and what to 
 CamelCase word for conditions and reports.
 """
 
-from recast import exitcodes
+from recast import exitcodes, names
 
 MEND_OR_SAY = (
     "copy the source again, mend it or cut the stretch out, or say by video.onBadFrames (--on-bad-frames) what stands "
@@ -30,10 +30,14 @@ class RecastError(Exception):
     Args:
         message: one line naming the object, what is wrong and what to do.
         reason: CamelCase word from `recast.names`; the class' own where it is not given.
+
+    Attributes:
+        segment: the segment that it is about, where there is one.
     """
 
     exit_code = exitcodes.BUG
-    default_reason = "InternalError"
+    default_reason = names.INTERNAL_ERROR
+    segment: int | None = None
 
     def __init__(self, message: str, *, reason: str | None = None) -> None:
         super().__init__(" ".join(message.split()))
@@ -44,58 +48,55 @@ class UsageError(RecastError):
     """The command line cannot be carried out as typed."""
 
     exit_code = exitcodes.USAGE
-    default_reason = "Usage"
+    default_reason = names.USAGE
 
 
 class BadInput(RecastError):
     """An input is corrupt, of the wrong kind, or holds what the output cannot."""
 
     exit_code = exitcodes.BAD_INPUT
-    default_reason = "BadInput"
+    default_reason = names.BAD_INPUT
 
 
 class FramesDamaged(BadInput):
     """Frames of the source do not decode, or only with something made up in them."""
 
-    default_reason = "BadFrames"
+    default_reason = names.BAD_FRAMES
 
 
 class NotFound(RecastError):
     """An input does not exist or may not be read."""
 
     exit_code = exitcodes.NOT_FOUND
-    default_reason = "InputNotFound"
+    default_reason = names.INPUT_NOT_FOUND
 
 
 class StorageUnavailable(RecastError):
     """The object store failed again and again."""
 
     exit_code = exitcodes.STORAGE_UNAVAILABLE
-    default_reason = "StorageUnavailable"
+    default_reason = names.STORAGE_UNAVAILABLE
 
 
 class Bug(RecastError):
     """An invariant of recast itself is broken."""
-
-    exit_code = exitcodes.BUG
-    default_reason = "InternalError"
 
 
 class Transient(RecastError):
     """Something that may go better on another try: a stall, a race, a lost process."""
 
     exit_code = exitcodes.TRY_AGAIN
-    default_reason = "TryAgain"
+    default_reason = names.TRY_AGAIN
 
 
 class Corrupt(Transient):
     """Bytes that were read are not the bytes that were written, or a result failed its own check."""
 
-    default_reason = "Corrupt"
+    default_reason = names.CORRUPT
 
 
 class BadConfig(RecastError):
     """The job or the node is set up wrongly: a missing model, encoder or credential, a wrong hash."""
 
     exit_code = exitcodes.BAD_CONFIG
-    default_reason = "BadConfig"
+    default_reason = names.BAD_CONFIG

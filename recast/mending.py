@@ -120,7 +120,7 @@ class Mender:
             f"segment {segment.index}: frame {number}, at {seconds_of(self._plan, pts):.3f} s (pts {pts}), does not "
             f"decode whole{more}: {MEND_OR_SAY}"
         )
-        error.segment = segment.index  # type: ignore[attr-defined]  # read by run_stage
+        error.segment = segment.index
         return error
 
     def _parts(self, planned: PlannedSegment) -> list[Segment]:

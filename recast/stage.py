@@ -146,8 +146,7 @@ def _result_of(body: Callable[[StageInput], StageResult]) -> StageResult:
             return body(job)
     except RecastError as error:
         log.debug("traceback", error=error)
-        segment = getattr(error, "segment", None)
-        return StageResult(code=error.exit_code, reason=error.reason, message=str(error), segment=segment)
+        return StageResult(code=error.exit_code, reason=error.reason, message=str(error), segment=error.segment)
     except Terminated as stop:
         reason = names.INTERRUPTED if stop.code == exitcodes.INTERRUPTED else names.TERMINATED
         return StageResult(code=stop.code, reason=reason, message="stopped by a signal")

@@ -81,8 +81,8 @@ def about(index: int) -> Iterator[None]:
             with exhaustion_told():
                 yield
         except RecastError as error:
-            # Read by run_stage; of a task aside it is set already.
-            error.segment = getattr(error, "segment", index)  # type: ignore[attr-defined]
+            # Of a task aside it is set already.
+            error.segment = index if error.segment is None else error.segment
             raise
 
 

@@ -117,7 +117,7 @@ class _Normalise:
                 kept = kept_frames(frames, segment, plan.video, name)
                 write_slice(path, kept, plan.video, threads=plan.encode.threads, moved=dog.moved, name=name)
         except RecastError as error:
-            error.segment = segment.index  # type: ignore[attr-defined]  # read by run_stage
+            error.segment = segment.index
             raise
         sha256 = file_sha256(path)
         made = NormalisedSegment(index=segment.index, sha256=sha256, size=path.stat().st_size)

@@ -69,7 +69,7 @@ def test_an_errors_class_gives_the_exit_code_and_the_reason(kind: type[RecastErr
 
 def test_an_errors_own_reason_and_segment_are_reported(message: Path) -> None:
     error = errors.BadInput("damaged", reason=names.CORRUPT_SOURCE)
-    error.segment = 12  # type: ignore[attr-defined]
+    error.segment = 12
     assert run_stage(raising(error)) == 65
     assert json.loads(message.read_text()) | {"reason": "CorruptSource", "segment": 12} == json.loads(
         message.read_text()
