@@ -51,6 +51,17 @@ class StageInput(Model):
         """The keys of this job's `run`."""
         return RunLayout.of(scratch=self.spec.storage.scratch, namespace=self.namespace, name=self.name, run=run)
 
+    @property
+    def run_layout(self) -> RunLayout:
+        """The keys of the run that split has named.
+
+        Raises:
+            BadConfig: it is not told.
+        """
+        if self.run is None:
+            raise BadConfig("RECAST_STAGE: run is missing: split reports it")
+        return self.layout(self.run)
+
 
 @dataclass(frozen=True)
 class StageResult:
@@ -81,6 +92,11 @@ class StageResult:
     seconds: float | None = None
     cpu_seconds: float | None = None
     peak_rss_bytes: int | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The fields that say something."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def read_stage_input() -> StageInput:
@@ -118,7 +134,7 @@ def run_stage(body: Callable[[StageInput], StageResult]) -> int:
     )
     write_termination_message(result)
     level = log.info if result.code == exitcodes.OK else log.error
-    fields = {key: value for key, value in asdict(result).items() if value is not None}
+    fields = result.told
     level(ENDED, detail=fields.pop("message"), **fields)
     return result.code
 
@@ -127,8 +143,20 @@ def result_in_log(line: Mapping[str, Any]) -> StageResult | None:
     """The result that a stage's last line of log holds, too: a full disk takes no termination message."""
     if line.get("message") != ENDED:
         return None
-    said = dict(line) | {"message": line["detail"]}
-    return StageResult(**{name: said[name] for name in StageResult.__annotations__ if name in said})
+    return _known(dict(line) | {"message": line["detail"]})
+
+
+def read_result(message: str | bytes | None) -> StageResult | None:
+    """The result in a termination message; None where it is none of ours."""
+    try:
+        return _known(json.loads(message or ""))
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _known(fields: Mapping[str, Any]) -> StageResult:
+    """The result in these fields: a newer stage may say more."""
+    return StageResult(**{key: value for key, value in fields.items() if key in StageResult.__dataclass_fields__})
 
 
 def end_process(code: int) -> NoReturn:
@@ -164,9 +192,8 @@ def write_termination_message(result: StageResult) -> None:
     path = os.environ.get("RECAST_TERMINATION_LOG")
     if path is None:
         return
-    fields = {key: value for key, value in asdict(result).items() if value is not None}
     try:
-        Path(path).write_bytes(_fitting(fields))
+        Path(path).write_bytes(_fitting(result.told))
     except OSError as error:
         print(f"recast: {path}: cannot write the termination message: {error}", file=sys.stderr)
 

@@ -49,14 +49,12 @@ def work(job: StageInput) -> StageResult:
     Raises:
         RecastError: as the first segment that failed says.
     """
-    if job.run is None:
-        raise BadConfig("RECAST_STAGE: run is missing: split reports it")
     log.debug("modules are loaded")
     with (
         bounds_of(job.spec.engine),
         tempfile.TemporaryDirectory(prefix="recast-swap-", ignore_cleanup_errors=True) as folder,
     ):
-        pod = _Pod(job, job.run, Path(folder))
+        pod = _Pod(job, Path(folder))
         log.debug("plan is read")
         indices = segments_of_pod(completion_index(), job.segments_per_pod, pod.plan.segments)
         try:
@@ -109,10 +107,10 @@ class _Pod:
     While a segment is swapped the next one is fetched, and the one before it is checked, uploaded and committed.
     """
 
-    def __init__(self, job: StageInput, run: str, folder: Path) -> None:
+    def __init__(self, job: StageInput, folder: Path) -> None:
         self._spec = job.spec
         self._storage = make_storage(job.spec)
-        self._layout = job.layout(run)
+        self._layout = job.run_layout
         self.plan = Plan.model_validate_json(self._storage.get(self._layout.plan, promised=True))
         refuse_other_pixels(self._spec.engine.name, self.plan)
         self._folder = folder

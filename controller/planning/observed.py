@@ -1,6 +1,5 @@
 """What the controller sees of one FaceSwapJob: small, immutable pictures of the API's objects."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from typing import Any
 from recast.kube import names
 from recast.kube.podstatus import own_container
 from recast.kube.resource import Resource, read_time
-from recast.stage import StageResult
+from recast.stage import StageResult, read_result
 
 Object = Mapping[str, Any]
 
@@ -202,17 +201,6 @@ def _ended_by(terminated: Object, status: Object) -> str:
     if terminated.get("reason", "Completed") not in ("Completed", "Error"):
         return str(terminated["reason"])
     return ": ".join(str(status[key]) for key in ("reason", "message") if status.get(key))
-
-
-def read_result(message: str | None) -> StageResult | None:
-    """Read a termination message; None where it is none of ours."""
-    if not message:
-        return None
-    try:
-        fields = json.loads(message)
-        return StageResult(**{key: value for key, value in fields.items() if key in StageResult.__dataclass_fields__})
-    except (ValueError, TypeError, AttributeError):
-        return None
 
 
 def count_indexes(text: str) -> list[int]:

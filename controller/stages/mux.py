@@ -60,9 +60,7 @@ def mux(job: StageInput) -> StageResult:
         Transient: a part is missing.
         BadConfig: something else is at the output's URI.
     """
-    if job.run is None:
-        raise BadConfig("RECAST_STAGE: run is missing: split reports it")
-    storage, layout = make_storage(job.spec), job.layout(job.run)
+    storage, layout = make_storage(job.spec), job.run_layout
     try:
         record = _make_and_publish(job, storage, layout)
     except (NotFound, Transient):

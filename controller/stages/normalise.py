@@ -15,7 +15,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 
 from recast import log
-from recast.errors import BadConfig, FramesDamaged, NotFound, RecastError
+from recast.errors import FramesDamaged, NotFound, RecastError
 from recast.layout import RunLayout, file_sha256
 from recast.manifest import NormalisedObject, NormalisedSegment, Plan, Segment
 from recast.media.lossless import write_slice
@@ -36,9 +36,7 @@ def main() -> int:
 
 def normalise(job: StageInput) -> StageResult:
     """Normalise what the plan says is to be; what is committed is left as it is."""
-    if job.run is None:
-        raise BadConfig("RECAST_STAGE: run is missing: split reports it")
-    work = _Normalise(job, make_storage(job.spec), job.layout(job.run))
+    work = _Normalise(job, make_storage(job.spec), job.run_layout)
     frames = segments = 0
     for number, slices in work.objects():
         work.do(number, slices)

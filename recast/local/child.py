@@ -13,7 +13,7 @@ from typing import Any
 from recast import exitcodes, names
 from recast.errors import RecastError
 from recast.process.children import spawn
-from recast.stage import NOTICE, StageResult, result_in_log
+from recast.stage import NOTICE, StageResult, read_result, result_in_log
 
 
 class StageFailed(RecastError):
@@ -51,8 +51,8 @@ class StageChild:
 
     def _left(self) -> StageResult | None:
         try:
-            return StageResult(**json.loads(self._message.read_text()))
-        except (OSError, ValueError, TypeError):
+            return read_result(self._message.read_bytes())
+        except OSError:
             return None
 
     def _read(self, kept: FileIO) -> None:

@@ -20,6 +20,7 @@ from recast.stage import (
     TERMINATION_LIMIT_BYTES,
     StageInput,
     StageResult,
+    read_result,
     read_stage_input,
     run_stage,
     write_termination_message,
@@ -174,6 +175,17 @@ def test_a_message_never_exceeds_what_kubernetes_keeps(
     left = json.loads(data)
     assert (left["code"], left["reason"], left.get("run")) == (65, names.NO_VIDEO, run)
     assert (text * times).startswith(left["message"])
+
+
+@pytest.mark.parametrize("message", [None, "", b"", "Killed", "[1]", "{", "null", '"x"', b"\xff", b'{"message": "\xc3'])
+def test_words_that_are_not_ours_are_none(message: str | bytes | None) -> None:
+    assert read_result(message) is None
+
+
+def test_of_a_message_what_a_newer_stage_says_beside_is_left_out() -> None:
+    assert read_result('{"code": 65, "message": "Zo\u00eb", "more": 1}'.encode()) == StageResult(
+        code=65, message="Zo\u00eb"
+    )
 
 
 def test_a_stage_ends_as_it_should_where_its_message_cannot_be_written(

@@ -116,7 +116,7 @@ def write(uri: str, text: str) -> None:
 
 
 def test_every_segment_is_found_in_its_chunk(make_job: MakeJob) -> None:
-    pod = worker._Pod(make_job(), "r", Path())
+    pod = worker._Pod(make_job(), Path())
     assert [pod.segment(k).segment.index for k in (*range(SEGMENTS), 0, 6)] == [*range(SEGMENTS), 0, 6]
 
 
@@ -224,5 +224,5 @@ def test_a_worker_that_would_make_other_pixels_than_the_jobs_refuses(
     make_job: MakeJob, engine: str, inputs: dict[str, Any] | None
 ) -> None:
     with pytest.raises(BadConfig, match="pixel version") as refused:
-        worker._Pod(make_job(engine, inputs), "r", Path())
+        worker._Pod(make_job(engine, inputs), Path())
     assert refused.value.reason == names.INPUTS_CHANGED

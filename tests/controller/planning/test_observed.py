@@ -8,7 +8,6 @@ from controller.planning.observed import (
     count_indexes,
     project_job,
     project_pod,
-    read_result,
 )
 from recast.kube import names as kube
 from tests.controller.builders import UID, job, pod, resource
@@ -76,11 +75,6 @@ def test_who_ended_a_pod(terminated: dict[str, Any], status: dict[str, Any], end
 def test_a_pod_that_waits() -> None:
     pod = project_pod(a_pod({"waiting": {"reason": "ImagePullBackOff", "message": "m"}}))
     assert (pod.waiting_reason, pod.waiting_message, pod.exit_code) == ("ImagePullBackOff", "m", None)
-
-
-@pytest.mark.parametrize("message", ["", "Killed", "[1]", "{", "null", '"x"'])
-def test_words_that_are_not_ours_are_none(message: str) -> None:
-    assert read_result(message) is None
 
 
 @pytest.mark.parametrize(("text", "indexes"), [("", []), ("3", [3]), ("0-2,5,7-8", [0, 1, 2, 5, 7, 8])])
