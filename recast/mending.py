@@ -91,24 +91,25 @@ class Mender:
         self._policy, self._plan, self._segment = policy, plan, segment
         self._storage, self._folder = storage, folder
 
-    def look(self, planned: PlannedSegment, packets: Path) -> Mending:
-        """What a segment's packets are to be decoded to.
+    def look(self, asked: Sequence[PlannedSegment], packets: Path) -> Mending:
+        """What segments' packets are to be decoded to.
 
         Args:
-            planned: the segment.
-            packets: its object, here.
+            asked: the segments, all of the same object.
+            packets: that object, here.
 
         Raises:
-            FramesDamaged: frames of the segment are bad, and the job asks to fail; or not one of the video is good.
+            FramesDamaged: frames of the segments are bad, and the job asks to fail; or not one of the video is good.
         """
-        parts = self._parts(planned)
-        groups, numbers = _surveyed(parts, planned.marks, packets)
+        parts = self._parts(asked[0])
+        groups, numbers = _surveyed(parts, asked[0].marks, packets)
         mending = Mending(self._plan, groups, self._policy == "Original", None, numbers)
-        own = planned.segment
-        bad = [place for place, stamp in enumerate(own.packets) if stamp in mending.bad]
-        log.warning("damage was looked for", segment=own.index, bad=len(bad), policy=self._policy)
-        if bad and self._policy == "Fail":
-            raise self._refusal(own, bad)
+        all_bad = mending.bad
+        for own in (planned.segment for planned in asked):
+            bad = [place for place, stamp in enumerate(own.packets) if stamp in all_bad]
+            log.warning("damage was looked for", segment=own.index, bad=len(bad), policy=self._policy)
+            if bad and self._policy == "Fail":
+                raise self._refusal(own, bad)
         if groups[0].frames[0] in groups[0].bad:
             mending.before = self._borrowed(parts, packets, groups, numbers)
         return mending

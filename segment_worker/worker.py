@@ -231,7 +231,7 @@ class _Pod:
                     return stats, planned.bad_frames
             except FramesDamaged as error:
                 log.warning("damage: the segment is begun again", detail=str(error))
-            mending = self._mender.look(planned, packets)
+            mending = self._mender.look([planned], packets)
             if not mending.bad:
                 self._decoder.use_one_thread()
             stats = self._part_of(segment, mending.frames, mending.concealed)

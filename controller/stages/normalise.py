@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from recast import log
 from recast.errors import FramesDamaged, NotFound, RecastError
 from recast.layout import RunLayout, file_sha256
-from recast.manifest import NormalisedObject, NormalisedSegment, Plan, Segment
+from recast.manifest import Chunk, NormalisedObject, NormalisedSegment, Plan, Segment
 from recast.media.lossless import write_slice
 from recast.media.segments import decode_segment, kept_frames
 from recast.mending import Mender
@@ -53,11 +53,18 @@ class _Normalise:
         self._stall_seconds = job.spec.worker.stall_seconds
         self._storage, self._layout = storage, layout
         self._plan = Plan.model_validate_json(storage.get(layout.plan, promised=True))
+        self._chunks: dict[int, Chunk] = {}
+
+    def _chunk(self, number: int) -> Chunk:
+        """A chunk of the plan, read once for all segments in a row."""
+        if number not in self._chunks:
+            self._chunks = {number: read_chunk(self._storage, self._layout, self._plan, number)}
+        return self._chunks[number]
 
     def objects(self) -> Iterator[tuple[int, list[Segment]]]:
         """Each object that is to be normalised, and its segments."""
         for number in range(len(self._plan.chunks)):
-            chunk = read_chunk(self._storage, self._layout, self._plan, number)
+            chunk = self._chunk(number)
             for name, segments in groupby(chunk.segments, lambda segment: segment.object):
                 if name in chunk.normalise:
                     yield name, list(segments)
@@ -91,10 +98,8 @@ class _Normalise:
 
     def _mended(self, segments: list[Segment], packets: Path, path: Path) -> tuple[NormalisedSegment, ...]:
         """Make them once more, with pictures in place of those that do not decode whole."""
-        policy, plan = self._policy, self._plan
-        mender = Mender(policy, plan, self._planned, self._storage, packets.parent)
-        for segment in segments:
-            mending = mender.look(self._planned(segment.index), packets)
+        mender = Mender(self._policy, self._plan, self._planned, self._storage, packets.parent)
+        mending = mender.look([self._planned(segment.index) for segment in segments], packets)
         frames = mending.frames(packets)
         made = [self._slice(segment, frames, path) for segment in segments]
         runs = [mending.runs(segment) for segment in segments]
@@ -103,7 +108,7 @@ class _Normalise:
     def _planned(self, index: int) -> PlannedSegment:
         """A segment as split wrote it."""
         number = self._plan.chunk_of(index)
-        chunk = read_chunk(self._storage, self._layout, self._plan, number)
+        chunk = self._chunk(number)
         segment = chunk.segments[index - self._plan.chunks[number]]
         return as_split(self._layout, chunk, segment)
 

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from controller.stages.mux import mux
-from recast import exitcodes, names
+from recast import exitcodes, mending, names
 from recast.errors import FramesDamaged, Transient
 from recast.manifest import OutputRecord
 from recast.spec import OnBadFrames, Video
@@ -168,17 +168,25 @@ def test_original_shows_what_the_decoder_makes_and_everything_else_is_the_source
 
 @pytest.mark.parametrize("policy", ["Repeat", "Original"])
 def test_a_normalised_source_shows_the_same(
-    s3: EmbeddedStore, storage: Storage, tmp_path: Path, policy: OnBadFrames
+    s3: EmbeddedStore, storage: Storage, tmp_path: Path, policy: OnBadFrames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = damaged.source(tmp_path, "-c:v", "libx264", "-preset", "veryfast", "-g", "250", "-bf", "2", seconds=3)
     bad = harmed(whole, tmp_path / "bad.mkv", {40: halved})
     seen = []
+    surveyed: list[str] = []
+    survey = mending.survey
+    monkeypatch.setattr(
+        mending, "survey", lambda path, *a, **more: surveyed.append(path.name) or survey(path, *a, **more)
+    )
     for normalise in (False, True):
+        surveyed.clear()
         output = tmp_path / f"{normalise}.mkv"
         asked = job(s3, bad, output, seconds=0.5, video=video(policy), normalise=normalise)
         done = run_job(asked)
         seen.append((pictures(output), record(storage, asked, done.run).bad_frames))
     assert (done.segments or 0) > 4
+    # Once for all slices of an object, not once for each: it is a decode of all of it.
+    assert surveyed == ["packets.mkv"]
     assert seen[0] == seen[1] and sum(run.frames for run in seen[0][1]) == len(bad_from(whole, 40, 75))
 
 
