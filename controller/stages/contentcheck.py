@@ -16,11 +16,12 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 
 from recast import log, names, spec
-from recast.errors import BadConfig, BadInput
+from recast.errors import BadConfig, BadInput, NotFound
 from recast.manifest import ContentOutcome, VideoFacts
 from recast.media.sampling import sampled_frames
 from recast.media.split import SegmentFile
 from recast.storage.storage import Storage
+from recast.storage.stored import TooLarge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,11 +149,13 @@ def fetch_model(storage: Storage, uri: str) -> bytes:
     Raises:
         BadConfig: it is not there, or is too large.
     """
-    if not storage.exists(uri):
-        raise BadConfig(f"contentCheck.model {uri}: is not there", reason=names.MISSING_MODEL)
-    if storage.head(uri).size > MAX_MODEL_BYTES:
-        raise BadConfig(f"contentCheck.model {uri}: is over {MAX_MODEL_BYTES >> 30} GiB", reason=names.MISSING_MODEL)
-    return storage.get(uri)
+    try:
+        return storage.get(uri, most=MAX_MODEL_BYTES)
+    except NotFound as error:
+        raise BadConfig(f"contentCheck.model {uri}: is not there", reason=names.MISSING_MODEL) from error
+    except TooLarge as error:
+        what = f"is over {MAX_MODEL_BYTES >> 30} GiB"
+        raise BadConfig(f"contentCheck.model {uri}: {what}", reason=names.MISSING_MODEL) from error
 
 
 def load_model(data: bytes, name: str) -> ContentModel:

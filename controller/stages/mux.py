@@ -10,6 +10,7 @@ Run as `python -m controller.stages.mux`.
 import tempfile
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -44,9 +45,6 @@ from recast.storageconfig import make_storage
 from recast.watchdog import Watchdog
 from recast.wording import counted, size
 
-FINE = MOST_AT_ONE_TIME
-"""Steps in a tick, where frames have the same time."""
-
 
 def main() -> int:
     """Run the stage; returns the exit code."""
@@ -62,7 +60,8 @@ def mux(job: StageInput) -> StageResult:
     """
     storage, layout = make_storage(job.spec), job.run_layout
     try:
-        record = _make_and_publish(job, storage, layout)
+        with closing(_Mux(job, storage, layout)) as work:
+            record = work.run()
     except (NotFound, Transient):
         # Another mux, or this one's forerunner, has published and tidied up.
         published = published_record(storage, layout, job.spec.output.uri)
@@ -78,14 +77,6 @@ def mux(job: StageInput) -> StageResult:
         output=summary(record),
         message=f"{record.uri}: {counted(record.frames, 'frame')}, {size(record.size)}{_bad_of(record)}",
     )
-
-
-def _make_and_publish(job: StageInput, storage: Storage, layout: RunLayout) -> OutputRecord:
-    mux_ = _Mux(job, storage, layout)
-    try:
-        return mux_.run()
-    finally:
-        mux_.stop()
 
 
 class _Mux:
@@ -108,7 +99,7 @@ class _Mux:
             reason=names.INPUTS_CHANGED,
         )
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Watch no more."""
         self._dog.stop()
 
@@ -173,7 +164,7 @@ class _Mux:
             pts=self._pts,
             codec=self._plan.encode.codec,
             time_base=self._plan.video.time_base,
-            fine=FINE if any(a == b for a, b in pairwise(self._pts)) else 1,
+            fine=MOST_AT_ONE_TIME if any(a == b for a, b in pairwise(self._pts)) else 1,
             frame_ticks=self._plan.video.frame_ticks,
             last_ticks=self._plan.last_ticks or self._plan.video.frame_ticks,
             lead_ticks=lead_ticks(self._plan),

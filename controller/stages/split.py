@@ -7,7 +7,7 @@ source --ranged reads--> demux --packets--> segment files --upload--> segments/*
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -90,12 +90,11 @@ def split(job: StageInput) -> StageResult:
     if plan is None and record is not None and not job.spec.output.overwrite:
         raise output_exists(record.uri)
     if plan is None:
-        with Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}") as dog:
-            split_ = _Split(storage, job, layout, info, inputs, images, content, dog.moved)
-            try:
-                plan = split_.run()
-            finally:
-                split_.close()
+        with (
+            Watchdog(job.spec.worker.stall_seconds, lambda: f"split of {info.uri}") as dog,
+            closing(_Split(storage, job, layout, info, inputs, images, content, dog.moved)) as work,
+        ):
+            plan = work.run()
     elif plan.inputs != inputs:
         raise BadConfig(
             f"{job.namespace}/{job.name}: its faces or engine changed since it was split: give the job another name",
