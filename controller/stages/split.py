@@ -31,6 +31,7 @@ from recast.manifest import (
     Plan,
     Segment,
     SourceObject,
+    Track,
     VideoFacts,
 )
 from recast.media import codecs, source, tracks
@@ -229,16 +230,7 @@ class _Split:
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
         facts = codecs.encoded_facts(facts, encode)
         self._normalises = self._spec.segments.normalise and lossless_codec(facts) is not None
-        with self._open() as container:
-            kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
-            start = Fraction(container.start_time or 0, 1_000_000)
-            deep = source.is_deep(container)
-            self._seconds = self._segment_seconds(container)
-            # The last that is done with this container, which would not know that its file was moved.
-            if is_truncated(container, self._file.rewound(), self._info.size):
-                raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
-            if "mov" in opened_as(container):
-                kept = without_cut_sound(kept, self._file.rewound(), self._spec.output, self._name)
+        kept, start, deep = self._look_at_container(facts)
         watch = Watch(kept, self._spec.output.container)
         try:
             self._cut(facts, timings, watch)
@@ -282,6 +274,19 @@ class _Split:
         )
         self._storage.put(self._layout.plan, _json(plan))
         return plan
+
+    def _look_at_container(self, facts: VideoFacts) -> tuple[tuple[Track, ...], Fraction, bool]:
+        """What is planned for the other tracks, the source's own start, and whether FFmpeg had to look deep for it."""
+        with self._open() as container:
+            kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
+            start, deep = Fraction(container.start_time or 0, 1_000_000), source.is_deep(container)
+            self._seconds = self._segment_seconds(container)
+            # The last that is done with this container, which would not know that its file was moved.
+            if is_truncated(container, self._file.rewound(), self._info.size):
+                raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
+            if "mov" in opened_as(container):
+                kept = without_cut_sound(kept, self._file.rewound(), self._spec.output, self._name)
+        return kept, start, deep
 
     def _cut(self, facts: VideoFacts, timings: Timing, watch: Watch) -> None:
         """The pass itself: segment files, sent on their way while the next is written."""
