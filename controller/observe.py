@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from controller.planning.observed import JOB_NAME_LABEL, Observed, Pod, StageJob, project_pod
+from controller.planning.observed import Observed, Pod, StageJob, project_pod
 from recast.kube import names
 from recast.kube.api import KubeApi, collection
 from recast.kube.errors import Forbidden
@@ -137,7 +137,7 @@ class Observer:
         return False
 
     def _pods(self, resource: Resource, job: StageJob, *, live: bool) -> tuple[Pod, ...]:
-        return self._list_pods(resource, f"{JOB_NAME_LABEL}={job.name}", LIVE_PODS if live else None)
+        return self._list_pods(resource, f"{names.LABEL_JOB_NAME}={job.name}", LIVE_PODS if live else None)
 
     def _pods_of_resource(self, resource: Resource) -> tuple[Pod, ...]:
         return self._list_pods(resource, f"{names.LABEL_UID}={resource.uid}", LIVE_PODS)

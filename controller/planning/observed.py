@@ -12,9 +12,6 @@ from recast.stage import StageResult, read_result
 
 Object = Mapping[str, Any]
 
-JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
-INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
-IGNORED_ANNOTATION = "batch.kubernetes.io/job-index-ignored-failure-count"
 PER_POD_ANNOTATION = f"{names.GROUP}/segments-per-pod"
 
 
@@ -177,9 +174,9 @@ def project_pod(item: Object) -> Pod:
     return Pod(
         name=metadata["name"],
         owner=labels.get(names.LABEL_UID, ""),
-        job=labels.get(JOB_NAME_LABEL, ""),
+        job=labels.get(names.LABEL_JOB_NAME, ""),
         stage=labels.get(names.LABEL_STAGE, ""),
-        index=int(annotations.get(INDEX_ANNOTATION, 0)),
+        index=int(annotations.get(names.ANNOTATION_INDEX, 0)),
         phase=status.get("phase", "Pending"),
         node=spec.get("nodeName"),
         gpus=_gpus(spec),
@@ -190,7 +187,7 @@ def project_pod(item: Object) -> Pod:
         waiting_message=waiting.get("message", ""),
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
         gone_at=read_time(metadata.get("deletionTimestamp")),
-        ignored_failures=int(annotations.get(IGNORED_ANNOTATION, 0)),
+        ignored_failures=int(annotations.get(names.ANNOTATION_IGNORED, 0)),
         exit_code=terminated.get("exitCode"),
         ended_by=_ended_by(terminated, status),
         result=read_result(terminated.get("message")),

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from controller.planning.observed import Pod, StageJob
 from recast import names
 from recast.kube import names as kube
+from recast.kube.podstatus import CONFIG_REASONS, IMAGE_REASONS
 
 UNSCHEDULABLE_AFTER = timedelta(seconds=10)
 REFUSED_AFTER = timedelta(seconds=5)
@@ -23,9 +24,6 @@ EVICTED_CURE = "choose nodes that stay, or smaller segments, or give it more dis
 
 PASSING = frozenset({names.UNSCHEDULABLE, names.IMAGE_PULL_FAILED, names.STARTING_SLOWLY, names.NODE_LOST})
 """What may pass by itself within minutes: a node comes up, a registry answers again."""
-
-IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
-CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def find_stuck(job: StageJob, pods: Sequence[Pod], refusals: Sequence[str], now:
     waiting = [pod for pod in pods if not pod.ended]
     # A job moves while some of its pods run: the others may wait for them, or for an autoscaler.
     idle = [] if any(pod.phase == "Running" and pod.gone_at is None for pod in pods) else waiting
-    found = (
+    return (
         _first(waiting, _image)
         or _first(waiting, _configuration)
         or _first(waiting, lambda pod: _lost(pod, now))
@@ -62,7 +60,6 @@ def find_stuck(job: StageJob, pods: Sequence[Pod], refusals: Sequence[str], now:
         or _refused(job, pods, refusals, now)
         or _first(idle, lambda pod: _slow(pod, now))
     )
-    return found
 
 
 def find_held(job: StageJob, resumed: datetime | None, now: datetime) -> Stuck | None:

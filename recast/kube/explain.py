@@ -9,7 +9,7 @@ from recast import exitcodes, names
 from recast.kube import names as kube
 from recast.kube.cluster import Job, Object
 from recast.kube.jobtext import failure, progress, success, warning
-from recast.kube.podstatus import own_container
+from recast.kube.podstatus import CONFIG_REASONS, IMAGE_REASONS, own_container
 from recast.kube.resource import read_time
 from recast.wording import counted, span
 
@@ -23,10 +23,6 @@ OVER_ITS_LIMIT = "limit"
 """In what the kubelet says of a pod that took more disk than it may; where the node's is full, it does not."""
 NAMED_PODS = 3
 
-JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
-IGNORED_ANNOTATION = "batch.kubernetes.io/job-index-ignored-failure-count"
-IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
-CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 MOUNT_REASONS = {"FailedMount", "FailedAttachVolume", "FailedMapVolume"}
 
 Cause = tuple[str, str]
@@ -227,7 +223,7 @@ def _job_refused(view: _View) -> Iterator[Cause]:
 
 
 def _images(view: _View) -> Iterator[Cause]:
-    for text, pods in _grouped(view.open_pods, lambda pod: _image_trouble(pod)):
+    for text, pods in _grouped(view.open_pods, _image_trouble):
         yield (
             names.IMAGE_PULL_FAILED,
             f"{_named(pods)} cannot have the image {text}: check the registry, and worker.imagePullSecrets where it "
@@ -303,7 +299,7 @@ def _lost(view: _View) -> Iterator[Cause]:
 
 
 def _evicted(view: _View) -> Iterator[Cause]:
-    counts = [(int(pod["metadata"].get("annotations", {}).get(IGNORED_ANNOTATION, 0)), pod) for pod in view.open_pods]
+    counts = [(_ignored_failures(pod), pod) for pod in view.open_pods]
     why = _evicted_for(view)
     # What had too small a disk once has so each time.
     many = 1 if OVER_ITS_LIMIT in why else MANY_EVICTIONS
@@ -411,7 +407,11 @@ def _is_running(pod: Object) -> bool:
 
 
 def _job_of(pod: Object) -> str:
-    return str(pod["metadata"].get("labels", {}).get(JOB_NAME_LABEL, ""))
+    return str(pod["metadata"].get("labels", {}).get(kube.LABEL_JOB_NAME, ""))
+
+
+def _ignored_failures(pod: Object) -> int:
+    return int(pod["metadata"].get("annotations", {}).get(kube.ANNOTATION_IGNORED, 0))
 
 
 def _ended(job: Object) -> datetime | None:

@@ -20,6 +20,11 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_PRIORITY = "kueue.x-k8s.io/priority-class"
 
+# Kubernetes' own, on a Job's pods.
+LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
+ANNOTATION_INDEX = "batch.kubernetes.io/job-completion-index"
+ANNOTATION_IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
+
 FINALIZER = f"{GROUP}/scratch"
 
 SPLIT = "split"

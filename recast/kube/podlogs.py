@@ -9,7 +9,6 @@ from recast.kube import names as kube
 from recast.kube.cluster import Object
 from recast.kube.podstatus import own_container
 
-INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 # Shown by their place on the line, or the same on each.
 KNOWN = ("time", "level", "job", "attempt", "segment", "message", "traceback")
 
@@ -51,7 +50,7 @@ def read_pod(item: Object) -> StagePod:
     metadata, status = item["metadata"], item.get("status") or {}
     labels = metadata.get("labels", {})
     stage = labels.get(kube.LABEL_STAGE, "")
-    index = int(metadata.get("annotations", {}).get(INDEX_ANNOTATION, 0))
+    index = int(metadata.get("annotations", {}).get(kube.ANNOTATION_INDEX, 0))
     count = _per_pod(item)
     state = own_container(item).get("state", {})
     phase = status.get("phase", "Pending")

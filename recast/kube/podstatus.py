@@ -7,6 +7,10 @@ from recast.kube.names import CONTAINER
 
 Object = Mapping[str, Any]
 
+# Why a container waits.
+IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
 
 def own_container(pod: Object) -> Object:
     """The stage's container status; empty where there is none yet."""

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from controller.observe import LOOK_SECONDS, SLOW_LOOK_SECONDS, Observer
-from controller.planning.observed import JOB_NAME_LABEL
 from recast.kube import names as kube
 from recast.kube.api import Page
 from recast.kube.errors import Forbidden
@@ -29,7 +28,7 @@ class Api:
         self.asked.append({"path": path.rpartition("/")[2], **query})
         found: list[dict[str, Any]] = [
             {
-                "metadata": {"name": f"p{k}", "labels": {JOB_NAME_LABEL: SWAP.name}, "creationTimestamp": TIME},
+                "metadata": {"name": f"p{k}", "labels": {kube.LABEL_JOB_NAME: SWAP.name}, "creationTimestamp": TIME},
                 "spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": str(self.gpus)}}}]},
                 "status": {"containerStatuses": [{"name": "stage", "state": {"running": {"startedAt": TIME}}}]},
             }
