@@ -98,7 +98,7 @@ class Executor:
                 case CreateJob(manifest):
                     return resource, self._create(resource, manifest)
                 case DeleteJob(name, uid):
-                    self._api.delete(self._job(resource, name), uid=uid, propagation="Background")
+                    self._api.delete(self._job(resource, name), uid=uid)
                 case SuspendJob(name, suspend):
                     self._api.patch(self._job(resource, name), {"spec": {"suspend": suspend}})
                 case ScaleJob(name, parallelism):
@@ -106,7 +106,7 @@ class Executor:
                 case SetFinalizer(present):
                     return self._set_finalizer(resource, present), None
                 case DeleteResource():
-                    self._api.delete(self._path(resource), uid=resource.uid, propagation="Background")
+                    self._api.delete(self._path(resource), uid=resource.uid)
         except ApiNotFound as error:
             # What is seen is older than what is: the next look sees it.
             log.info("action is out of date", kind=type(action).__name__, detail=str(error))

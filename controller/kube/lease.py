@@ -98,7 +98,7 @@ class Elector:
         now = self._clock()
         try:
             held = self._acquire(now)
-        except (Conflict, ApiError) as error:
+        except ApiError as error:
             if not isinstance(error, Conflict):
                 log.warning("lease cannot be renewed", detail=str(error))
             return self.is_leader()

@@ -21,7 +21,7 @@ from kubernetes.config import ConfigException, list_kube_config_contexts, load_i
 from urllib3.exceptions import HTTPError
 
 from recast.errors import BadConfig
-from recast.kube.errors import ApiError, ApiUnavailable, Gone, TooManyRequests, error_of
+from recast.kube.errors import ApiUnavailable, TooManyRequests, error_of
 
 Object = dict[str, Any]
 Counted = Callable[[str, str, int, float], None]
@@ -96,7 +96,7 @@ class KubeApi:
         configuration: Configuration,
         namespace: str,
         counted: Counted | None = None,
-        patience: "Patience | None" = None,
+        patience: Patience | None = None,
     ) -> None:
         self._patience = patience or Patience()
         configuration.connection_pool_maxsize = 16
@@ -112,7 +112,7 @@ class KubeApi:
         kubeconfig: Path | None = None,
         context: str | None = None,
         counted: Counted | None = None,
-        patience: "Patience | None" = None,
+        patience: Patience | None = None,
     ) -> Self:
         """Sign in by a kubeconfig, given or named by $KUBECONFIG; else as the pod's account; else by ~/.kube/config.
 
@@ -181,18 +181,10 @@ class KubeApi:
         }
         return self._json("PATCH", path, body, APPLY, query)
 
-    def delete(self, path: str, *, uid: str | None = None, propagation: str = "Background") -> None:
-        """Delete an object.
-
-        Args:
-            path: the object.
-            uid: only the one that has it.
-            propagation: what becomes of what it owns.
-        """
-        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
-        self._json("DELETE", path, options)
+    def delete(self, path: str, *, uid: str) -> None:
+        """Delete the object that has this UID, and in the background what it owns."""
+        kind = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        self._json("DELETE", path, kind | {"propagationPolicy": "Background", "preconditions": {"uid": uid}})
 
     def watch(
         self, path: str, resource_version: str, *, label_selector: str | None = None, seconds: int = WATCH_SECONDS
@@ -210,7 +202,7 @@ class KubeApi:
             "timeoutSeconds": str(seconds),
             "labelSelector": label_selector,
         }
-        with self._open("GET", path, query=query, read_seconds=seconds + DEAD_SECONDS) as lines:
+        with self._open(path, query, seconds + DEAD_SECONDS) as lines:
             for line in lines:
                 try:
                     event = json.loads(line)
@@ -232,7 +224,7 @@ class KubeApi:
             "tailLines": str(tail) if tail is not None else None,
         }
         path = item("v1", "pods", namespace, pod) + "/log"
-        with self._open("GET", path, query=query, read_seconds=None if follow else READ_SECONDS) as lines:
+        with self._open(path, query, None if follow else READ_SECONDS) as lines:
             for line in lines:
                 yield line.decode(errors="replace")
 
@@ -280,8 +272,8 @@ class KubeApi:
             raise ApiUnavailable(f"{method} {path}: the answer is no JSON: is {self._server} an API server?") from error
         return found
 
-    def _open(self, method: str, path: str, *, query: Mapping[str, str | None], read_seconds: float | None) -> "_Lines":
-        answer = self._send(method, path, None, JSON, query, read_seconds)
+    def _open(self, path: str, query: Mapping[str, str | None], read_seconds: float | None) -> "_Lines":
+        answer = self._send("GET", path, None, JSON, query, read_seconds)
         if answer.status >= 400:
             try:
                 data = answer.read()
@@ -290,7 +282,7 @@ class KubeApi:
                 data = b""
             finally:
                 answer.release_conn()
-            raise error_of(f"{method} {path}", answer.status, data, answer.headers.get("Retry-After"))
+            raise error_of(f"GET {path}", answer.status, data, answer.headers.get("Retry-After"))
         return _Lines(path, answer)
 
     def _send(
@@ -363,6 +355,3 @@ def _resource(path: str) -> str:
         words = words[words.index("namespaces") + 2 :]
         return "/".join(words[::2][:2]) if words else "namespaces"
     return words[-1] if words else "/"
-
-
-__all__ = ["ApiError", "Gone", "KubeApi", "Page", "collection", "item"]

@@ -23,7 +23,6 @@ Key = tuple[str, str]
 """Namespace and name."""
 
 JOBS = (names.API_VERSION, names.PLURAL)
-WATCH_SECONDS = 60
 PAUSES = (1.0, 2.0, 5.0, 10.0)
 MOST_EVENTS_OF = 20
 """Pods whose events are asked for: those of the others say the same."""
@@ -137,7 +136,7 @@ class Cluster:
     def delete(self, job: Job) -> None:
         """Delete this FaceSwapJob, and none that took its name meanwhile; one that is gone is none too few."""
         with _worded(), suppress(ApiNotFound, Conflict):
-            self._api.delete(self._path(job.name, job.namespace), uid=job.uid, propagation="Background")
+            self._api.delete(self._path(job.name, job.namespace), uid=job.uid)
 
     def stage_jobs(self, job: Job) -> list[Object]:
         """The Jobs of a FaceSwapJob's stages."""
@@ -203,7 +202,7 @@ class Cluster:
         version = pages[-1].resource_version
         began = time.monotonic()
         try:
-            for event in self._api.watch(path, version, seconds=WATCH_SECONDS):
+            for event in self._api.watch(path, version):
                 if event["type"] in ("ADDED", "MODIFIED"):
                     yield Change("Changed", namespace, [read_job(event["object"])])
                 elif event["type"] == "DELETED":

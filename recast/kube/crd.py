@@ -151,18 +151,14 @@ def _selects(how: str) -> str:
 
 def _immutable(spec: Schema) -> list[Schema]:
     """Everything but suspend, the time to live and the parallelism stays as it was created."""
-    fixed = [(name, spec) for name in spec["properties"] if name not in MUTABLE | {"segments"}]
-    paths = [("self", "oldSelf", name, parent) for name, parent in fixed]
+    rules = [_unchanged("self", name, spec) for name in spec["properties"] if name not in MUTABLE | {"segments"}]
     segments = spec["properties"]["segments"]
-    paths += [
-        ("self.segments", "oldSelf.segments", name, segments)
-        for name in segments["properties"]
-        if name not in MUTABLE_SEGMENTS
-    ]
-    return [_unchanged(new, old, name, parent) for new, old, name, parent in paths]
+    fixed = [name for name in segments["properties"] if name not in MUTABLE_SEGMENTS]
+    return rules + [_unchanged("self.segments", name, segments) for name in fixed]
 
 
-def _unchanged(new: str, old: str, name: str, parent: Schema) -> Schema:
+def _unchanged(new: str, name: str, parent: Schema) -> Schema:
+    old = new.replace("self", "oldSelf", 1)
     rule = f"{new}.{name} == {old}.{name}"
     if name not in parent.get("required", ()) and "default" not in parent["properties"][name]:
         rule = f"has({new}.{name}) == has({old}.{name}) && (!has({new}.{name}) || {rule})"

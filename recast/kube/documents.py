@@ -25,7 +25,6 @@ Json = dict[str, Any]
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 LABEL_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 ANNOTATION_LIMIT = 262_144
-ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
 OBJECT_WANTED = "write s3://bucket/key"
 TEXT_WANTED = "write a line that is not blank, without control characters"
 # What --each puts in place of them.

@@ -116,7 +116,7 @@ class Following:
         Raises:
             RecastError: they say that there will be no more.
         """
-        if change.kind == "Silent" or change.kind == "Failed":
+        if change.kind in ("Silent", "Failed"):
             self._bear(change, now)
             return []
         if self._silent.pop(change.namespace, None) is not None:

@@ -76,7 +76,7 @@ def run(api: Api, *actions: Action, events: tuple[Event, ...] = (), may_write: b
     [
         (
             DeleteJob("j", "u"),
-            ("delete", JOB, {"uid": "u", "propagation": "Background"}),
+            ("delete", JOB, {"uid": "u"}),
         ),
         (SuspendJob("j", True), ("patch", JOB, {"spec": {"suspend": True}})),
         (ScaleJob("j", 3), ("patch", JOB, {"spec": {"parallelism": 3}})),
@@ -85,7 +85,7 @@ def run(api: Api, *actions: Action, events: tuple[Event, ...] = (), may_write: b
             ("patch", SELF, {"metadata": {"finalizers": ["x", kube.FINALIZER], "resourceVersion": "5"}}),
         ),
         (SetFinalizer(False), ("patch", SELF, {"metadata": {"finalizers": ["x"], "resourceVersion": "5"}})),
-        (DeleteResource(), ("delete", SELF, {"uid": UID, "propagation": "Background"})),
+        (DeleteResource(), ("delete", SELF, {"uid": UID})),
     ],
 )
 def test_each_action_is_one_request_that_changes_nothing_else(action: Action, asked: tuple[Any, ...]) -> None:

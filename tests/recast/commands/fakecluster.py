@@ -95,7 +95,7 @@ class FakeApi:
             self.items[path] = made
         return copy.deepcopy(made)
 
-    def delete(self, path: str, *, uid: str | None = None, propagation: str = "Background") -> None:
+    def delete(self, path: str, *, uid: str) -> None:
         self._refuse()
         assert self.items[path]["metadata"]["uid"] == uid
         self.deleted.append(path.rpartition("/")[2])
