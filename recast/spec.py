@@ -5,7 +5,7 @@ can rely on. What it says of pods is in recast/podspec.py.
 """
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -55,7 +55,7 @@ class Output(Model):
     def container(self) -> Container:
         """The container that the suffix names."""
         suffix = self.uri.rsplit(".", 1)[-1].lower()
-        if suffix not in ("mp4", "mov", "mkv"):
+        if suffix not in get_args(Container):
             raise ValueError(f"{self.uri}: the output must end in .mp4, .mov or .mkv")
         return suffix  # type: ignore[return-value]  # narrowed by the line above
 

@@ -154,7 +154,11 @@ class JobStatus(StatusModel):
         """The condition of this type, where there is one."""
         return next((each for each in self.conditions if each.type == type_), None)
 
+    def true_condition(self, type_: str) -> Condition | None:
+        """The condition of this type, where it is True."""
+        found = self.condition(type_)
+        return found if found is not None and found.status == "True" else None
+
     def is_true(self, type_: str) -> bool:
         """Whether this condition is there and True."""
-        found = self.condition(type_)
-        return found is not None and found.status == "True"
+        return self.true_condition(type_) is not None

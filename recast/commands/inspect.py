@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from io import RawIOBase
 from pathlib import Path
+from typing import get_args
 
 from av.container import InputContainer
 
@@ -35,7 +36,7 @@ from recast.process.memory import bounded_memory
 from recast.spec import Audio, Container, Limits, Output, TrackKind, Video
 from recast.storage.storage import Storage, StorageSettings
 
-CONTAINERS: tuple[Container, ...] = ("mp4", "mov", "mkv")
+CONTAINERS: tuple[Container, ...] = get_args(Container)
 EPILOG = """examples:
   recast inspect interview.mp4
   recast inspect interview.mp4 --segment-seconds 60

@@ -6,11 +6,11 @@ from typing import Any, Literal, get_args
 from recast.commands.refusals import QUALITY
 from recast.errors import UsageError
 from recast.media.presets import ALL, SOFTWARE, unknown_preset
-from recast.spec import Audio, OnBadFrames, PixelFormat, Video
+from recast.spec import Audio, OnBadFrames, PixelFormat, TrackKind, Video
 
 CODECS = {"auto": "Auto", "h264": "H264", "hevc": "Hevc", "av1": "Av1", "prores": "ProRes"}
 ENCODERS: dict[str, Literal["Auto", "Software", "Nvenc"]] = {"auto": "Auto", "software": "Software", "nvenc": "Nvenc"}
-TRACKS = ("audio", "subtitle", "video", "data", "attachment", "cover")
+TRACKS: tuple[TrackKind, ...] = get_args(TrackKind)
 
 
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:

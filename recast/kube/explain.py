@@ -50,8 +50,8 @@ def explain(
     if job.finished:
         return list(_end(job, now))
     causes = [cause for find in CAUSES for cause in find(view)]
-    stalled = job.status.condition(kube.STALLED)
-    if stalled and stalled.status == "True" and stalled.reason not in {reason for reason, _ in causes}:
+    stalled = job.status.true_condition(kube.STALLED)
+    if stalled and stalled.reason not in {reason for reason, _ in causes}:
         causes.append((stalled.reason, f"The controller says: {stalled.message}."))
     texts = [text for _, text in causes] or ["Nothing that can be seen is in its way."]
     return [_headline(view), *map(_sentence, texts)]
@@ -82,8 +82,8 @@ class _View:
     @property
     def job_refused(self) -> bool:
         """Whether the API server does not take the next stage's Job."""
-        found = self.job.status.condition(kube.STALLED)
-        return found is not None and (found.status, found.reason) == ("True", names.PODS_REFUSED) and not self.live_jobs
+        found = self.job.status.true_condition(kube.STALLED)
+        return found is not None and found.reason == names.PODS_REFUSED and not self.live_jobs
 
     def events_of(self, item: Object, *reasons: str) -> list[Object]:
         """The events about an object, newest last."""

@@ -47,8 +47,8 @@ def left(status: JobStatus, now: datetime) -> timedelta | None:
 
 def stalled(status: JobStatus) -> str | None:
     """Why it does not move, as the controller says."""
-    found = status.condition(kube.STALLED)
-    return f"{found.reason}: {found.message}" if found and found.status == "True" else None
+    found = status.true_condition(kube.STALLED)
+    return f"{found.reason}: {found.message}" if found else None
 
 
 def failure(status: JobStatus) -> str:
@@ -89,8 +89,8 @@ def note(status: JobStatus) -> str:
     """The one word that a list has room for."""
     if status.failure:
         return status.failure.reason
-    found = status.condition(kube.STALLED)
-    return found.reason if found and found.status == "True" else ""
+    found = status.true_condition(kube.STALLED)
+    return found.reason if found else ""
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
