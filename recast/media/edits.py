@@ -7,7 +7,7 @@ from io import RawIOBase
 from recast import names
 from recast.errors import BadInput
 from recast.manifest import Track
-from recast.media.entry import boxes_in
+from recast.media.entry import boxes_in, find_moov
 from recast.media.tracks import as_dropped
 from recast.spec import Output
 
@@ -46,18 +46,11 @@ def without_cut_sound(tracks: Sequence[Track], file: RawIOBase, output: Output, 
 
 def _index(file: RawIOBase) -> bytes:
     """The body of the `moov`; empty where there is none, or where it is too large."""
-    file.seek(0)
-    while len(head := file.read(8) or b"") == 8:
-        size, kind = struct.unpack(">I4s", head)
-        length = 8
-        if size == 1:
-            size, length = int.from_bytes(file.read(8) or b"", "big"), 16
-        if kind == b"moov":
-            return (file.read(size - length) or b"") if length < size <= MOST_INDEX else b""
-        if size < length:
-            return b""
-        file.seek(size - length, 1)
-    return b""
+    start, body, end = find_moov(file) or (0, 0, 0)
+    if end - start > MOST_INDEX:
+        return b""
+    file.seek(body)
+    return file.read(end - body) or b""
 
 
 def _cut_tracks(index: bytes) -> set[int]:

@@ -8,6 +8,7 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av.video.stream import VideoStream
@@ -59,7 +60,9 @@ def add_to_entry(path: Path, added: Sequence[bytes]) -> None:
     """
     more = b"".join(added)
     with path.open("r+b") as file:
-        start = _place_of_moov(file)
+        moov = find_moov(file)
+        assert moov is not None, "FFmpeg has written one"
+        start = moov[0]
         file.seek(start)
         data = bytearray(file.read())
         boxes = _sample_entry(bytes(data), 0, len(data))
@@ -71,14 +74,25 @@ def add_to_entry(path: Path, added: Sequence[bytes]) -> None:
         file.write(data)
 
 
-def _place_of_moov(file: io.BufferedRandom) -> int:
+def find_moov(file: BinaryIO | io.RawIOBase) -> tuple[int, int, int] | None:
+    """Where a file's `moov` begins, where its body does, and where it ends; None where there is none."""
     place = 0
-    while True:
-        file.seek(place)
-        size, name = struct.unpack(">I4s", file.read(8))
+    while len(head := _read_at(file, place, 16)) >= 8:
+        size, name = struct.unpack_from(">I4s", head)
+        body = 8
+        if size == 1:
+            size, body = int.from_bytes(head[8:], "big"), 16
+        if size < body:
+            return None
         if name == b"moov":
-            return place
-        place += int.from_bytes(file.read(8), "big") if size == 1 else size
+            return place, place + body, place + size
+        place += size
+    return None
+
+
+def _read_at(file: BinaryIO | io.RawIOBase, place: int, size: int) -> bytes:
+    file.seek(place)
+    return file.read(size) or b""
 
 
 def _sample_entry(data: bytes, start: int, end: int) -> list[Box]:
