@@ -27,7 +27,7 @@ def precheck(job: StageInput) -> StageResult:
         RecastError: what a worker would end with, after the source was cut.
     """
     spec = job.spec
-    if needs_nvenc(spec.video.codec, spec.video.encoder, spec.video.preset):
+    if needs_nvenc(spec.video):
         with Watchdog(spec.worker.stall_seconds, lambda: "probe of the encoder"):
             check_nvenc(spec.video)
     storage = make_storage(spec)

@@ -80,8 +80,7 @@ class _Task:
 
 def is_prechecked(spec: JobSpec) -> bool:
     """Whether there is something that only a worker can tell, and that is known before the source is cut."""
-    video = spec.video
-    return spec.engine.name != "Passthrough" or needs_nvenc(video.codec, video.encoder, video.preset)
+    return spec.engine.name != "Passthrough" or needs_nvenc(spec.video)
 
 
 def pause_before(tries: int) -> float:

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from recast.spec import Video
+
 X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 SVT_AV1 = tuple(map(str, range(14)))
 NVENC = ("slow", "medium", "fast", "p1", "p2", "p3", "p4", "p5", "p6", "p7")
@@ -16,18 +18,12 @@ NUMBERED = frozenset(map(str, range(len(X26X))))
 """x264 and x265 take a preset's number, too."""
 
 
-def needs_nvenc(codec: str, encoder: str, preset: str) -> bool:
-    """Whether nothing but NVENC will do.
-
-    Args:
-        codec: as in the job's spec.
-        encoder: likewise.
-        preset: likewise.
-    """
-    if encoder != "Auto":
-        return encoder == "Nvenc"
-    meant = list(SOFTWARE) if codec == "Auto" else [codec.lower()]
-    return all(unknown_preset(each, "Software", preset) for each in meant)
+def needs_nvenc(video: Video) -> bool:
+    """Whether nothing but NVENC will do for what a job asks for."""
+    if video.encoder != "Auto":
+        return video.encoder == "Nvenc"
+    meant = list(SOFTWARE) if video.codec == "Auto" else [video.codec.lower()]
+    return all(unknown_preset(each, "Software", video.preset) for each in meant)
 
 
 def unknown_preset(codec: str, encoder: Literal["Auto", "Software", "Nvenc"], preset: str) -> str | None:
