@@ -7,6 +7,7 @@ from its own keyframe's pts up to the next one's.
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from recast.media.times import PacketTime
 
@@ -32,11 +33,6 @@ class Cutter:
         self._latest: int | None = None
         self._pending: int | None = None
         self._tail = 0
-
-    @property
-    def start_pts(self) -> int | None:
-        """Where the current segment starts; None for the first."""
-        return self._start
 
     def may_cut_at(self, packet: PacketTime) -> bool:
         """Whether a segment may begin with `packet`, as far as times tell."""
@@ -118,4 +114,4 @@ def virtual_slices(frames: list[tuple[int, int]], target_pts: int, most: int) ->
     if count <= 2:
         return [frames]
     edges = [round(k * len(frames) / count) for k in range(count + 1)]
-    return [frames[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [frames[a:b] for a, b in pairwise(edges)]

@@ -29,6 +29,8 @@ SEGMENT_DEMUXERS = ("matroska", "nut", "mov")
 """Of those, what segments and parts are written in."""
 LOCAL, LOOPBACK, NONE = "file", "http,tcp", ""
 """Protocols for a path, for an address of `recast.storage.loopback`, and for an open file, which needs none."""
+UNKNOWN = "unknown"
+"""A codec without a name or a tag."""
 DEEP_PROBE = {"probesize": str(64 << 20), "analyzeduration": str(600 * 1_000_000)}
 """How far FFmpeg looks for tracks that begin late, where its own 5 MB and 7 s say too little: bytes, microseconds."""
 LOOPBACK_RANGES = ("-multiple_requests", "1", "-request_size", str(512 << 10), "-short_seek_size", str(2 << 20))
@@ -85,6 +87,14 @@ def open_media(
 def opened_as(container: Container) -> set[str]:
     """FFmpeg's names of the format that a file was opened as: its demuxer may have several."""
     return set(container.format.name.split(","))
+
+
+def tag_of(stream: Any) -> str:
+    """A track's tag, for messages; UNKNOWN where it has none that is text."""
+    try:
+        return str(stream.codec_tag)
+    except (AttributeError, UnicodeDecodeError):
+        return UNKNOWN
 
 
 def ffmpeg_input(source: Path | str, *, demuxers: Iterable[str] = DEMUXERS, deep: bool = False) -> list[str]:

@@ -28,8 +28,6 @@ from recast.media.formats import SEGMENT_DEMUXERS, open_media
 from recast.process.exhausted import raise_if_exhausted
 
 MILLISECOND = Fraction(1, 1000)
-CONTAINERS = SEGMENT_DEMUXERS
-"""Matroska cannot hold PNG, NUT not DNxHD; FFmpeg tells them apart by their content."""
 FLAGS_ITSELF = frozenset({"h264"})
 """Decoders that mark each frame they mended. Stopped instead, H.264's fails at every open GOP that begins a file."""
 OPTIONS = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
@@ -53,8 +51,8 @@ class SegmentWriter:
         layout = template.codec_context.format
         if codec == "rawvideo" and layout is not None and layout.is_planar:
             raise BadInput(f"{name}: planar raw pictures cannot be cut: convert them first, to FFV1 say")
-        # NUT forgets how raw pictures are laid out.
-        for container in (each for each in CONTAINERS if (each, codec) != ("nut", "rawvideo")):
+        # Matroska cannot hold PNG, NUT not DNxHD, and NUT forgets how raw pictures are laid out.
+        for container in (each for each in SEGMENT_DEMUXERS if (each, codec) != ("nut", "rawvideo")):
             self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)

@@ -20,7 +20,7 @@ from recast.errors import BadInput
 from recast.manifest import FieldOrder, Hdr, VideoFacts
 from recast.media.cropping import read_clap
 from recast.media.entry import boxes_of
-from recast.media.formats import open_media, opened_as
+from recast.media.formats import open_media, opened_as, tag_of
 from recast.media.limits import over
 from recast.media.losses import Losses
 from recast.process.exhausted import raise_if_exhausted
@@ -124,7 +124,7 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     chosen = next((stream for stream in videos if stream.disposition & av.stream.Disposition.default), videos[0])
     if chosen.codec_context is None:
         raise BadInput(
-            f"{name}: there is no decoder for its video track (tag {_tag(chosen)}): convert it first",
+            f"{name}: there is no decoder for its video track (tag {tag_of(chosen)}): convert it first",
             reason=names.NO_DECODER,
         )
     return chosen
@@ -275,13 +275,6 @@ def _mastering(raw: bytes) -> str | None:
     low, high = (round(value * 10000) for value in values[8:])
     red, green, blue, white = ("({},{})".format(*chroma[i : i + 2]) for i in range(0, 8, 2))
     return f"G{green}B{blue}R{red}WP{white}L({high},{low})"
-
-
-def _tag(stream: VideoStream) -> str:
-    try:
-        return stream.codec_tag
-    except (AttributeError, UnicodeDecodeError):
-        return "unknown"
 
 
 def _plain(error: Exception) -> str:

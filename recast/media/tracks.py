@@ -11,7 +11,7 @@ from recast import names
 from recast.errors import BadInput
 from recast.manifest import Track
 from recast.media import nal
-from recast.media.formats import opened_as
+from recast.media.formats import UNKNOWN, opened_as, tag_of
 from recast.spec import Audio, Container, Output, TrackKind
 
 
@@ -82,8 +82,6 @@ def title_of(metadata: Mapping[str, str]) -> str | None:
 CANNOT_HOLD = "the container cannot hold it"
 UNSEEN = "nothing of it was seen"
 """A sound track that only a table of the stream names."""
-UNKNOWN = "unknown"
-"""A codec without a name or a tag."""
 
 
 def _plan(stream: Any, output: Output, audio: Audio, formats: set[str], has_chapters: bool) -> Track:
@@ -183,11 +181,4 @@ def _codec(stream: Any) -> str:
             return str(stream.codec_context.codec.canonical_name)
         return str(stream.codec.canonical_name)
     except (AttributeError, TypeError, ValueError, av.error.FFmpegError):
-        return str(getattr(stream, "name", None) or _tag(stream))
-
-
-def _tag(stream: Any) -> str:
-    try:
-        return str(stream.codec_tag)
-    except (AttributeError, UnicodeDecodeError):
-        return UNKNOWN
+        return str(getattr(stream, "name", None) or tag_of(stream))
