@@ -127,8 +127,18 @@ def make_part(
     return stats
 
 
-def check_part(part: Path, *, frames: int, facts: VideoFacts, threads: int, name: str) -> PartFacts:
+def check_part(
+    part: Path, *, frames: int, facts: VideoFacts, threads: int, name: str, moved: Callable[[], None]
+) -> PartFacts:
     """Read a part back and decode it: it must hold exactly its frames, in order, and decode without error.
+
+    Args:
+        part: its file.
+        frames: how many it must have.
+        facts: what they are.
+        threads: of the decoder.
+        name: how errors call the segment.
+        moved: called with each packet.
 
     Raises:
         Corrupt: it does not.
@@ -141,6 +151,7 @@ def check_part(part: Path, *, frames: int, facts: VideoFacts, threads: int, name
             context = stream.codec_context
             context.thread_type, context.thread_count = "AUTO", threads
             for packet in container.demux(stream):
+                moved()
                 if packets == 0 and not packet.is_keyframe:
                     raise Corrupt(f"{name}: its part does not begin with a keyframe", reason=names.PART_MISMATCH)
                 if packet.size:

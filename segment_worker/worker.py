@@ -7,11 +7,13 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import cached_property, partial
 from itertools import zip_longest
 from pathlib import Path
+
+from av.video.frame import VideoFrame
 
 from recast import log, spec
 from recast.errors import BadConfig, BadInput, FramesDamaged, RecastError
@@ -99,6 +101,18 @@ def completion_index() -> int:
 def segments_of_pod(index: int, per_pod: int, total: int) -> Sequence[int]:
     """The segments that pod `index` does, one after another."""
     return range(min(index * per_pod, total), min((index + 1) * per_pod, total))
+
+
+def telling(decode: Decode, moved: Callable[[], None]) -> Decode:
+    """The same decode, each frame of which is told of: those too that come before a slice, and are in no part."""
+
+    def told(path: Path) -> Generator[VideoFrame, None, None]:
+        with closing(decode(path)) as frames:
+            for frame in frames:
+                moved()
+                yield frame
+
+    return told
 
 
 class _Pod:
@@ -257,7 +271,7 @@ class _Pod:
                 settings=plan.encode,
                 choice=self._encoder,
                 engine=self._engine,
-                decode=decode,
+                decode=telling(decode, dog.moved),
                 moved=moved,
                 name=name,
                 untouched=untouched,
@@ -273,7 +287,12 @@ class _Pod:
             with about(segment.index):
                 clock = time.monotonic()
                 facts = check_part(
-                    part, frames=segment.frames, facts=self.plan.video, threads=self.plan.encode.threads, name=name
+                    part,
+                    frames=segment.frames,
+                    facts=self.plan.video,
+                    threads=self.plan.encode.threads,
+                    name=name,
+                    moved=dog.moved,
                 )
                 stats.add("check", time.monotonic() - clock)
                 dog.moved()

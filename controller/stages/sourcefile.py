@@ -2,6 +2,7 @@
 
 import io
 import threading
+from collections.abc import Callable
 
 from recast import log
 from recast.errors import Corrupt
@@ -16,10 +17,16 @@ SPOOL_BYTES = 256 << 20
 
 
 class SourceFile:
-    """A source, opened: what one pass fetched of its begin is not fetched again by another."""
+    """A source, opened: what one pass fetched of its begin is not fetched again by another.
 
-    def __init__(self, storage: Storage, info: ObjectInfo) -> None:
-        self._storage, self._info = storage, info
+    Args:
+        storage: where it is.
+        info: the source.
+        moved: called at each reading, by whatever pass.
+    """
+
+    def __init__(self, storage: Storage, info: ObjectInfo, moved: Callable[[], None]) -> None:
+        self._storage, self._info, self._moved = storage, info, moved
         self._sums = BlockSums(info.size)
         expected = storage.content_hash(info)
         self._hash = OrderedHash(expected) if expected is not None else None
@@ -38,7 +45,9 @@ class SourceFile:
         self._spool.close()
 
     def _open(self, wrap: Wrap) -> RangedReader:
-        return self._storage.open(self._info.uri, etag=self._info.etag, size=self._info.size, wrap=wrap)
+        reader = self._storage.open(self._info.uri, etag=self._info.etag, size=self._info.size, wrap=wrap)
+        reader.told = self._moved
+        return reader
 
     def sums(self) -> SourceSums | None:
         """What its bytes are, for later readers; what no pass asked for is read for it.

@@ -198,7 +198,7 @@ class _Split:
         self._inputs, self._images, self._content = inputs, images, content
         self._check: ContentCheck | None = None
         self._name = info.uri
-        self._file = SourceFile(storage, info)
+        self._file = SourceFile(storage, info, moved)
         self._run = layout.prefix.rsplit("/", 1)[-1]
         self._normalises = False
         self._allowance = Allowance(job.spec.limits, self._name)

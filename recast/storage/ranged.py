@@ -34,6 +34,7 @@ class RangedReader(io.RawIOBase):
         name: address of the object, for messages.
         size: bytes.
         etag: of the object as it was opened.
+        told: called at each reading; whoever opens it may set it.
 
     Raises:
         BadInput: on a read, if the object changed since it was opened.
@@ -67,6 +68,7 @@ class RangedReader(io.RawIOBase):
         self.name = name
         self.size = size
         self.etag = etag
+        self.told: Callable[[], None] = lambda: None
         self._fetch = fetch
         self._block_bytes = block_bytes
         self._kept = kept
@@ -104,6 +106,7 @@ class RangedReader(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill `buffer` from the position on; short only at the end."""
         self._check_open()
+        self.told()
         target = memoryview(buffer).cast("B")
         done = 0
         while done < len(target) and self._position < self.size:

@@ -21,6 +21,7 @@ from recast.manifest import EncoderChoice, EncodeSettings, Segment, VideoFacts
 from recast.media.segments import kept_frames
 from recast.process.stopping import Terminated
 from segment_worker import pipeline
+from segment_worker.encoders import PartWriter, probe
 from segment_worker.engines.base import SwappedFrame
 from segment_worker.engines.passthrough import PassthroughEngine
 from segment_worker.picture import Patch, Picture
@@ -321,3 +322,16 @@ def test_pictures_of_another_layout_than_planned_are_refused_unless_they_are_con
         pipeline._as_planned(frame, FACTS, SETTINGS, "segment 0")
     deep = FACTS.model_copy(update={"pix_fmt": "yuv422p12le"})
     assert pipeline._as_planned(frame, deep, SETTINGS, "segment 0") is frame
+
+
+@pytest.mark.media
+def test_a_part_is_checked_with_a_sign_of_life_at_each_packet(tmp_path: Path) -> None:
+    """The check of a long part takes longer than the watchdog waits."""
+    part, frames = tmp_path / "part.mkv", 12
+    writer = PartWriter(part, probe("libx264", SETTINGS, FACTS), SETTINGS, FACTS)
+    for _ in range(frames):
+        writer.encode(VideoFrame(FACTS.width, FACTS.height, FACTS.pix_fmt))
+    writer.close()
+    moves: list[None] = []
+    pipeline.check_part(part, frames=frames, facts=FACTS, threads=1, name="s", moved=lambda: moves.append(None))
+    assert len(moves) >= frames

@@ -226,3 +226,19 @@ def test_a_worker_that_would_make_other_pixels_than_the_jobs_refuses(
     with pytest.raises(BadConfig, match="pixel version") as refused:
         worker._Pod(make_job(engine, inputs), Path())
     assert refused.value.reason == names.INPUTS_CHANGED
+
+
+def test_frames_before_a_slice_are_told_of_and_the_decoder_is_let_go() -> None:
+    closed: list[bool] = []
+
+    def decode(_: Path) -> Any:
+        try:
+            yield from range(5)
+        finally:
+            closed.append(True)
+
+    moves: list[None] = []
+    told = worker.telling(decode, lambda: moves.append(None))(Path())
+    assert [next(told), next(told)] == [0, 1] and len(moves) == 2
+    told.close()
+    assert closed == [True]

@@ -40,6 +40,14 @@ def test_any_seeks_and_reads_are_those_of_a_file(calls: list[tuple[str, int, int
             assert file.tell() == model.tell()
 
 
+def test_each_reading_is_told_of_whether_or_not_anything_is_fetched_for_it() -> None:
+    told: list[int] = []
+    with reader() as file:
+        file.told = lambda: told.append(file.tell())
+        assert (file.read(10), file.read(10)) == (CONTENT[:10], CONTENT[10:20])
+    assert told == [0, 10]
+
+
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 128])
 def test_whole_and_block_edges(size: int) -> None:
     with reader(CONTENT[:size]) as file:
