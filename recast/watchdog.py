@@ -4,11 +4,31 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from recast import exitcodes, log, names
 from recast.stage import StageResult, write_termination_message
+
+T = TypeVar("T")
+
+WAIT_SECONDS = 0.5
+
+
+def wait_for(task: Future[T], moved: Callable[[], None]) -> T:
+    """What a task gives that has time limits of its own, as all that the store does: to wait for it is no stall.
+
+    Args:
+        task: in another thread.
+        moved: called now and then, until it is done.
+
+    Raises:
+        Exception: what the task raises.
+    """
+    while not wait([task], timeout=WAIT_SECONDS).done:
+        moved()
+    return task.result()
 
 
 class Watchdog:

@@ -295,7 +295,8 @@ class _Pod:
                     moved=dog.moved,
                 )
                 stats.add("check", time.monotonic() - clock)
-                dog.moved()
+                # From here on it is the store, with time limits of its own.
+                dog.stop()
                 self._commit(segment, part, stats, facts, bad)
         finally:
             dog.stop()

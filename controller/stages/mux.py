@@ -150,7 +150,8 @@ class _Mux:
         return output, parts
 
     def _stamp(self, digests: list[str], folder: Path) -> tuple[StampedVideo, Sequence[FetchedPart]]:
-        files, parts = PartFiles(self._storage, self._layout, digests, folder), dict[int, FetchedPart]()
+        files = PartFiles(self._storage, self._layout, digests, folder, self._dog.moved)
+        parts: dict[int, FetchedPart] = {}
 
         def bring(number: int) -> PartSource:
             parts[number] = part = files.bring(number)

@@ -1,12 +1,13 @@
 """The parts on this machine's disk, one after another: fetched whole and checked, the next while one is read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from recast.layout import RunLayout
 from recast.parts import FetchedPart, fetch_part
 from recast.storage.storage import Storage
+from recast.watchdog import wait_for
 
 
 class PartFiles:
@@ -17,10 +18,14 @@ class PartFiles:
         layout: of the run.
         digests: of all parts, in order.
         folder: where they are put.
+        moved: called now and then while one is waited for.
     """
 
-    def __init__(self, storage: Storage, layout: RunLayout, digests: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, storage: Storage, layout: RunLayout, digests: Sequence[str], folder: Path, moved: Callable[[], None]
+    ) -> None:
         self._storage, self._layout, self._digests, self._folder = storage, layout, digests, folder
+        self._moved = moved
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="recast-parts")
         self._coming: dict[int, Future[FetchedPart]] = {}
 
@@ -34,7 +39,7 @@ class PartFiles:
         for wanted in (number, number + 1):
             if wanted < len(self._digests) and wanted not in self._coming:
                 self._coming[wanted] = self._threads.submit(self._fetch, wanted)
-        part = self._coming[number].result()
+        part = wait_for(self._coming[number], self._moved)
         for other in [known for known in self._coming if known not in (number, number + 1)]:
             self._coming.pop(other).cancel()
             self._path(other).unlink(missing_ok=True)

@@ -55,7 +55,7 @@ from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage.storage import ObjectInfo, Storage
 from recast.storageconfig import make_storage
 from recast.versions import SPLITTER_VERSION
-from recast.watchdog import Watchdog
+from recast.watchdog import Watchdog, wait_for
 from recast.wording import counted
 
 CHUNK_FRAMES = 100_000
@@ -395,7 +395,7 @@ class _Split:
 
     def _wait_for_upload(self) -> None:
         if self._upload is not None:
-            self._upload.result()
+            wait_for(self._upload, self._moved)
             self._upload = None
 
     def _write_chunk(self) -> None:

@@ -4,13 +4,14 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from recast import names, watchdog
-from recast.watchdog import Watchdog
+from recast.watchdog import Watchdog, wait_for
 
 PATIENCE = 100.0
 
@@ -84,3 +85,23 @@ def test_a_stage_that_is_over_is_not_ended(dog: Dog, clock: Clock) -> None:
     time.sleep(0.02)
     clock.now += 10 * PATIENCE
     assert not dog.ended.wait(0.03)
+
+
+def test_to_wait_for_a_task_that_ends_by_itself_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "WAIT_SECONDS", 0.001)
+    task: Future[int] = Future()
+    moves: list[None] = []
+
+    def moved() -> None:
+        moves.append(None)
+        if len(moves) == 3:
+            task.set_result(7)
+
+    assert wait_for(task, moved) == 7 and len(moves) == 3
+
+
+def test_what_a_task_raises_is_raised_to_who_waits_for_it() -> None:
+    task: Future[int] = Future()
+    task.set_exception(TimeoutError("its own"))
+    with pytest.raises(TimeoutError, match="its own"):
+        wait_for(task, lambda: None)

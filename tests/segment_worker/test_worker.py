@@ -163,22 +163,21 @@ def test_what_fails_aside_is_about_its_own_segment(
 ) -> None:
     """The next segment is fetched, and the last one committed, while another is made."""
 
-    def fails(self: worker._Pod, what: Any, *_: object) -> float:
+    def fails(self: worker._Pod, what: Any, *_: object) -> None:
         index = what.segment.index if broken == "_fetch" else what.index
         with worker.about(index):
             if index == (3 if broken == "_fetch" else 2):
                 raise NotFound("gone")
-        return 0.0
 
     monkeypatch.setattr(worker._Pod, "_is_committed", lambda *_: False)
     monkeypatch.setattr(worker._Pod, "_make", lambda *_: (SegmentStats(frames=1), ()))
-    monkeypatch.setattr(worker._Pod, "_fetch", lambda *_: 0.0)
+    monkeypatch.setattr(worker._Pod, "_fetch", lambda *_: None)
     monkeypatch.setattr(worker._Pod, "_finish", lambda *_: None)
     monkeypatch.setattr(worker._Pod, broken, fails)
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "1")
     with pytest.raises(NotFound) as failed:
         work(make_job())
-    assert failed.value.segment == (3 if broken == "_fetch" else 2)  # type: ignore[attr-defined]
+    assert failed.value.segment == (3 if broken == "_fetch" else 2)
 
 
 def test_the_next_segment_is_fetched_and_the_last_committed_while_one_is_made(
@@ -193,10 +192,9 @@ def test_the_next_segment_is_fetched_and_the_last_committed_while_one_is_made(
             assert committed.wait(5), "segment 2 is committed while segment 3 is made"
         return SegmentStats(frames=1), ()
 
-    def fetch(self: worker._Pod, planned: PlannedSegment) -> float:
+    def fetch(self: worker._Pod, planned: PlannedSegment) -> None:
         if planned.segment.index == 3:
             fetched.set()
-        return 0.0
 
     monkeypatch.setattr(worker._Pod, "_is_committed", lambda *_: False)
     monkeypatch.setattr(worker._Pod, "_make", make)
@@ -242,3 +240,26 @@ def test_frames_before_a_slice_are_told_of_and_the_decoder_is_let_go() -> None:
     assert [next(told), next(told)] == [0, 1] and len(moves) == 2
     told.close()
     assert closed == [True]
+
+
+def test_a_parts_upload_is_not_under_the_watchdog(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    dogs: list[Any] = []
+
+    class Dog:
+        stopped = False
+
+        def __init__(self, *_: object) -> None:
+            dogs.append(self)
+
+        def moved(self) -> None: ...
+
+        def stop(self) -> None:
+            self.stopped = True
+
+    pod = worker._Pod(make_job(), Path())
+    monkeypatch.setattr(worker, "Watchdog", Dog)
+    monkeypatch.setattr(worker, "check_part", lambda *_, **more: None)
+    seen: list[bool] = []
+    monkeypatch.setattr(pod, "_commit", lambda *_: seen.append(dogs[-1].stopped))
+    pod._finish(pod.segment(0).segment, SegmentStats(), ())
+    assert seen == [True], "the store has time limits of its own"

@@ -96,7 +96,7 @@ class Place:
             commit_part(self.storage, self.layout, part, report(segment), ())
 
     def files(self) -> PartFiles:
-        return PartFiles(self.storage, self.layout, self.mux()._name_parts(), self.folder)
+        return PartFiles(self.storage, self.layout, self.mux()._name_parts(), self.folder, lambda: None)
 
     def bring(self) -> list[int]:
         """All parts, one after another."""
