@@ -1,4 +1,4 @@
-"""Running the FFmpeg binary: no shell, no stray input, its last words kept, a watchdog's heartbeat."""
+"""Running the FFmpeg binary: no shell, no stray input, its last words kept, signs of life for a watchdog."""
 
 import os
 import subprocess
@@ -6,12 +6,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import IO
 
 from recast.errors import BadConfig
 from recast.process.children import spawn
 
 STDERR_LINES = 20
+POLL_SECONDS = 0.2
 READ_FAILED = "Error during demuxing: "
 """What FFmpeg says where reading its input fails on the way; it takes that for the input's end, and exits with 0."""
 DAMAGED = "Invalid data found"
@@ -47,27 +49,36 @@ def ffmpeg_path() -> str:
         ) from error
 
 
-def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
+def run_ffmpeg(
+    arguments: Sequence[str], *, writes: Sequence[Path] = (), moved: Callable[[], None] = lambda: None
+) -> None:
     """Run FFmpeg to its end.
+
+    Its own reports of progress are no sign of life: they go on where it hangs, and there are none while it moves an
+    index to a file's front.
 
     Args:
         arguments: everything behind the binary's name.
-        moved: called with each progress report.
+        writes: the files that it writes.
+        moved: called now and then, as long as these change.
 
     Raises:
         FFmpegFailed: it ended with an error, or could not read an input to its end.
         BadConfig: it does not know an option, as an older FFmpeg does not.
     """
-    command = [ffmpeg_path(), "-nostdin", "-hide_banner", "-v", "warning", "-progress", "pipe:1", *arguments]
+    command = [ffmpeg_path(), "-nostdin", "-hide_banner", "-v", "warning", "-nostats", *arguments]
     lines: deque[str] = deque(maxlen=STDERR_LINES)
     unread: list[str] = []
-    with spawn(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
+    with spawn(command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
         reader = threading.Thread(target=_keep, args=(process.stderr, lines, unread), daemon=True)
         reader.start()
         try:
-            for _ in process.stdout:
-                moved()
+            written = _states(writes)
+            while not _has_ended(process):
+                if (now := _states(writes)) != written:
+                    written = now
+                    moved()
         except BaseException:
             process.kill()
             raise
@@ -81,6 +92,21 @@ def run_ffmpeg(arguments: Sequence[str], *, moved: Callable[[], None]) -> None:
         raise FFmpegFailed(process.returncode, tuple(lines))
     if unread:
         raise FFmpegFailed(process.returncode, unread)
+
+
+def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Whether it has, or does within a moment."""
+    try:
+        process.wait(POLL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _states(paths: Sequence[Path]) -> list[tuple[int, int]]:
+    """How large those files are that are there, and when they were last written to."""
+    known = [path.stat() for path in paths if path.exists()]
+    return [(each.st_size, each.st_mtime_ns) for each in known]
 
 
 def _keep(stream: IO[bytes], lines: deque[str], unread: list[str]) -> None:

@@ -96,7 +96,7 @@ def mux(plan: Plan, files: MuxFiles, *, audio: Audio, metadata: Mapping[str, str
             f"file:{files.output}",
             *_hash_output(plan, files.hashes),
         ]
-        run_ffmpeg(command, moved=moved)
+        run_ffmpeg(command, writes=(files.output, files.hashes), moved=moved)
     except FFmpegFailed as error:
         raise_if_exhausted(error, str(files.output.parent))
         if any(words in line.lower() for line in error.lines for words in UNWRITABLE):
@@ -115,7 +115,8 @@ def _extract_covers(plan: Plan, source: str, folder: Path, moved: Callable[[], N
     for track in covers:
         path = files[track.stream_index] = folder / f"cover{track.stream_index}.{IMAGE_TYPES[track.codec][0]}"
         once = ["-map", f"0:{track.stream_index}", "-c", "copy", "-frames:v", "1", "-update", "1", "-f", "image2"]
-        run_ffmpeg(["-y", *ffmpeg_input(source), *once, f"file:{path}"], moved=moved)
+        run_ffmpeg(["-y", *ffmpeg_input(source), *once, f"file:{path}"])
+        moved()
     return files
 
 
@@ -257,7 +258,7 @@ def hash_output_tracks(plan: Plan, output: Path, numbers: Mapping[int, int], has
     # Back to start codes, as in the source.
     filters = [_chain(f"{track.codec}_mp4toannexb" if track.start_codes else None, _alike(track)) for track in tracks]
     try:
-        run_ffmpeg(["-y", "-copyts", *ffmpeg_input(output), *_framehash(maps, filters, hashes)], moved=lambda: None)
+        run_ffmpeg(["-y", "-copyts", *ffmpeg_input(output), *_framehash(maps, filters, hashes)])
     except FFmpegFailed as error:
         raise_if_exhausted(error, str(hashes.parent))
         raise Transient(f"{plan.source.uri}: its output cannot be read back: {error}") from error

@@ -4,6 +4,8 @@ import ctypes
 import mmap
 import os
 import sys
+import threading
+import time
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +14,48 @@ from pathlib import Path
 import pytest
 
 from recast.errors import BadConfig
+from recast.media import ffmpeg
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
 from recast.media.formats import ffmpeg_input
 
 
 def test_a_failure_says_what_ffmpeg_said_last() -> None:
     with pytest.raises(FFmpegFailed, match=r"status .*No such file") as caught:
-        run_ffmpeg([*ffmpeg_input("/nonexistent.mp4"), "-f", "null", "-"], moved=lambda: None)
+        run_ffmpeg([*ffmpeg_input("/nonexistent.mp4"), "-f", "null", "-"])
     assert any("nonexistent" in line for line in caught.value.lines)
 
 
 def test_an_ffmpeg_that_is_too_old_for_an_option_is_configured_wrongly() -> None:
     command = ["-no_such_size", "1", *ffmpeg_input("/nonexistent.mp4"), "-f", "null", "-"]
     with pytest.raises(BadConfig, match=r"Unrecognized option 'no_such_size'\. .* IMAGEIO_FFMPEG_EXE"):
-        run_ffmpeg(command, moved=lambda: None)
+        run_ffmpeg(command)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+def test_a_sign_of_life_is_what_it_writes_and_not_that_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own progress goes on where its input does not come."""
+    monkeypatch.setattr(ffmpeg, "POLL_SECONDS", 0.01)
+    source, output = tmp_path / "source", tmp_path / "output"
+    os.mkfifo(source)
+    command = ["-f", "s16le", "-i", str(source), "-f", "s16le", str(output)]
+    moves: list[int] = []
+
+    def moved() -> None:
+        moves.append(output.stat().st_size)
+
+    running = threading.Thread(target=run_ffmpeg, args=(command,), kwargs={"writes": [output], "moved": moved})
+    running.start()
+    with source.open("wb", buffering=0) as file:
+        file.write(bytes(1 << 20))
+        seen = [-1]
+        while len(seen) < 20 and (not moves or len(moves) != seen[-1]):
+            seen.append(len(moves))
+            time.sleep(0.7)
+        assert running.is_alive() and len(seen) < 20 and 0 < moves[-1] <= 1 << 20
+    running.join(20)
+    assert not running.is_alive() and output.stat().st_size == 1 << 20
 
 
 PR_SET_PTRACER, PR_SET_PTRACER_ANY = 0x59616D61, -1
@@ -52,4 +82,4 @@ def test_an_input_that_cannot_be_read_to_its_end_is_a_failure_though_ffmpeg_exit
         file.setparams((1, 2, 48_000, 0, "NONE", ""))
         file.writeframes(bytes(1 << 20))
     with half_readable(sound) as url, pytest.raises(FFmpegFailed, match=r"status 0: .*Input/output error"):
-        run_ffmpeg(["-i", url, "-c", "copy", "-f", "null", "-"], moved=lambda: None)
+        run_ffmpeg(["-i", url, "-c", "copy", "-f", "null", "-"])
