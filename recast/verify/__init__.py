@@ -10,5 +10,5 @@ shared with the code that made the output, so no one mistake can hide in both.
     tracks      every other track
     sound       audio that was encoded again
     check       one finding
-    report      all checks, the table and the command
+    report      all checks, and the table of them
 """

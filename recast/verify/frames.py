@@ -65,7 +65,7 @@ class Frames:
         Frames may share a time: Matroska's millisecond merges those that are closer.
         """
         known = [time for time in self.times if time is not None]
-        return len(known) == len(self.times) and all(a <= b for a, b in zip(known, known[1:], strict=False))
+        return len(known) == len(self.times) and all(a <= b for a, b in pairwise(known))
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def compare(
     if 0 in instead:
         # The decoder may have left out what the source begins with.
         ours = replace(ours, begins=_first_packet(source.video))
-    pairs = _pairs(ours, theirs, source.video)
+    pairs = _pairs(ours, theirs)
     count = _count(ours, theirs, pairs, instead)
     times = _times(ours, theirs, pairs, source.video, output)
     pairs = [(i, j) for i, j in pairs if j not in instead]
@@ -195,7 +195,7 @@ def _frames(run: Running) -> Frames:
 # Pairing. ----------------------------------------------------------------------------------------------
 
 
-def _pairs(ours: Frames, theirs: Frames, video: Track) -> list[tuple[int, int]]:
+def _pairs(ours: Frames, theirs: Frames) -> list[tuple[int, int]]:
     """Ranks in source and output of the same frame: in order where there are as many, else by their times."""
     if len(ours.times) == len(theirs.times) or not (ours.rises and theirs.rises):
         return [(i, i) for i in range(min(len(ours.times), len(theirs.times)))]

@@ -6,6 +6,7 @@ is heard: how much of a codec's priming a container hides differs, when the soun
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from fractions import Fraction
 from recast.verify.check import Check, equal, failed, passed, skipped
 from recast.verify.frames import MILLISECOND, Replaced, Seen, timeless
 from recast.verify.probe import File, Look, Track
-from recast.verify.process import LINES, Media, read_lines
+from recast.verify.process import LINES, Media, Running, read_lines
 from recast.verify.sound import Sound, drift, listen
 
 TEXT = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
@@ -188,26 +189,23 @@ def _side(pair: Pair, side: int) -> tuple[Media, Track]:
 
 
 def _stream_hash(pair: Pair, side: int) -> str:
-    """A hash over all the payload, wherever its packets end."""
+    """A hash over all the payload, wherever its packets end.
+
+    Not by FFmpeg's streamhash, which says nothing before its end, as if it hung.
+    """
     media, track = _side(pair, side)
-    lines, _ = read_lines(media, ["-map", f"0:{track.index}", "-c", "copy", "-f", "streamhash", LINES])
-    return lines[-1].split("=")[-1] if lines else ""
+    digest = hashlib.sha256()
+    with Running(media, ["-map", f"0:{track.index}", "-c", "copy", "-f", "data", "pipe:1"]) as run:
+        while piece := run.read(1 << 16):
+            digest.update(piece)
+        run.finish()
+    return digest.hexdigest()
 
 
 def _decoded(pair: Pair, side: int) -> list[str]:
     media, track = _side(pair, side)
-    options = [
-        "-map",
-        f"0:{track.index}",
-        "-fps_mode",
-        "passthrough",
-        "-f",
-        "framehash",
-        "-hash",
-        "murmur3",
-        LINES,
-    ]
-    lines, _ = read_lines(media, options)
+    one = ["-map", f"0:{track.index}", "-fps_mode", "passthrough"]
+    lines, _ = read_lines(media, [*one, "-f", "framehash", "-hash", "murmur3", LINES])
     return [line.split(",")[5] for line in lines if not line.startswith("#")]
 
 

@@ -322,6 +322,16 @@ def test_a_loss_fails_its_own_check(name: str, copy: Copy, names: set[str], tmp_
     assert set(failures(checked(name, copy, tmp_path))) == names
 
 
+def test_sound_without_a_codec_is_the_same_however_it_is_cut_into_packets(tmp_path: Path) -> None:
+    source, cut, other = (tmp_path / f"{name}.mkv" for name in ("source", "cut", "other"))
+    clips.ffmpeg(*clips.picture(1), *clips.sound(1), "-c:v", "ffv1", "-c:a", "pcm_s16le", source)
+    clips.ffmpeg("-i", source, "-c", "copy", "-bsf:a", "pcm_rechunk=n=1000:pad=0", cut)
+    clips.ffmpeg("-i", source, "-c:v", "copy", "-af", "volume=0.9", "-c:a", "pcm_s16le", other)
+    (packets,) = (each for each in verify(source, cut, expect="lossless") if each.name == "audio 0 packets")
+    assert packets.ok and packets.detail == "the same samples, cut into other packets"
+    assert "audio 0 packets" in failures(verify(source, other, expect="lossless"))
+
+
 def test_a_changed_subtitle(tmp_path: Path) -> None:
     changed = tmp_path / "changed.srt"
     for old, new, said in (
