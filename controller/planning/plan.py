@@ -8,15 +8,7 @@ Level-triggered: nothing is remembered but what stands in the status, and every 
 from datetime import datetime, timedelta
 from typing import Any
 
-from controller.planning.actions import (
-    CreateJob,
-    DeleteJob,
-    Event,
-    Plan,
-    ScaleJob,
-    SetFinalizer,
-    SuspendJob,
-)
+from controller.planning.actions import CreateJob, DeleteJob, Event, Plan, ScaleJob, SetFinalizer, SuspendJob
 from controller.planning.conditions import without_condition
 from controller.planning.culprit import culprit, last_words
 from controller.planning.deadline import worked
@@ -26,26 +18,12 @@ from controller.planning.objects import PodSettings, make_job, swap_parallelism
 from controller.planning.observed import Observed, StageJob
 from controller.planning.progress import with_swap_progress
 from controller.planning.specs import spec_of, unknown_fields
-from controller.planning.stuck import (
-    EVICTED_CURE,
-    HOPELESS_EVICTIONS,
-    Stuck,
-    find_held,
-    find_stuck,
-    hopeless_evictions,
-)
+from controller.planning.stuck import EVICTED_CURE, HOPELESS_EVICTIONS, Stuck, find_held, find_stuck, hopeless_evictions
 from recast import exitcodes, names
 from recast.kube import names as kube
 from recast.spec import JobSpec
 from recast.stage import StageResult
-from recast.status import (
-    BadFramesStatus,
-    ContentCheckStatus,
-    FrameCounts,
-    OutputStatus,
-    Phase,
-    SegmentCounts,
-)
+from recast.status import BadFramesStatus, ContentCheckStatus, FrameCounts, OutputStatus, Phase, SegmentCounts
 from recast.wording import counted
 
 PHASES: dict[str, Phase] = {

@@ -16,14 +16,7 @@ from tests.cluster.controlplane import ControlPlane
 from tests.cluster.fixtures import StartKwok
 from tests.cluster.objects import jobs_path, pods_of
 from tests.cluster.proxy import Answer, ApiProxy, Request, Silence, Verdict
-from tests.cluster.system import (
-    Controller,
-    apply,
-    path_of,
-    sample,
-    status_of,
-    wait_for_job_phase,
-)
+from tests.cluster.system import Controller, apply, path_of, sample, status_of, wait_for_job_phase
 from tests.cluster.waiting import wait_for
 
 SEGMENTS = 3

@@ -15,12 +15,7 @@ from tests.cluster import played
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.fixtures import StartKwok
 from tests.cluster.proxy import ApiProxy
-from tests.cluster.system import (
-    Controller,
-    path_of,
-    sample,
-    wait_for_job_phase,
-)
+from tests.cluster.system import Controller, path_of, sample, wait_for_job_phase
 from tests.cluster.waiting import wait_for
 
 FULL = os.environ.get("RECAST_SCALE") == "full"

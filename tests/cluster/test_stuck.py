@@ -10,14 +10,7 @@ from tests.cluster.fixtures import StartKwok
 from tests.cluster.kueue import Kueue
 from tests.cluster.objects import jobs_path, pods_of, pods_path
 from tests.cluster.podrunner import PodRunner
-from tests.cluster.system import (
-    apply,
-    condition,
-    sample,
-    status_of,
-    wait_for_job_phase,
-    wait_for_stalled,
-)
+from tests.cluster.system import apply, condition, sample, status_of, wait_for_job_phase, wait_for_stalled
 from tests.cluster.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("controller")

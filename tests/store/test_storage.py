@@ -16,15 +16,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
-from recast.errors import (
-    BadConfig,
-    BadInput,
-    Bug,
-    Corrupt,
-    NotFound,
-    RecastError,
-    StorageUnavailable,
-)
+from recast.errors import BadConfig, BadInput, Bug, Corrupt, NotFound, RecastError, StorageUnavailable
 from recast.layout import RunLayout
 from recast.manifest import PartReport
 from recast.parts import commit_part, fetch_part, is_committed

@@ -6,13 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.planning.actions import (
-    CreateJob,
-    DeleteJob,
-    DeleteResource,
-    Plan,
-    SetFinalizer,
-)
+from controller.planning.actions import CreateJob, DeleteJob, DeleteResource, Plan, SetFinalizer
 from controller.planning.observed import Observed, Pod, StageJob
 from recast import names
 from recast.kube import names as kube

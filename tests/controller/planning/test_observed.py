@@ -3,12 +3,7 @@ from typing import Any
 
 import pytest
 
-from controller.planning.observed import (
-    Observed,
-    count_indexes,
-    project_job,
-    project_pod,
-)
+from controller.planning.observed import Observed, count_indexes, project_job, project_pod
 from recast.kube import names as kube
 from tests.controller.builders import UID, job, pod, resource
 

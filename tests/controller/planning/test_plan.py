@@ -6,12 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.planning.actions import (
-    Action,
-    CreateJob,
-    ScaleJob,
-    SetFinalizer,
-)
+from controller.planning.actions import Action, CreateJob, ScaleJob, SetFinalizer
 from controller.planning.observed import Observed
 from recast import names
 from recast.kube import names as kube

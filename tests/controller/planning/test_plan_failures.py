@@ -5,9 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.planning.actions import (
-    DeleteJob,
-)
+from controller.planning.actions import DeleteJob
 from controller.planning.observed import Observed, Pod
 from recast import names
 from recast.kube import names as kube

@@ -5,11 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.planning.actions import (
-    CreateJob,
-    DeleteJob,
-    SuspendJob,
-)
+from controller.planning.actions import CreateJob, DeleteJob, SuspendJob
 from controller.planning.observed import Observed
 from recast import names
 from recast.kube import names as kube
