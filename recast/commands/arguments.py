@@ -41,6 +41,26 @@ Commands = Any
 """argparse' own type for subparsers is private."""
 
 
+def new_parser(commands: Commands, name: str, text: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """A command's parser.
+
+    Args:
+        commands: where it is added.
+        name: of the command.
+        text: its line in the help of what it is added to.
+        description: what its own help begins with.
+        epilog: what that ends with; examples stand as they are written.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
 def to_uri(text: str) -> str:
     """A path, a file:// or an s3:// URI, as a URI.
 

@@ -5,7 +5,7 @@ import sys
 import time
 
 from recast import exitcodes
-from recast.commands.arguments import Commands
+from recast.commands.arguments import Commands, new_parser
 from recast.commands.clusterarguments import add_cluster_arguments, check_names, connect, get_job, seconds_of
 from recast.errors import NotFound, Transient
 from recast.kube.cluster import Cluster, Job
@@ -26,13 +26,8 @@ was. A published output stays.
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "cancel",
-        help=text,
-        description="Stop FaceSwapJobs and remove them from the cluster.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Stop FaceSwapJobs and remove them from the cluster."
+    parser = new_parser(commands, "cancel", text, description, EPILOG)
     parser.add_argument("names", metavar="NAME", nargs="*", help="a job")
     parser.add_argument("--all", action="store_true", help="all jobs of the namespace")
     parser.add_argument("-l", "--selector", metavar="LABEL=VALUE", help="the jobs with these labels")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from recast import exitcodes
-from recast.commands.arguments import Commands
+from recast.commands.arguments import Commands, new_parser
 from recast.commands.early import LOCAL
 from recast.local.kept import JOB, is_in_use, remove_folder, remove_run, runs_folder
 from recast.process.temporary import abandoned_folders
@@ -25,14 +25,11 @@ $TMPDIR, or in /tmp.
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "clean",
-        help=text,
-        description="Remove the embedded stores of interrupted runs, and temporary files of runs that were killed. "
-        "Runs that are going on are left alone.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    description = (
+        "Remove the embedded stores of interrupted runs, and temporary files of runs that were killed. "
+        "Runs that are going on are left alone."
     )
+    parser = new_parser(commands, "clean", text, description, EPILOG)
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     parser.set_defaults(body=clean)
 

@@ -4,7 +4,7 @@ import argparse
 from datetime import UTC, datetime
 
 from recast import exitcodes
-from recast.commands.arguments import Commands
+from recast.commands.arguments import Commands, new_parser
 from recast.commands.clusterarguments import add_cluster_arguments, connect, get_job
 from recast.kube.cluster import Job, Object
 from recast.kube.explain import explain, is_open
@@ -17,14 +17,10 @@ EPILOG = """examples:
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "explain",
-        help=text,
-        description="Say how a FaceSwapJob stands, what it waits for and what to do: from its conditions, Jobs, pods "
-        "and events.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    description = (
+        "Say how a FaceSwapJob stands, what it waits for and what to do: from its conditions, Jobs, pods and events."
     )
+    parser = new_parser(commands, "explain", text, description, EPILOG)
     parser.add_argument("name", metavar="NAME", help="the job")
     add_cluster_arguments(parser)
     parser.set_defaults(body=explain_job)

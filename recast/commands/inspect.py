@@ -13,7 +13,7 @@ from typing import get_args
 from av.container import InputContainer
 
 from recast import exitcodes
-from recast.commands.arguments import Commands, add_limit_argument, limits_of, to_uri
+from recast.commands.arguments import Commands, add_limit_argument, limits_of, new_parser, to_uri
 from recast.commands.inspected import Cut, Found, Outcome, json_of, text_of
 from recast.commands.refusals import refused_as_typed
 from recast.commands.videoarguments import add_video_arguments, audio_of, check_preset, kinds_of, video_of
@@ -51,13 +51,8 @@ Pictures are not decoded: damage inside them is seen by `recast run` only.
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "inspect",
-        help=text,
-        description="Say what a video is, where it would be cut, what would be kept and what cannot be.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Say what a video is, where it would be cut, what would be kept and what cannot be."
+    parser = new_parser(commands, "inspect", text, description, EPILOG)
     parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
     parser.add_argument("--segment-seconds", type=float, default=10.0, metavar="S", help="default: %(default)g")
     parser.add_argument("--endpoint-url", metavar="URL", help="the S3 endpoint of an s3:// URI")

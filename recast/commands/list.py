@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 
 from recast import exitcodes
-from recast.commands.arguments import Commands
+from recast.commands.arguments import Commands, new_parser
 from recast.commands.clusterarguments import add_cluster_arguments, connect
 from recast.kube.cluster import Cluster, Job, read_job
 from recast.kube.jobtext import left, note, table
@@ -21,13 +21,8 @@ EPILOG = """examples:
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "list",
-        help=text,
-        description="List the FaceSwapJobs of a namespace, oldest first, and how each stands.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "List the FaceSwapJobs of a namespace, oldest first, and how each stands."
+    parser = new_parser(commands, "list", text, description, EPILOG)
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
     parser.add_argument("-l", "--selector", metavar="LABEL=VALUE", help="only jobs with these labels")
     parser.add_argument("--json", action="store_true", help="print the objects as the API has them, one a line")

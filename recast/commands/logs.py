@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from recast import exitcodes
-from recast.commands.arguments import Commands
+from recast.commands.arguments import Commands, new_parser
 from recast.commands.clusterarguments import add_cluster_arguments, connect, get_job
 from recast.errors import NotFound, RecastError, UsageError
 from recast.kube import names as kube
@@ -27,13 +27,8 @@ Print = Callable[[str], None]
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "logs",
-        help=text,
-        description="Print what the pods of a FaceSwapJob said, one pod after another, as far as they are still there.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Print what the pods of a FaceSwapJob said, one pod after another, as far as they are still there."
+    parser = new_parser(commands, "logs", text, description, EPILOG)
     parser.add_argument("name", metavar="NAME", help="the job")
     parser.add_argument("--segment", type=int, metavar="N", help="only of the workers of this segment")
     parser.add_argument("--stage", choices=kube.STAGES, help="only of this stage")

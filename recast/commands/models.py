@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from recast import exitcodes, modelstore
-from recast.commands.arguments import Commands, file_of, to_uri
+from recast.commands.arguments import Commands, file_of, new_parser, to_uri
 from recast.storage.storage import Storage, StorageSettings
 from recast.wording import as_typed, size
 
@@ -35,13 +35,8 @@ keeps what you know of it beside the files. STORE may be a local folder, for `re
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "models",
-        help=text,
-        description="Keep the models of the InSwapper engine in S3, each known by its sha256.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Keep the models of the InSwapper engine in S3, each known by its sha256."
+    parser = new_parser(commands, "models", text, description, EPILOG)
     actions = parser.add_subparsers(metavar="ACTION", required=True, help="what to do")
     push = _add_action(actions, "push", "put the .onnx files of a folder into a store", PUSH_EPILOG)
     push.add_argument("folder", metavar="FOLDER", type=file_of, help="whose .onnx files are meant")
@@ -63,14 +58,7 @@ def add_parser(commands: Commands, text: str) -> None:
 
 
 def _add_action(actions: Commands, name: str, text: str, epilog: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return parser
+    return new_parser(actions, name, text, f"{text[0].upper()}{text[1:]}.", epilog)
 
 
 def push_models(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from recast.commands.arguments import (
     faces_of,
     file_of,
     limits_of,
+    new_parser,
     to_uri,
 )
 from recast.commands.early import check_photos, check_place, check_source
@@ -36,13 +37,8 @@ CHAT = b"INFO: Created TensorFlow Lite"
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "preview",
-        help=text,
-        description="Swap a few frames and show them above and below, with the faces found and chosen.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Swap a few frames and show them above and below, with the faces found and chosen."
+    parser = new_parser(commands, "preview", text, description, EPILOG)
     parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
     parser.add_argument("output", metavar="OUT.png", help="the picture to write")
     add_face_arguments(parser)

@@ -21,6 +21,7 @@ from recast.commands.arguments import (
     faces_of,
     file_of,
     limits_of,
+    new_parser,
     to_uri,
 )
 from recast.commands.early import check_output, check_photos, check_report, check_source
@@ -63,13 +64,8 @@ EMBEDDED_SCRATCH = "s3://recast/runs"
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "run",
-        help=text,
-        description="Swap faces in a video, on this machine, by the stages that the pods run.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Swap faces in a video, on this machine, by the stages that the pods run."
+    parser = new_parser(commands, "run", text, description, EPILOG)
     parser.add_argument("source", metavar="SOURCE", help="the video: a path or s3:// URI")
     parser.add_argument("output", metavar="OUTPUT", help="the result: .mp4, .mov or .mkv")
     add_face_arguments(parser)

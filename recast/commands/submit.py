@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from recast import exitcodes
-from recast.commands.arguments import Commands, file_of
+from recast.commands.arguments import Commands, file_of, new_parser
 from recast.commands.clusterarguments import add_cluster_arguments, connect, seconds_of
 from recast.commands.screen import open_screen, summary_rows
 from recast.errors import NotFound, RecastError, StorageUnavailable, UsageError
@@ -37,13 +37,8 @@ over or a job was deleted meanwhile. The jobs go on, whatever becomes of this co
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "submit",
-        help=text,
-        description="Check FaceSwapJobs, put them on the cluster, and wait for them where that is asked for.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Check FaceSwapJobs, put them on the cluster, and wait for them where that is asked for."
+    parser = new_parser(commands, "submit", text, description, EPILOG)
     parser.add_argument("files", metavar="FILE", nargs="+", help="YAML, one or many documents; - for standard input")
     parser.add_argument("--wait", action="store_true", help="follow the jobs to their end, and exit with their code")
     parser.add_argument("--timeout", type=seconds_of, metavar="TIME", help="of --wait: 90s, 30m, 1h30m")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from recast import exitcodes
-from recast.commands.arguments import Commands, file_of, to_uri
+from recast.commands.arguments import Commands, file_of, new_parser, to_uri
 from recast.commands.early import check_source
 from recast.errors import NotFound, UsageError
 from recast.storage.loopback import LoopbackServer
@@ -31,13 +31,8 @@ exit codes: 0 all is well, 65 a check failed.
 
 def add_parser(commands: Commands, text: str) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "verify",
-        help=text,
-        description="Decode both files by FFmpeg and compare them, frame by frame and track by track.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Decode both files by FFmpeg and compare them, frame by frame and track by track."
+    parser = new_parser(commands, "verify", text, description, EPILOG)
     parser.add_argument("source", metavar="SOURCE", help="the source: a path or s3:// URI")
     parser.add_argument("output", metavar="OUTPUT", help="what was made of it")
     parser.add_argument("--lossless", action="store_true", help="every pixel must be equal")
