@@ -9,7 +9,7 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 Image = npt.NDArray[np.uint8]
-GAP = 8
+WIDTH, GAP = 1600, 8
 BACKGROUND = 24
 
 
@@ -21,13 +21,13 @@ class Pair:
     after: Image
 
 
-def contact_sheet(pairs: Sequence[Pair], *, width: int = 1600) -> Image:
-    """Lay pairs side by side, at most `width` pixels wide in all.
+def contact_sheet(pairs: Sequence[Pair]) -> Image:
+    """Lay pairs side by side, at most `WIDTH` pixels wide in all.
 
     Returns:
         RGB picture, uint8 [height, width, 3].
     """
-    cell = min(max(pair.before.shape[1] for pair in pairs), (width - GAP) // len(pairs) - GAP)
+    cell = min(max(pair.before.shape[1] for pair in pairs), (WIDTH - GAP) // len(pairs) - GAP)
     columns = [np.vstack([_fit(pair.before, cell), _gap(GAP, cell), _fit(pair.after, cell)]) for pair in pairs]
     height = max(column.shape[0] for column in columns) + 2 * GAP
     sheet = np.full((height, GAP + len(columns) * (cell + GAP), 3), BACKGROUND, np.uint8)

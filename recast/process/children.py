@@ -32,13 +32,12 @@ def spawn(
     argv: Sequence[str],
     *,
     env: Mapping[str, str] | None = None,
-    stdin: Stream = subprocess.DEVNULL,
     stdout: Stream = None,
     stderr: Stream = None,
     cwd: Path | str | None = None,
     own_group: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Start a program that gets SIGKILL when this process ends, in whatever way.
+    """Start a program that gets SIGKILL when this process ends, in whatever way, and has nothing to read.
 
     Its own children get none: they need this function too. Systems other than Linux have no such signal;
     there the program is started plainly.
@@ -46,7 +45,6 @@ def spawn(
     Args:
         argv: program and arguments; the program is looked up on the PATH.
         env: the whole environment; this process' own if None.
-        stdin: as for subprocess; nothing to read by default.
         stdout: as for subprocess.
         stderr: as for subprocess.
         cwd: folder to start in.
@@ -68,7 +66,7 @@ def spawn(
         return subprocess.Popen(  # noqa: S603  # the one start of all stages: a list of words, never a shell
             command,
             env=env,
-            stdin=stdin,
+            stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
             cwd=cwd,

@@ -73,17 +73,9 @@ class LoopbackServer:
         self._word = secrets.token_urlsafe(16)
         self._server = _Server(("127.0.0.1", 0), self._handler())
 
-    def url(
-        self,
-        uri: str,
-        *,
-        etag: str | None = None,
-        size: int | None = None,
-        suffix: str = "",
-        wrap: Wrap | None = None,
-    ) -> str:
+    def url(self, uri: str, *, etag: str | None = None, size: int | None = None, wrap: Wrap | None = None) -> str:
         """Give the URL of an object, at the version `etag` of `size` where given; `wrap` looks at what is fetched."""
-        path = f"/{self._word}/{len(self._objects)}{suffix}"
+        path = f"/{self._word}/{len(self._objects)}"
         self._objects[path] = _Served(lambda: self._storage.open(uri, etag=etag, size=size, wrap=wrap))
         return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
 

@@ -141,7 +141,7 @@ class Running:
         self._alive = time.monotonic()
         return data
 
-    def finish(self, *, allow_failure: bool = False) -> None:
+    def finish(self) -> None:
         """Waits for the end, and raises if it was a bad one."""
         while self.read(1 << 20):
             pass
@@ -151,7 +151,7 @@ class Running:
             thread.join()
         if self._stalled:
             raise Transient(f"{self.media.name}: FFmpeg made no progress for {self.stall:.0f} s; try again")
-        if code and not allow_failure:
+        if code:
             raise BadInput(f"{self.media.name}: {self._why(code)}")
 
     def _why(self, code: int) -> str:

@@ -22,6 +22,7 @@ from segment_worker.picture import Picture
 STRIDES = (8, 16, 32)
 ANCHORS = 2
 SIDE = 640
+"""Of the square that pictures are scaled into, where the model leaves it open."""
 THRESHOLD = 0.5
 OVERLAP = 0.4
 
@@ -46,14 +47,12 @@ class Detector:
 
     Args:
         model: SCRFD with landmarks: nine outputs, scores, boxes and landmarks for each of three strides.
-        side: the square that pictures are scaled into, where the model leaves it open.
-        threshold: the least score.
 
     Raises:
         BadConfig: the model is not one of these.
     """
 
-    def __init__(self, model: OnnxModel, side: int = SIDE, threshold: float = THRESHOLD) -> None:
+    def __init__(self, model: OnnxModel) -> None:
         if len(model.outputs) != 3 * len(STRIDES) or len(model.inputs) != 1:
             raise BadConfig(
                 f"{model.name}: {len(model.outputs)} outputs: a SCRFD with landmarks has nine: give det_10g.onnx "
@@ -61,8 +60,8 @@ class Detector:
                 reason=names.MISSING_MODEL,
             )
         height, width = (*model.inputs[0].shape, None, None)[2:4]
-        self._size = (width or side, height or side)
-        self._model, self._threshold = model, threshold
+        self._size = (width or SIDE, height or SIDE)
+        self._model = model
 
     def find(self, picture: Picture) -> list[Detection]:
         """The faces of a picture, the most certain first."""
@@ -89,7 +88,7 @@ class Detector:
         scores, boxes, landmarks = [], [], []
         for level, stride in enumerate(STRIDES):
             score, distance, points = (outputs[level + kind * levels] for kind in range(3))
-            chosen = np.flatnonzero(score[:, 0] >= self._threshold)
+            chosen = np.flatnonzero(score[:, 0] >= THRESHOLD)
             centres = _centres(self._size[1] // stride, self._size[0] // stride, stride)[chosen]
             distance, points = distance[chosen] * stride, points[chosen] * stride
             scores.append(score[chosen, 0])

@@ -41,6 +41,9 @@ _PLAUSIBLE, _PRESENT = 0.2, 0.5
 _DOUBTED, _CERTAIN = 0.5, 0.97
 # Width in its input's pixels of the smallest face that the full-range detector sees reliably.
 _DETECTABLE = 10
+# Width of the smallest face looked for, as part of the picture's shorter side; the time of a search grows with its
+# inverse square.
+_SMALLEST = 10 / 192
 
 
 @dataclass(frozen=True)
@@ -144,14 +147,7 @@ class FaceFinder:
         BadConfig: weights or runtime are not installed.
     """
 
-    def __init__(self, smallest: float = 10 / 192) -> None:
-        """Load the models.
-
-        Args:
-            smallest: width of the smallest face to look for, as part of the picture's shorter side; the time
-                of a search grows with its inverse square.
-        """
-        self._smallest = smallest
+    def __init__(self) -> None:
         files = model_files()
         self._short, self._full, self._mesh, self._iris = (
             _Model(files[name]) for name in (_SHORT, _FULL, _MESH, _IRIS)
@@ -202,7 +198,7 @@ class FaceFinder:
         """Overlapping squares in which the smallest face asked for is as wide as the detector needs it."""
         width, height = picture.width, picture.height
         whole = float(max(width, height))
-        side = self._full.side / _DETECTABLE * self._smallest * min(width, height)
+        side = self._full.side / _DETECTABLE * _SMALLEST * min(width, height)
         if whole <= side * 1.1 or whole <= self._full.side * 1.1:
             return []
         side = min(max(side, self._full.side), float(min(width, height)))
