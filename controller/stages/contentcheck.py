@@ -101,7 +101,7 @@ class ContentCheck:
         wanted: how often, and which score is too high.
         facts: what the video is.
         source: how messages call it.
-        moved: called with each picture.
+        moved: called with each frame that is decoded.
     """
 
     def __init__(
@@ -129,8 +129,8 @@ class ContentCheck:
             return
         if self._first_pts is None:
             self._first_pts = frames[0][0]
-        for pts, frame in sampled_frames(file.path, frames, every=self._every, threads=DECODER_THREADS):
-            self._moved()
+        sampled = sampled_frames(file.path, frames, every=self._every, threads=DECODER_THREADS, moved=self._moved)
+        for pts, frame in sampled:
             score = self._model.score(upright(frame, self._facts.rotation, self._model.width, self._model.height))
             first = self._frames == 0
             self._frames, self._highest = self._frames + 1, score if first else max(self._highest, score)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from recast.media.segments import decode_segment, keyframe_stamps
 
 
 def sampled_frames(
-    path: Path, frames: Sequence[tuple[int, int]], *, every: int, threads: int
+    path: Path, frames: Sequence[tuple[int, int]], *, every: int, threads: int, moved: Callable[[], None]
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Decode pictures of a segment that are at most `every` apart.
 
@@ -24,6 +24,7 @@ def sampled_frames(
         frames: (pts, stamp) of the segment's frames, in display order.
         every: the most ticks between two pictures, where frames are not further apart themselves.
         threads: decoder threads.
+        moved: called with each frame that is decoded, picked or not.
 
     Yields:
         the frame's pts in the source, and the frame.
@@ -32,7 +33,7 @@ def sampled_frames(
     keys = sorted(times[stamp] for stamp in keyframe_stamps(path) if stamp in times)
     left = [pts for pts, _ in frames]
     if _covers(keys, left[0], left[-1], every):
-        for pts, frame in _decoded(path, times, pick(keys, every), threads=threads, keyframes_only=True):
+        for pts, frame in _decoded(path, times, pick(keys, every), threads, moved, keyframes_only=True):
             # One that does not start clean shows half a picture.
             if frame.is_corrupt:
                 break
@@ -40,7 +41,7 @@ def sampled_frames(
             left = left[bisect_right(left, pts) :]
         else:
             return
-    yield from _decoded(path, times, pick(left, every), threads=threads, keyframes_only=False)
+    yield from _decoded(path, times, pick(left, every), threads, moved, keyframes_only=False)
 
 
 def pick(times: Sequence[int], every: int) -> list[int]:
@@ -60,10 +61,17 @@ def _covers(keys: Sequence[int], first: int, last: int, every: int) -> bool:
 
 
 def _decoded(
-    path: Path, times: dict[int, int], wanted: Sequence[int], *, threads: int, keyframes_only: bool
+    path: Path,
+    times: dict[int, int],
+    wanted: Sequence[int],
+    threads: int,
+    moved: Callable[[], None],
+    *,
+    keyframes_only: bool,
 ) -> Iterator[tuple[int, VideoFrame]]:
     left = set(wanted)
     for frame in decode_segment(path, threads=threads, keyframes_only=keyframes_only):
+        moved()
         pts = times.get(frame.pts) if frame.pts is not None else None
         if pts is not None and pts in left:
             left.discard(pts)

@@ -8,6 +8,7 @@ from controller.stages.split import split
 from recast import names
 from recast.errors import BadConfig, BadInput
 from recast.manifest import Plan
+from recast.media.sampling import sampled_frames
 from recast.spec import ContentCheck
 from recast.storage.embedded import EmbeddedStore
 from recast.storage.storage import Storage
@@ -121,3 +122,12 @@ def test_a_model_that_is_not_there_is_named(s3: EmbeddedStore, tmp_path: Path) -
     with pytest.raises(BadConfig, match=r"none\.onnx: is not there") as refused:
         split(job(s3, clips.build("cfr"), tmp_path / "out.mp4", content_check=wanted))
     assert refused.value.reason == names.MISSING_MODEL
+
+
+def test_a_frame_that_is_decoded_and_not_looked_at_is_a_sign_of_life_too(tmp_path: Path) -> None:
+    source = clip(tmp_path / "a.mkv", "-g", "250", "-bf", "0", "-sc_threshold", "0")
+    frames = [(stamp, stamp) for stamp in range(0, SECONDS * 1000, 40)]
+    moves: list[None] = []
+    seen = sampled_frames(source, frames, every=4000, threads=1, moved=lambda: moves.append(None))
+    assert [pts for pts, _ in seen] == [0, 4000, frames[-1][0]]
+    assert len(moves) == len(frames)
