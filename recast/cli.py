@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from recast import exitcodes, log
-from recast.errors import RecastError, UsageError
+from recast.errors import RecastError, Transient, UsageError
 from recast.process.exhausted import exhaustion_told
 from recast.wording import as_typed
 
@@ -57,7 +57,10 @@ class _Parser(argparse.ArgumentParser):
         return found, []
 
     def _meant(self, word: str) -> str:
-        close = difflib.get_close_matches(word.partition("=")[0], self._option_string_actions, n=1)
+        name = word.partition("=")[0]
+        if name in self._option_string_actions:
+            return ": behind -- all is taken for files: write it in front of that"
+        close = difflib.get_close_matches(name, self._option_string_actions, n=1)
         return f": did you mean {close[0]}?" if close and word.startswith("--") else ""
 
 
@@ -114,14 +117,14 @@ class _Version(argparse.Action):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    _open_missing_streams()
     try:
         words = sys.argv[1:] if arguments is None else list(arguments)
         chosen = next((word for word in words if not word.startswith("-")), None)
         options = make_parser(chosen).parse_args(words)
         with exhaustion_told():
             code = int(options.body(options))
-        # Here, and not at the end of the process, an output that nobody reads any more can be told.
-        sys.stdout.flush()
+        _flush()
         return code
     except BrokenPipeError:
         return _unread()
@@ -129,8 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"recast: {as_typed(str(error))}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"recast: {error}", file=sys.stderr)
-        return exitcodes.TRY_AGAIN
+        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        print(f"recast: {place}{error.strerror or error}", file=sys.stderr)
+        return exitcodes.BAD_CONFIG if isinstance(error, PermissionError) else exitcodes.TRY_AGAIN
     except Exception as error:
         log.debug("traceback", error=error)
         print(
@@ -142,11 +146,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exitcodes.INTERRUPTED
 
 
+def _open_missing_streams() -> None:
+    """Lead streams that were closed (`>&-`) nowhere: files that are opened later would take their places."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _flush() -> None:
+    """Write what is still to be said: here, and not at the end of the process, it can be told where that fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _say_no_more()
+        raise Transient(f"standard output: {error.strerror}: not all that was to be said is there") from error
+
+
 def _unread() -> int:
     """End as other programs do whose output goes to one that has read enough: without a word."""
-    # What is still buffered would fail again at the end of the process.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _say_no_more()
     return BROKEN_PIPE
+
+
+def _say_no_more() -> None:
+    """What is still buffered would fail again at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

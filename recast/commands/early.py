@@ -17,11 +17,12 @@ def check_source(uri: str) -> None:
     """Refuse a local source that is not there, or that is no file with something in it.
 
     Raises:
-        NotFound: it is not there.
+        NotFound: it is not there, or may not be read.
         BadInput: it cannot be a video.
     """
     if _is_local(uri):
-        refuse_empty(uri, FileStore().head(uri).size)
+        with FileStore().open(uri, etag=None) as reader:
+            refuse_empty(uri, reader.size)
 
 
 def check_photos(faces: tuple[FacePair, ...], limits: Limits) -> None:
@@ -68,12 +69,12 @@ def check_output(spec: JobSpec, folder: Path) -> None:
         folder: where a run that was cut short left what it did.
     """
     path, source = Path(spec.output.uri.removeprefix(LOCAL)), Path(spec.source.uri.removeprefix(LOCAL))
+    if not os.access(path.parent, os.W_OK | os.X_OK) or not path.parent.is_dir():
+        raise BadConfig(f"{path}: its folder does not exist or cannot be written: make it or choose another")
     if path.exists() and source.exists() and path.samefile(source):
         raise UsageError(f"{path}: SOURCE and OUTPUT are the same file")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder: give a file name in it")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise BadConfig(f"{path}: its folder does not exist or cannot be written: make it or choose another")
     # A link that leads nowhere is none that a run has published.
     published = folder.exists() and path.exists()
     if os.path.lexists(path) and not spec.output.overwrite and not published:
@@ -82,7 +83,7 @@ def check_output(spec: JobSpec, folder: Path) -> None:
 
 def check_place(path: Path, what: str) -> None:
     """Refuse a file's name where none can be written."""
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+    if not os.access(path.absolute().parent, os.W_OK | os.X_OK) or path.is_dir():
         raise BadConfig(f"{path}: the {what} cannot be written there: choose another file")
 
 

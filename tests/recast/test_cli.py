@@ -131,6 +131,7 @@ def test_what_cannot_be_carried_out_as_typed_is_one_line_and_64(
     [
         (["run", "a.mp4", "b.mp4", "--fase", "f.png"], "did you mean --face? (see `recast run --help`)"),
         (["run", "a.mp4", "b.mp4", "--xyz=1"], "unrecognized arguments: --xyz=1 (see `recast run --help`)"),
+        (["run", "--", "-a.mp4", "b.mp4", "--face", "f.png"], "write it in front of that (see `recast run --help`)"),
         (["models", "push", "a", "b", "--license=x", "--licence", "x"], "--licence? (see `recast models push --help`)"),
     ],
     ids=" ".join,
@@ -172,6 +173,54 @@ sys.exit(cli.main())
         made.stdout.close()
         assert made.wait(60) == cli.BROKEN_PIPE
     assert (tmp_path / "said").read_bytes() == b""
+
+
+def test_streams_that_were_closed_are_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body(options: argparse.Namespace) -> int:
+        print(sys.stdin.read(), file=sys.stderr)
+        return 65
+
+    monkeypatch.setattr(cli, "make_parser", lambda _: parser_of(body))
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert main([]) == 65
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
+
+
+def test_an_output_that_goes_to_a_full_disk_is_named(tmp_path: Path) -> None:
+    code = "import sys; from recast import cli; sys.exit(cli.main(['clean', '--dry-run']))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.getcwd()},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == exitcodes.TRY_AGAIN
+    assert done.stderr.startswith("recast: standard output: No space left on device") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "what"),
+    [
+        (PermissionError(13, "Permission denied", "/closed/a"), exitcodes.BAD_CONFIG, "/closed/a: Permission denied"),
+        (OSError(5, "Input/output error"), exitcodes.TRY_AGAIN, "Input/output error"),
+        (OSError("odd"), exitcodes.TRY_AGAIN, "odd"),
+    ],
+    ids=str,
+)
+def test_an_error_of_the_system_names_its_file(
+    error: OSError, code: int, what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def body(options: argparse.Namespace) -> int:
+        raise error
+
+    monkeypatch.setattr(cli, "make_parser", lambda _: parser_of(body))
+    assert main([]) == code
+    assert said(capsys) == what
 
 
 @pytest.mark.parametrize("kind", [BadInput, NotFound, StorageUnavailable, Transient, BadConfig, RecastError])

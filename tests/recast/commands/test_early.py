@@ -9,7 +9,7 @@ import pytest
 from recast import exitcodes, names
 from recast.cli import main
 from recast.commands import run
-from recast.commands.early import check_output, check_photos, check_source
+from recast.commands.early import check_output, check_photos, check_place, check_source
 from recast.errors import BadConfig, BadInput, NotFound, RecastError, UsageError
 from recast.spec import FacePair, Limits, Target
 from tests.recast.commands.test_run import FACE, spec
@@ -76,6 +76,24 @@ def test_a_source_is_a_file_with_something_in_it(place: Path) -> None:
     ):
         with pytest.raises(error, match=what):
             check_source(f"file://{place}/{name}")
+
+
+def test_what_may_not_be_read_or_written_is_refused_by_its_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    job = spec(*FACE, source=str(place / "a.mov"), output=str(place / "new.mp4"))
+    monkeypatch.setattr("os.open", refused)
+    with pytest.raises(NotFound, match=r"a\.mov: may not be read"):
+        check_source(job.source.uri)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    # So it is where the folder cannot even be looked into.
+    monkeypatch.setattr(Path, "exists", refused)
+    with pytest.raises(BadConfig, match=r"new\.mp4: its folder .* cannot be written"):
+        check_output(job, place / "no-run")
+    monkeypatch.setattr(Path, "is_dir", refused)
+    with pytest.raises(BadConfig, match=r"r\.json: the report cannot be written"):
+        check_place(place / "r.json", "report")
 
 
 def photo(place: Path, name: str = "face.png") -> str:
