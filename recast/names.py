@@ -29,6 +29,7 @@ INTERNAL_ERROR = "InternalError"
 
 # Another try may go better (75).
 TRY_AGAIN = "TryAgain"
+DISK_FULL = "DiskFull"
 EXHAUSTED = "Exhausted"
 CORRUPT = "Corrupt"
 STALLED = "Stalled"

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -41,6 +42,7 @@ from recast.local.kept import (
 from recast.local.run import STOP_SECONDS, LocalRun, RunReport
 from recast.process.cores import usable_cores
 from recast.process.stopping import Terminated, terminated_by_signals
+from recast.process.temporary import PREFIX
 from recast.spec import JobSpec, OnBadFrames, Output, Segments, Source, Storage
 from recast.wording import as_typed, counted, size
 
@@ -226,16 +228,30 @@ def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: 
     if is_in_use(folder):
         # By another run of the same command: it is that one's to go on with.
         return code
-    temporary = tempfile.gettempdir()
-    is_temporary = text.startswith(f"{temporary}/") and not text.startswith((f"{folder}/", f"{folder}: "))
-    if getattr(error, "reason", "") == names.EXHAUSTED and is_temporary:
-        print(f"recast: temporary files are in {temporary}: TMPDIR names another folder for them", file=sys.stderr)
+    if getattr(error, "reason", "") == names.DISK_FULL and (room := _room_for(text, folder)):
+        print(f"recast: {room}", file=sys.stderr)
     if code not in KEEP_AFTER or not folder.exists():
         remove_run(folder)
         return code
     what = "what is done" if embedded else "the log"
     print(f"recast: {what} is kept in {folder}: type the same command again to go on", file=sys.stderr)
     return code
+
+
+def _room_for(text: str, folder: Path) -> str:
+    """Say of the folder whose disk is full how much it takes, and what names another; empty of the output's."""
+    temporary = tempfile.gettempdir()
+    if text.startswith((f"{folder}/", f"{folder}: ")):
+        return (
+            f"{size(shutil.disk_usage(folder).free)} are free there, and the source's and the output's video are kept "
+            f"there: XDG_CACHE_HOME names another folder, where the run begins anew"
+        )
+    if text.startswith(f"{temporary}/{PREFIX}"):
+        return (
+            f"temporary files are in {temporary}, with {size(shutil.disk_usage(temporary).free)} free; they take at "
+            f"most the source's size or twice the output's: TMPDIR names another folder for them"
+        )
+    return ""
 
 
 def _finish(report: RunReport, spec: JobSpec, options: argparse.Namespace) -> None:

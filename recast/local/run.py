@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from recast import exitcodes
+from recast import exitcodes, names
 from recast.fanout import segments_per_process
 from recast.layout import RunLayout
 from recast.local.child import StageChild, StageFailed
@@ -222,10 +222,12 @@ class LocalRun:
         """Seconds until another try, which is told of.
 
         Raises:
-            StageFailed: there is none: the error is permanent, or it was the last one.
+            StageFailed: there is none: the error is permanent, or it was the last one; and a full disk is not emptied
+                by waiting.
             RecastError: as `before_retry`.
         """
-        if result.code not in exitcodes.RETRIED or tries > self._spec.segments.retries:
+        given_up = result.code not in exitcodes.RETRIED or result.reason == names.DISK_FULL
+        if given_up or tries > self._spec.segments.retries:
             raise StageFailed(result)
         if result.code == exitcodes.STORAGE_UNAVAILABLE:
             self._before_retry()

@@ -34,12 +34,13 @@ def raise_if_exhausted(error: BaseException, where: str | None = None) -> None:
             else the folder of temporary files.
 
     Raises:
-        Transient: disk, memory or open files are used up; its reason is Exhausted.
+        Transient: a disk is full, its reason is DiskFull; or memory or open files are used up, Exhausted.
     """
     number = _number(error)
     if number in DISK:
         place = where or getattr(error, "filename", None) or os.environ.get("TMPDIR", FOLDER)
-        raise _exhausted(f"{place}: its disk is full: make room there, or give it more") from error
+        full = f"{place}: its disk is full: make room there, or give it more"
+        raise Transient(full, reason=names.DISK_FULL) from error
     if number in MEMORY:
         raise _exhausted(f"{where or 'this process'}: no memory is left: give it more") from error
     if number in FILES:

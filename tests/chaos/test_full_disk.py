@@ -49,7 +49,7 @@ def test_each_stage_says_which_disk_is_full_and_goes_on_when_there_is_room(
             for kib in sizes:
                 more_room(disk, kib)
                 code, said = run(pod, asked, disk, tmp_path)
-                assert (code, said["reason"]) == (exitcodes.TRY_AGAIN, names.EXHAUSTED), said
+                assert (code, said["reason"]) == (exitcodes.TRY_AGAIN, names.DISK_FULL), said
                 assert said["message"].startswith(str(disk)) and "disk is full" in said["message"]
                 assert list(disk.iterdir()) == [] and not output.exists()
             more_room(disk, ROOM_KIB)
@@ -66,7 +66,7 @@ def test_a_full_disk_at_the_output_leaves_nothing_there(
         asked = job(s3, noise, disk / "out.mp4", seconds=0.4)
         with pytest.raises(Exception, match=f"{disk}/out.mp4: its disk is full") as raised:
             run_job(asked)
-        assert getattr(raised.value, "reason", None) == names.EXHAUSTED
+        assert getattr(raised.value, "reason", None) == names.DISK_FULL
         assert list(disk.iterdir()) == []
         more_room(disk, ROOM_KIB)
         run_job(asked)
@@ -80,7 +80,7 @@ def test_the_local_stores_full_disk_is_named_and_the_same_command_goes_on(
         (tmp_path / name).mkdir()
     place = Place(tmp_path)
     command = ("run", noise, place.out / "out.mp4", "--engine", "passthrough", "--segment-seconds", "0.4")
-    lossless = ("--quality", "lossless", "--preset", "ultrafast", "--retries", "0")
+    lossless = ("--quality", "lossless", "--preset", "ultrafast")
     with small_disk(tmp_path / "cache", 4000) as disk:
         done = place.run(*command, *lossless)
         assert done.returncode == exitcodes.TRY_AGAIN, done.stderr

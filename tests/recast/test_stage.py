@@ -89,7 +89,7 @@ def test_what_nobody_expected_is_a_bug(error: Exception, message: Path, capsys: 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (OSError(28, "No space left on device"), names.EXHAUSTED),
+        (OSError(28, "No space left on device"), names.DISK_FULL),
         (MemoryError(), names.EXHAUSTED),
         (PermissionError("no"), names.TRY_AGAIN),
         (ConnectionError("no"), names.TRY_AGAIN),

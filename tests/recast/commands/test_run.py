@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -185,18 +187,21 @@ def test_a_run_that_failed_keeps_what_the_same_command_can_go_on_from(
     assert (str(folder) in lines[-1]) is kept
 
 
-def test_a_full_folder_of_temporary_files_is_named_with_what_moves_it(
+def test_a_full_disk_is_told_of_with_its_room_and_what_names_another(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run.tempfile, "gettempdir", lambda: "/small")
-    for place, named in (
-        ("/small/x.mkv", True),
-        ("/out/b.mp4", False),
-        ("/small/run", False),
-        ("/small/run/store", False),
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_500_000))
+    for place, said in (
+        ("/small/recast-run-1/x.mkv", "1.5 MB free; they take .* TMPDIR"),
+        ("/small/run", "1.5 MB are free there.* XDG_CACHE_HOME"),
+        ("/small/run/store", "1.5 MB are free there.* XDG_CACHE_HOME"),
+        ("/small/b.mp4", None),
     ):
-        run._failed(Transient(f"{place}: its disk is full", reason=names.EXHAUSTED), 75, Path("/small/run"), True)
-        assert ("TMPDIR" in capsys.readouterr().err) is named
+        full = Transient(f"{place}: its disk is full", reason=names.DISK_FULL)
+        assert run._failed(full, 75, Path("/small/run"), True) == 75
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 if said is None else re.search(said, told)
 
 
 def test_a_run_beside_another_of_the_same_command_gives_one_advice(

@@ -35,7 +35,7 @@ import os
 from recast.errors import Transient
 from recast.stage import run_stage
 def body(job):
-    raise Transient({FULL!r}, reason="Exhausted")
+    raise Transient({FULL!r}, reason="DiskFull")
 os._exit(run_stage(body))
 """
 
@@ -48,7 +48,7 @@ def test_what_a_stage_says_is_heard_where_the_disk_is_full(tmp_path: Path) -> No
     child.process.wait(60)
     result = child.poll()
     assert result is not None
-    assert (result.code, result.reason, result.message) == (75, names.EXHAUSTED, FULL)
+    assert (result.code, result.reason, result.message) == (75, names.DISK_FULL, FULL)
 
 
 def test_a_failed_stages_own_code_reason_and_words_are_the_runs() -> None:

@@ -1,6 +1,7 @@
 """Which stages run at once, again and how often; the runs themselves are in the media tier."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from recast import exitcodes
+from recast import exitcodes, names
 from recast.errors import Transient
 from recast.local import run
 from recast.local.child import StageFailed
@@ -148,6 +149,14 @@ def test_a_permanent_error_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, c
     with pytest.raises(StageFailed, match=r"frame 51, at 2\.040 s") as failed:
         played(monkeypatch, {0: [code]})
     assert failed.value.exit_code == code
+
+
+def test_a_full_disk_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Played(75)
+    full.result = replace(full.result, reason=names.DISK_FULL)
+    monkeypatch.setattr(LocalRun, "_start", lambda *_, **__: full)
+    with pytest.raises(StageFailed):
+        LocalRun(spec(), workers=1, log=Path("log"), progress=lambda _: pytest.fail("tried again"))._split(Path())
 
 
 def test_tries_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
