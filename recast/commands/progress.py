@@ -7,13 +7,19 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from recast.commands.terminal import is_drawn_on
 from recast.local.run import Progress
 from recast.wording import as_typed, counted, span
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
 
 PLAIN_SECONDS = 10.0
+SHORT_SECONDS = 5.0
+"""A wait that is over by then is not told of in a line of its own."""
+MIDDLING, WIDE = 64, 100
+"""Characters of a terminal's line with room for a bar, and for all."""
 COUNTING = ("normalise", "swap")
 """Stages that tell of frames."""
 
@@ -21,7 +27,7 @@ COUNTING = ("normalise", "swap")
 @contextmanager
 def show_progress() -> Iterator[Callable[[Progress], None]]:
     """Give a function that shows how far a run is."""
-    if sys.stderr.isatty():
+    if is_drawn_on():
         with _bar() as show:
             yield show
     else:
@@ -31,19 +37,22 @@ def show_progress() -> Iterator[Callable[[Progress], None]]:
 @contextmanager
 def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (
-        TextColumn("{task.description:>9}"),
-        BarColumn(),
-        TextColumn("{task.fields[count]}"),
-        TextColumn("{task.fields[speed]}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Bar(*_columns(console.width), console=console) as bar:
         yield StageBar(bar).show
+
+
+def _columns(width: int) -> "list[ProgressColumn]":
+    """What a terminal of so many characters has room for."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+
+    stage, left = TextColumn("{task.description:>9}"), TextColumn("{task.fields[left]}")
+    count, segments, speed = (TextColumn(f"{{task.fields[{name}]}}") for name in ("count", "segments", "speed"))
+    if width < MIDDLING:
+        return [stage, count, TimeElapsedColumn(), left]
+    return [stage, BarColumn(), count, *([segments] if width >= WIDE else []), speed, TimeElapsedColumn(), left]
 
 
 class StageBar:
@@ -79,12 +88,12 @@ class StageBar:
 def cells(progress: Progress, speed: float | None) -> dict[str, Any]:
     """What the bar shows: of stages that do not tell of frames only that they go on."""
     counts = progress.stage in COUNTING and progress.total > 0
-    done = f"{progress.frames}/{progress.total} frames, {counted(progress.segments, 'segment')}"
     return {
         "description": progress.stage,
         "completed": progress.frames if counts else 0,
         "total": progress.total if counts else None,
-        "count": done if counts else "",
+        "count": f"{progress.frames}/{progress.total} frames" if counts else progress.waits,
+        "segments": counted(progress.segments, "segment") if counts else "",
         "speed": f"{speed:.1f} frames/s" if speed and counts else "",
         "left": f"{_left(progress, speed)} left" if speed and counts else "",
     }
@@ -108,18 +117,25 @@ class _Plain:
     def __init__(self) -> None:
         self._stage = ""
         self._said = self._began = 0.0
+        self._waits: float | None = None
 
     def show(self, progress: Progress) -> None:
         now = time.monotonic()
         if progress.note:
             print(f"recast: {as_typed(progress.note)}", file=sys.stderr, flush=True)
+        elif progress.waits and self._waits_shortly(now):
+            return
         elif progress.stage != self._stage:
             self._stage, self._said, self._began = progress.stage, now, now
-            detail = f": {_extent(progress)}" if progress.stage == "swap" else ""
-            print(f"recast: {progress.stage}{detail}", file=sys.stderr, flush=True)
+            detail = _extent(progress) if progress.stage == "swap" else progress.waits
+            print(f"recast: {progress.stage}{detail and f': {detail}'}", file=sys.stderr, flush=True)
         elif progress.stage in COUNTING and now - self._said >= PLAIN_SECONDS:
             self._said = now
             print(f"recast: {self._line(progress, now)}", file=sys.stderr, flush=True)
+
+    def _waits_shortly(self, now: float) -> bool:
+        self._waits = now if self._waits is None else self._waits
+        return now - self._waits < SHORT_SECONDS
 
     def _line(self, progress: Progress, now: float) -> str:
         speed = progress.frames / max(1e-9, now - self._began)

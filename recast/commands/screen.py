@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from recast.commands.terminal import is_drawn_on
 from recast.kube.follow import Awaited, Screen
 from recast.kube.jobtext import failure, left, note, progress, stalled
 from recast.wording import size, span
@@ -22,7 +23,7 @@ MANY_SECONDS = timedelta(seconds=30)
 @contextmanager
 def open_screen(jobs: int) -> Iterator[Screen]:
     """The screen for so many jobs."""
-    if not sys.stderr.isatty():
+    if not is_drawn_on():
         yield Plain(jobs)
         return
     from rich.console import Console

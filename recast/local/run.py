@@ -47,6 +47,7 @@ class Progress:
         segments: in all.
         done: segments that an earlier run has left done; told once, where there are some.
         note: a sentence for people, told once; then nothing else is told.
+        waits: what the precheck is doing, in words, while all waits for it.
     """
 
     stage: str
@@ -55,6 +56,7 @@ class Progress:
     segments: int = 0
     done: int = 0
     note: str = ""
+    waits: str = ""
 
 
 @dataclass
@@ -80,7 +82,19 @@ class _Task:
 
 def is_prechecked(spec: JobSpec) -> bool:
     """Whether there is something that only a worker can tell, and that is known before the source is cut."""
-    return spec.engine.name != "Passthrough" or needs_nvenc(spec.video)
+    return bool(precheck_words(spec))
+
+
+def precheck_words(spec: JobSpec) -> str:
+    """What the precheck does, for people; empty where it is not needed."""
+    engine = spec.engine
+    words = ["trying NVENC"] if needs_nvenc(spec.video) else []
+    if engine.name != "Passthrough":
+        words.append("looking at the photos")
+    if engine.name == "InSwapper":
+        builds = " (TensorRT builds its engines the first time, for minutes)" if engine.provider == "TensorRt" else ""
+        words.append(f"starting the models{builds}")
+    return ", ".join(words)
 
 
 def pause_before(tries: int) -> float:
@@ -207,6 +221,8 @@ class LocalRun:
                 else:
                     task.tries += 1
                     later.append((time.monotonic() + self._pause_or_give_up(task.stage, result, task.tries), task))
+            if {task.stage for task, _ in running} == {"precheck"} and not later:
+                self._progress(Progress("precheck", waits=precheck_words(self._spec)))
             if progress is not None:
                 self._progress(replace(progress, frames=sum(done.values())))
             time.sleep(POLL_SECONDS)

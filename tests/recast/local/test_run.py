@@ -13,7 +13,7 @@ from recast import exitcodes, names
 from recast.errors import Transient
 from recast.local import run
 from recast.local.child import StageFailed
-from recast.local.run import LocalRun, Progress, is_prechecked
+from recast.local.run import LocalRun, Progress, is_prechecked, precheck_words
 from recast.stage import StageResult
 from recast.storage.storage import Storage, StorageSettings
 from recast.storage.stored import local_path
@@ -112,16 +112,42 @@ def test_split_does_not_wait_for_the_precheck_and_what_that_refuses_ends_the_run
     assert started == [run.PRECHECK, run.SPLIT]
 
 
+def test_what_is_told_is_the_precheck_once_all_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+    polls = {run.PRECHECK: [None, None, StageResult()], run.SPLIT: [None, StageResult()]}
+
+    class Going(Played):
+        def __init__(self, command: tuple[str, ...]) -> None:
+            self.poll = lambda: polls[command].pop(0)  # type: ignore[assignment,method-assign,return-value]
+
+    monkeypatch.setattr(Played, "notices", [])
+    monkeypatch.setattr(run.time, "sleep", lambda _: None)
+
+    def start(self: LocalRun, command: tuple[str, ...], *_: Any) -> Played:
+        return Going(command)
+
+    monkeypatch.setattr(LocalRun, "_start", start)
+    LocalRun(spec(), workers=1, log=Path("log"), progress=told.append)._split(Path())
+    assert told == [Progress("precheck", waits="looking at the photos")]
+
+
+MODELS = {"name": "InSwapper", "models": "s3://models/insightface"}
+
+
 @pytest.mark.parametrize(
-    ("changes", "prechecked"),
+    ("changes", "prechecked", "words"),
     [
-        ({}, True),
-        ({"engine": {"name": "Passthrough"}}, False),
-        ({"engine": {"name": "Passthrough"}, "video": {"encoder": "Nvenc"}}, True),
+        ({}, True, "looking at the photos"),
+        ({"engine": {"name": "Passthrough"}}, False, ""),
+        ({"engine": {"name": "Passthrough"}, "video": {"encoder": "Nvenc"}}, True, "trying NVENC"),
+        ({"engine": MODELS}, True, "looking at the photos, starting the models"),
+        ({"engine": MODELS | {"provider": "TensorRt"}}, True, "starting the models (TensorRT builds"),
     ],
 )
-def test_a_worker_is_asked_first_where_it_alone_can_tell(changes: dict[str, Any], prechecked: bool) -> None:
-    assert is_prechecked(spec(**changes)) is prechecked
+def test_a_worker_is_asked_first_where_it_alone_can_tell(changes: dict[str, Any], prechecked: bool, words: str) -> None:
+    asked = spec(**changes)
+    assert is_prechecked(asked) is prechecked
+    assert words in precheck_words(asked) and bool(words) is prechecked
 
 
 def test_segments_that_an_earlier_run_left_are_counted_once_each(
