@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as an exception that unwinds, so that nothing half-written and no process stays."""
+"""SIGTERM, Ctrl-C and a closed terminal as an exception that unwinds: nothing half-written and no process stays."""
 
 import os
 import signal
@@ -8,14 +8,14 @@ from types import FrameType
 
 from recast import exitcodes
 
-STOPPING = (signal.SIGTERM, signal.SIGINT)
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _held = 0
 _held_code: int | None = None
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGINT arrived; unwinds like KeyboardInterrupt.
+    """A signal of `STOPPING` arrived; unwinds like KeyboardInterrupt.
 
     Args:
         code: the exit code that says which.
@@ -28,7 +28,7 @@ class Terminated(BaseException):
 
 @contextmanager
 def terminated_by_signals(grace_seconds: float) -> Iterator[None]:
-    """Raise `Terminated` in the main thread where SIGTERM or SIGINT arrives.
+    """Raise `Terminated` in the main thread where a signal of `STOPPING` arrives; SIGHUP has SIGTERM's code.
 
     Args:
         grace_seconds: unwinding may take so long; then the process ends by itself, since an exception from a
@@ -48,7 +48,9 @@ def terminated_by_signals(grace_seconds: float) -> Iterator[None]:
         else:
             raise Terminated(code)
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
+    # What `nohup` starts goes on when its terminal is closed.
+    heeded = [each for each in STOPPING if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C unwind, also while something is being begun, and end what does not unwind."""
+"""SIGTERM, Ctrl-C and a closed terminal unwind, also while something is being begun, and end what does not unwind."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import pytest
 
 from recast.process.stopping import Terminated, signals_held_back, terminated_by_signals
 
-CODES = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+CODES = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)]
 
 
 @pytest.mark.parametrize(("number", "code"), CODES)
@@ -22,6 +22,15 @@ def test_a_signal_unwinds_with_its_code(number: int, code: int) -> None:
     assert stopped.value.code == code
     assert signal.getsignal(number) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_what_was_started_by_nohup_goes_on_without_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminated_by_signals(60):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_signal_waits_for_the_end_of_what_is_being_begun() -> None:
