@@ -19,7 +19,9 @@ OPACITY = "more than 0, at most 1"
 BLUR = "0 to 1"
 
 MOST_SHOWN = 60
-_S3 = "s3://bucket/prefix"
+_BUCKET = "the bucket's name of 3 to 63 small letters, digits, dots and dashes"
+_S3 = f"s3://bucket/prefix, {_BUCKET}"
+_OBJECT = f"s3://bucket/key, {_BUCKET}, no part of the key . or .."
 _FILE = "a path in UTF-8 or an s3:// URI, of at most 4096 characters"
 OPTIONS = {
     ("Source", "uri"): ("SOURCE", _FILE),
@@ -66,6 +68,8 @@ def _text(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     field = str(first["loc"][0]) if first["loc"] else ""
     argument, wanted = OPTIONS.get((error.title, field), (field, None))
+    if wanted is not None and _FILE in wanted and str(first["input"]).startswith("s3://"):
+        wanted = wanted.replace(_FILE, _OBJECT)
     if first["type"] == "value_error" or wanted is None:
         # A model's own rules are said in words already.
         return f"{argument}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ")

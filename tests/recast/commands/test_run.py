@@ -130,6 +130,16 @@ def test_an_address_that_cannot_be_told_on_is_named_with_its_argument(name: str)
         spec(*FACE, source=name)
 
 
+@pytest.mark.parametrize("uri", ["s3://in/a.mov", "s3://My_Bucket/a.mov", "s3://bucket", "s3://bucket/../a.mov"])
+def test_an_object_is_refused_with_what_an_address_is(uri: str) -> None:
+    for argument, words in (("SOURCE", {"source": uri}), ("OUTPUT", {"output": uri + ".mp4"})):
+        if uri != "s3://bucket" or argument == "SOURCE":
+            with pytest.raises(UsageError, match=rf"^{argument} s3://.*: give s3://bucket/key, .* 3 to 63 small"):
+                spec("--engine", "passthrough", "--scratch", "s3://scratch/x", **words)
+    with pytest.raises(UsageError, match="^--scratch s3://in/x: give .* 3 to 63 small"):
+        spec("--engine", "passthrough", "--scratch", "s3://in/x")
+
+
 @pytest.mark.parametrize(("source", "output"), [("s3://b-1/a.mov", "/out/b.mp4"), ("/in/a.mov", "s3://b-1/b.mp4")])
 def test_objects_need_a_scratch_prefix(source: str, output: str) -> None:
     with pytest.raises(UsageError, match="--scratch"):
