@@ -5,10 +5,12 @@ from pathlib import Path
 
 from recast import names
 from recast.errors import EXISTS, BadConfig, NotFound, UsageError
+from recast.faceimages import read_face_image
 from recast.media.imageheads import check_head
-from recast.media.limits import over, refuse_empty
+from recast.media.limits import refuse_empty
 from recast.spec import FacePair, JobSpec, Limits
 from recast.storage.files import FileStore
+from recast.storage.storage import Storage, StorageSettings
 
 LOCAL = "file://"
 
@@ -45,10 +47,7 @@ def _is_local(uri: str) -> bool:
 
 
 def _check_photo(uri: str, limits: Limits) -> None:
-    size = FileStore().head(uri).size
-    if size > limits.image_bytes:
-        raise over(uri, f"a face image of {size} bytes", "imageBytes", limits.image_bytes)
-    check_head(uri, FileStore().get(uri, most=size), limits.image_pixels)
+    check_head(uri, read_face_image(Storage(StorageSettings(endpoint=None)), uri, limits), limits.image_pixels)
 
 
 def _check_reference(uri: str, limits: Limits) -> None:

@@ -48,8 +48,8 @@ def check_head(name: str, data: bytes, most_pixels: int) -> None:
         raise BadInput(f"{name}: not an image that can be read: give a {KINDS} file")
     if head.width * head.height > most_pixels:
         raise BadInput(
-            f"{name}: {head.width} x {head.height} pixels: limits.imagePixels allows {most_pixels}: "
-            "give a smaller image",
+            f"{name}: {head.width} x {head.height} pixels: limits.imagePixels (--limit image-pixels=N) allows "
+            f"{most_pixels}: give a smaller image",
             reason=names.OVER_LIMIT,
         )
     if not head.whole:

@@ -50,7 +50,9 @@ def refuse_empty(name: str, size: int) -> None:
 
 
 def over(name: str, what: str, limit: str, allowed: float) -> BadInput:
-    """The error for what is over a limit."""
+    """The error for what is over a limit, which it names as a job's spec and as the command line has it."""
+    option = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in limit)
     return BadInput(
-        f"{name}: {what}: limits.{limit} allows {allowed:.0f}: raise it if the file is good", reason=names.OVER_LIMIT
+        f"{name}: {what}: limits.{limit} (--limit {option}=N) allows {allowed:.0f}: raise it if the file is good",
+        reason=names.OVER_LIMIT,
     )

@@ -37,7 +37,7 @@ def test_what_is_over_a_limit_is_refused_and_names_it(
 
     split(enough.model_copy(update={"spec": enough.spec.model_copy(update={"limits": with_limit(has)})}))
     asked = enough.model_copy(update={"name": "less"})
-    with pytest.raises(BadInput, match=rf"cfr.*limits\.{name} allows") as caught:
+    with pytest.raises(BadInput, match=rf"cfr.*limits\.{name} \(--limit {name}=N\) allows") as caught:
         split(asked.model_copy(update={"spec": asked.spec.model_copy(update={"limits": with_limit(less)})}))
     assert caught.value.reason == names.OVER_LIMIT
 
