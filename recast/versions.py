@@ -3,5 +3,5 @@
 SPLITTER_VERSION = 7
 """Raised when the same source could be cut differently, or a plan reads differently."""
 
-PIXEL_VERSION = {"Passthrough": 1, "Mesh": 2, "InSwapper": 2}
+PIXEL_VERSION = {"Passthrough": 1, "Mesh": 3, "InSwapper": 2}
 """Raised for an engine when its pixels change. Split pins it; a worker of another version refuses the job."""

@@ -100,7 +100,7 @@ def add_face_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PHOTO",
-        help="of the face to put in; repeat it for more: inswapper takes their mean, mesh the first from the front",
+        help="of the face to put in; repeat it for more: inswapper takes their mean, mesh the clearest",
     )
     add(
         "--select",

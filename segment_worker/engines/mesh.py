@@ -14,6 +14,7 @@ from segment_worker.engines.base import FaceSeen, Pair, SwappedFrame
 from segment_worker.engines.photos import PhotoSeen, face_in_photo
 from segment_worker.images import picture_of_image
 from segment_worker.mesh import topology
+from segment_worker.mesh.clarity import clarity, clearest
 from segment_worker.mesh.eyes import look_of, turn_eyes
 from segment_worker.mesh.facemesh import Face, FaceFinder
 from segment_worker.mesh.identity import Descriptor, Identity, distance
@@ -57,7 +58,7 @@ class MeshEngine:
 
     Args:
         pairs: whose face takes whose place; a face that an earlier one takes is left to it. Of a person's
-            pictures the first that shows a face from the front is used, and in it the largest face.
+            pictures the one that shows the face best is used, and in it the largest face.
 
     Raises:
         BadConfig: weights or runtime are missing.
@@ -100,27 +101,31 @@ class MeshEngine:
         return ", distance " + ", ".join(f"{distance(own, other):.3f}" for other in wanted)
 
     def _source_texture(self, sources: Sequence[tuple[str, Image]]) -> Texture:
-        """The texture of the first source image with a face seen from the front."""
+        """The texture of the source image that shows a face best, of those seen from the front."""
+        seen: list[PhotoSeen] = []
+        fit: list[tuple[int, Image, Face]] = []
         turned = []
         for place, (name, image) in enumerate(sources):
             picture = picture_of_image(image)
             faces = self._finder.find(picture, settle=6)
             if not faces:
-                self.photos.append(PhotoSeen(name, "no face found: left out", warned=True))
+                seen.append(PhotoSeen(name, "no face found: left out", warned=True))
                 continue
             face = self._finder.with_eyes(picture, largest_of(faces))
             if pose_of(face.points).turn[2, 2] >= _FRONTAL:
-                self.photos.append(_seen(name, faces))
-                why = f"left out: this engine takes one photo, and {name} comes first"
-                self.photos += [PhotoSeen(other, why, warned=True) for other, _ in sources[place + 1 :]]
-                return make_texture(image.astype(np.float32) / np.float32(255), face)
-            self.photos.append(PhotoSeen(name, "the face is turned too far away: left out", warned=True))
-            turned.append(name)
-        what = "the face is turned too far away" if turned else "no face found"
-        given = ", ".join(turned or [name for name, _ in sources]) or "no source image"
-        raise BadInput(
-            f"{given}: {what}; give a photo that shows the person's face from the front", reason=names.NO_FACE
-        )
+                seen.append(_seen(name, faces))
+                fit.append((place, image, face))
+            else:
+                seen.append(PhotoSeen(name, "the face is turned too far away: left out", warned=True))
+                turned.append(name)
+        if not fit:
+            raise _no_face(turned, [name for name, _ in sources])
+        taken, image, face = fit[clearest([clarity(image, face.points) for _, image, face in fit])]
+        why = f"left out: of several photos this engine takes one, {sources[taken][0]}"
+        for place in (place for place, _, _ in fit if place != taken):
+            seen[place] = PhotoSeen(sources[place][0], why, warned=True)
+        self.photos += seen
+        return make_texture(image.astype(np.float32) / np.float32(255), face)
 
     def _find(self, picture: Picture) -> list[Face]:
         """The faces to choose from."""
@@ -167,6 +172,12 @@ class MeshEngine:
 def largest_of(faces: Sequence[Face]) -> Face:
     """The face of a photo that is taken."""
     return faces[choose([face.box for face in faces], Largest())[0]]
+
+
+def _no_face(turned: Sequence[str], given: Sequence[str]) -> BadInput:
+    what = "the face is turned too far away" if turned else "no face found"
+    names_ = ", ".join(turned or given or ["no source image"])
+    return BadInput(f"{names_}: {what}; give a photo that shows the person's face from the front", reason=names.NO_FACE)
 
 
 def _seen(name: str, faces: Sequence[Face]) -> PhotoSeen:

@@ -8,6 +8,7 @@ Each module is about one face:
     shape       a person's proportions, apart from the pose
     facing      which points are seen
     warp        between a picture and the flat layout
+    clarity     which of several photos of the source is taken
     texture     the source's face, laid flat
     regions     parts of the layout, the same for everyone
     skin        which texels are skin

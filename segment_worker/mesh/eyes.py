@@ -92,6 +92,15 @@ def openness(points: Array) -> Array64:
     return np.array(out)
 
 
+def eyes_shown(points: Array) -> Array64:
+    """How much of each of a photo's eyes there is to use, float64 [2], 0 (shut) to 1."""
+    return _shown(openness(points))
+
+
+def _shown(open_: Array64) -> Array64:
+    return np.asarray(np.clip((open_ - _SHUT) / 0.08, 0, 1))
+
+
 def turn_eyes(flat: Array, source: Look, target: Look) -> Array64:
     """Let the source's eyes look where the target's look.
 
@@ -108,7 +117,7 @@ def turn_eyes(flat: Array, source: Look, target: Look) -> Array64:
     if far > _FAR:
         move = move * (_FAR / far)
     near = np.clip((_TOO_FAR - far) / (_TOO_FAR - _FAR), 0, 1)
-    seen = np.clip((source.open - _SHUT) / 0.08, 0, 1)
+    seen = _shown(source.open)
     awake = np.clip((target.open - _NARROW) / 0.03, 0, 1)
     share = (
         near * seen * awake * np.clip((target.open / np.maximum(source.open, 1e-3) - _CLOSED) / (_OPEN - _CLOSED), 0, 1)

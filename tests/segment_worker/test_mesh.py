@@ -146,7 +146,14 @@ def test_a_source_without_a_face_is_named():
         ("a.png", False),
         ("b.png", True),
     ]
-    assert engine.photos[0].said == "no face found: left out" and "a.png comes first" in engine.photos[2].said
+    assert engine.photos[0].said == "no face found: left out" and "takes one, a.png" in engine.photos[2].said
+
+
+def test_of_several_photos_the_clearest_is_taken_wherever_it_stands(engine, six):
+    soft, small = cv2.GaussianBlur(astronaut(), (0, 0), 2), cv2.resize(astronaut(), None, fx=0.4, fy=0.4)
+    several = MeshEngine([Pair([("soft", soft), ("clear", astronaut()), ("small", small)], All())])
+    assert [photo.name for photo in several.photos if not photo.warned] == ["clear"]
+    assert same(several.swap([six])[0], engine.swap([six])[0])
 
 
 def test_a_source_turned_away_is_refused_by_name(monkeypatch):
