@@ -364,10 +364,14 @@ def _instead(theirs: Frames, instead: dict[int, int | None], lossless: bool) -> 
 
 def _pictures(matcher: Matcher, pairs: list[tuple[int, int]], ours: Frames) -> Check:
     found = matcher.finish()
-    if found:
-        return failed("pictures", _named([_mismatch(each, pairs, ours) for each in found]))
     if not pairs:
         return skipped("pictures", "no two frames can be paired by their times")
+    # First: by chance, some pictures of another video stand nearer to the source's than to their neighbours.
+    if (apart := matcher.apart()) > APART:
+        what = "they are another video's, or cropped or padded"
+        return failed("pictures", f"{what}: half of the area is {apart:.0f} of 255 gray levels off")
+    if found:
+        return failed("pictures", _named([_mismatch(each, pairs, ours) for each in found]))
     if not matcher.judged:
         return _untold(matcher)
     return passed("pictures", f"{matcher.judged} of {matcher.pairs} told from their neighbours, each its own source's")
@@ -375,8 +379,6 @@ def _pictures(matcher: Matcher, pairs: list[tuple[int, int]], ours: Frames) -> C
 
 def _untold(matcher: Matcher) -> Check:
     """Where no picture can be told from its neighbours."""
-    if (apart := matcher.apart()) > APART:
-        return failed("pictures", f"they are another video's: half of the area is {apart:.0f} of 255 gray levels off")
     if matcher.moving:
         return skipped("pictures", "what moves is less than what encoder and swap changed: no frame can be told by it")
     return skipped("pictures", "nothing moves: no frame can be told from its neighbours")

@@ -44,8 +44,10 @@ WINDOW = 25
 UNLIKE = 5.0
 """Gray levels that a tile is off its source, beyond three times what is the rule for it."""
 APART = 32.0
-"""Gray levels that half of the area is off in half of the pictures, where these are another video's: what encoders
-lose, and a swapped face, stay below."""
+"""Gray levels that half of the area is off in half of the pictures, where these are another video's. x264 at its lowest
+quality takes 16 of talking heads, sport and film, and 25 of noise; a swapped face that fills the frame comes to 15.
+Other videos are 45 to 250 off, a cropped or mirrored one 60 and 80. (Where source and another are dark or pale, within
+some 30 levels, no encoder's loss can be told from that: they are not found to be another's.)"""
 
 Gray = npt.NDArray[np.float32]
 

@@ -181,17 +181,22 @@ def test_damage_to_frames(filters: str, names: set[str], said: str, coded: list[
 
 
 @pytest.mark.parametrize(
-    ("theirs", "step", "ok", "said"),
+    ("theirs", "step", "alike", "ok", "said"),
     [
-        (2, 1, False, "another video's: half of the area is"),
-        (1, 1, True, "12 of 12 told from their neighbours"),
-        (1, 0, True, "nothing moves"),
+        (2, 1, 0, False, "another video's, or cropped or padded: half"),
+        (2, 1, HEIGHT // 3, False, "another video's, or cropped or padded: half"),
+        (2, 1, HEIGHT * 2 // 3, True, "12 of 12 told from their neighbours"),
+        (1, 1, 0, True, "12 of 12 told from their neighbours"),
+        (1, 0, 0, True, "nothing moves"),
     ],
-    ids=["another's", "its own", "a still"],
+    ids=["another's", "another's but for a third", "changed in a third", "its own", "a still"],
 )
-def test_pictures_that_cannot_be_told_from_their_neighbours(theirs: int, step: int, ok: bool, said: str) -> None:
+def test_another_videos_pictures_and_those_that_cannot_be_told_from_their_neighbours(
+    theirs: int, step: int, alike: int, ok: bool, said: str
+) -> None:
     def video(seed: int) -> Iterator[bytes]:
         noise = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
+        noise[:alike] = np.random.default_rng(0).integers(0, 256, (alike, WIDTH), np.uint8)
         return (np.roll(noise, step * place, axis=1).tobytes() for place in range(12))
 
     matcher = Matcher()
@@ -310,7 +315,7 @@ def metadata(*options: str) -> Copy:
         ("bt601", shown("setparams=color_primaries=bt709"), {"colour"}),
         ("bt601", shown("setparams=colorspace=bt709"), {"colour"}),
         ("full_range", metadata("-bsf:v", "h264_metadata=video_full_range_flag=0"), {"colour"}),
-        ("cfr", shown("pad=200:144"), {"size"}),
+        ("cfr", shown("pad=200:144"), {"size", "pictures"}),
         ("cfr", shown("setfield=tff,setparams=field_mode=tff"), {"field order"}),
         ("h264_422_10bit", metadata("-pix_fmt", "yuv420p"), {"pixel format"}),
         ("timecode", metadata("-metadata:s:v:0", "timecode="), {"timecode"}),
