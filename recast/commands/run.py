@@ -243,8 +243,8 @@ def _room_for(text: str, folder: Path) -> str:
     temporary = tempfile.gettempdir()
     if text.startswith((f"{folder}/", f"{folder}: ")):
         return (
-            f"{size(shutil.disk_usage(folder).free)} are free there, and the source's and the output's video are kept "
-            f"there: XDG_CACHE_HOME names another folder, where the run begins anew"
+            f"{size(shutil.disk_usage(folder.parent).free)} are free there, and the source's and the output's video "
+            f"are kept there: XDG_CACHE_HOME names another folder, where the run begins anew"
         )
     if text.startswith(f"{temporary}/{PREFIX}"):
         return (
