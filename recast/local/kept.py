@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -14,10 +13,11 @@ from recast.errors import BadConfig, StorageUnavailable
 from recast.layout import canonical_json, sha256_hex
 from recast.local.child import StageFailed
 from recast.process.exhausted import raise_if_exhausted
+from recast.process.lock import claimed, held
 from recast.spec import JobSpec
 from recast.storage.embedded import EmbeddedStore
 
-JOB, LOCK = "job.json", "lock"
+JOB = "job.json"
 KEEP_AFTER = exitcodes.RETRIED | {exitcodes.INTERRUPTED, exitcodes.TERMINATED}
 """Codes after which the embedded store is kept, for the same command to go on from."""
 
@@ -66,8 +66,7 @@ def run_folder(spec: JobSpec, folder: Path) -> Iterator[None]:
     job = {"source": spec.source.uri, "output": spec.output.uri}
     with contextlib.ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fcntl.flock(stack.enter_context((folder / LOCK).open("w")), fcntl.LOCK_SH)
+            stack.enter_context(held(folder))
             (folder / JOB).write_text(json.dumps(job))
         except OSError as error:
             raise_if_exhausted(error, str(folder))
@@ -112,13 +111,10 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 def is_in_use(folder: Path) -> bool:
     """Whether a run is using this folder."""
     try:
-        with (folder / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with claimed(folder) as free:
+            return not free
     except FileNotFoundError:
         return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def remove_run(folder: Path) -> None:
@@ -127,7 +123,14 @@ def remove_run(folder: Path) -> None:
     Raises:
         StorageUnavailable: it cannot be removed.
     """
-    if folder.exists() and not is_in_use(folder):
+    if not folder.exists():
+        return
+    try:
+        with claimed(folder) as free:
+            if free:
+                remove_folder(folder)
+    except FileNotFoundError:
+        # Without a lock nobody uses it.
         remove_folder(folder)
 
 

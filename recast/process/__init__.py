@@ -1,1 +1,1 @@
-"""A process and the machine that it runs on: its children, cores, memory, signals, and what has run out."""
+"""A process and its machine: its children, cores, memory, signals, locks of folders, and what has run out."""

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from recast.cli import main
-from recast.process.temporary import LOCK, PREFIX, temporary_folder
+from recast.process.lock import LOCK
+from recast.process.temporary import PREFIX, temporary_folder
 
 
 @pytest.fixture
