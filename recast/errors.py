@@ -5,6 +5,7 @@
         BadInput              65  a file cannot be used, now or later: give up on it
             FramesDamaged     65  frames of the source do not decode whole: mend it, or say what stands for them
         NotFound              66  an input is not there
+            NoBucket          66  nor is its bucket
         StorageUnavailable    69  the store did not answer, after retries: try again later
         Bug                   70  recast itself is wrong: report it
         Transient             75  it may go better the next time
@@ -69,6 +70,10 @@ class NotFound(RecastError):
 
     exit_code = exitcodes.NOT_FOUND
     default_reason = names.INPUT_NOT_FOUND
+
+
+class NoBucket(NotFound):
+    """There is no such bucket. Stores do not say so where they are asked by HEAD."""
 
 
 class StorageUnavailable(RecastError):

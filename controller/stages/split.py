@@ -18,7 +18,7 @@ from controller.stages.inputs import pin_inputs
 from controller.stages.published import output_exists, published_record, summary
 from controller.stages.sourcefile import SourceFile
 from recast import log, names
-from recast.errors import BadConfig, BadInput, NotFound
+from recast.errors import BadConfig, BadInput, NoBucket, NotFound
 from recast.fanout import segment_seconds
 from recast.fields import Model
 from recast.layout import JsonValue, RunLayout, file_sha256, run_id, sha256_hex
@@ -53,6 +53,7 @@ from recast.process.memory import bounded_memory
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult, end_process, run_stage
 from recast.storage.storage import ObjectInfo, Storage
+from recast.storage.stored import TooLarge
 from recast.storageconfig import make_storage
 from recast.versions import SPLITTER_VERSION
 from recast.watchdog import Watchdog, wait_for
@@ -151,13 +152,29 @@ def refuse_existing_output(storage: Storage, spec: JobSpec, layout: RunLayout) -
 
     Raises:
         BadConfig: something else is, and overwrite is off.
+        NoBucket: its bucket is not there.
     """
-    if not storage.exists(spec.output.uri):
+    if not _is_taken(storage, spec.output.uri):
         return None
     record = published_record(storage, layout, spec.output.uri)
     if record is None and not spec.output.overwrite:
         raise output_exists(spec.output.uri)
     return record
+
+
+def _is_taken(storage: Storage, uri: str) -> bool:
+    """Whether something is at the output; of S3 by GET, whose answer tells of a missing bucket, too."""
+    if not uri.startswith("s3://"):
+        return storage.exists(uri)
+    try:
+        storage.get(uri, most=0)
+    except TooLarge:
+        return True
+    except NoBucket:
+        raise
+    except NotFound:
+        return False
+    return True
 
 
 def _committed_plan(storage: Storage, layout: RunLayout) -> Plan | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from recast.errors import BadConfig, Bug, NotFound, RecastError, StorageUnavailable, Transient
+from recast.errors import BadConfig, Bug, NoBucket, NotFound, RecastError, StorageUnavailable, Transient
 from recast.storage.stored import changed
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _from_answer(uri: str, error: "ClientError") -> RecastError:
     code, status = answer_code(error), answer_status(error)
     said = f"the store says {code} ({error.response.get('Error', {}).get('Message', '')})"
     if code == "NoSuchBucket":
-        return NotFound(f"{uri}: there is no such bucket; make it or correct its name")
+        return NoBucket(f"{uri}: there is no such bucket; make it or correct its name")
     if code in UPLOAD_GONE:
         return Transient(f"{uri}: its unfinished upload was dropped by another; try again")
     if code in _ABSENT:

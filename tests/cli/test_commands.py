@@ -108,6 +108,8 @@ def test_run_works_on_any_s3(place: Place, s3: EmbeddedStore, storage: Storage, 
     assert own.runs() == []
     checked = own.run("verify", f"{prefix}in.mp4", f"{prefix}out.mp4", "--endpoint-url", s3.endpoint)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    missing = own.run("verify", f"{prefix}in.mp4", f"{prefix}none.mp4", "--endpoint-url", s3.endpoint)
+    assert missing.returncode == 66 and f"{prefix}none.mp4: no such object" in missing.stderr
 
 
 def test_s3_without_a_scratch_says_what_is_needed(place: Place) -> None:

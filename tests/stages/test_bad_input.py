@@ -79,6 +79,17 @@ def test_an_output_that_exists_is_refused(s3: EmbeddedStore, tmp_path: Path) -> 
     assert output.read_bytes() == b"mine"
 
 
+def test_an_output_bucket_that_is_missing_is_refused_before_any_work(s3: EmbeddedStore, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"s3://nobucket/out\.mp4: there is no such bucket"):
+        split(job(s3, clips.build("cfr"), "s3://nobucket/out.mp4"))
+
+
+def test_an_output_object_that_exists_is_refused(s3: EmbeddedStore, storage: Storage, prefix: str) -> None:
+    storage.put(f"{prefix}out.mp4", b"mine")
+    with pytest.raises(BadConfig, match="exists already"):
+        split(job(s3, clips.build("cfr"), f"{prefix}out.mp4"))
+
+
 def test_an_output_folder_that_is_missing_is_refused(s3: EmbeddedStore, tmp_path: Path) -> None:
     with pytest.raises(RecastError) as caught:
         run_job(job(s3, clips.build("cfr"), tmp_path / "none" / "out.mp4"))
