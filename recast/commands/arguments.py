@@ -234,7 +234,10 @@ def limits_of(options: argparse.Namespace) -> Limits:
         return Limits.model_validate_strings(wanted)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"--limit {str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from error
+        bounds = first.get("ctx", {})
+        words = [f"at {end} {bounds[bound]}" for bound, end in (("ge", "least"), ("le", "most")) if bound in bounds]
+        given = f"{str(first['loc'][0]).replace('_', '-')}={first['input']}"
+        raise UsageError(f"--limit {given}: give {words[0] if words else 'a number'}") from error
 
 
 def _limit_names() -> list[str]:

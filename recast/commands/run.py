@@ -210,8 +210,15 @@ def _check_faces(options: argparse.Namespace) -> None:
 
 
 def seconds_or_auto(text: str) -> float | Literal["Auto"]:
-    """What --segment-seconds takes; ValueError where it is neither."""
-    return "Auto" if text.lower() == "auto" else float(text)
+    """What --segment-seconds takes.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+    """
+    try:
+        return "Auto" if text.lower() == "auto" else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"give {SEGMENT_SECONDS}") from error
 
 
 def _run(

@@ -100,7 +100,9 @@ def _open(file: Any, name: str, limits: Limits, losses: Losses | None, *, deep: 
         raise over(name, "more tracks, or an index for which there is no memory", "streams", limits.streams) from error
     except READ_ERRORS as error:
         raise_if_exhausted(error)
-        raise BadInput(f"{name}: not a video file that FFmpeg can read ({_plain(error)})") from error
+        raise BadInput(
+            f"{name}: not a video file that FFmpeg can read ({_plain(error)}): copy it again, or give another"
+        ) from error
 
 
 def _refuse_over(container: InputContainer, name: str, limits: Limits) -> None:
@@ -120,7 +122,7 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     """
     videos = [stream for stream in container.streams.video if not stream.disposition & COVER]
     if not videos:
-        raise BadInput(f"{name}: there is no video track in it", reason=names.NO_VIDEO)
+        raise BadInput(f"{name}: there is no video track in it: give a video", reason=names.NO_VIDEO)
     chosen = next((stream for stream in videos if stream.disposition & av.stream.Disposition.default), videos[0])
     if chosen.codec_context is None:
         raise BadInput(

@@ -113,7 +113,7 @@ class File:
         """The track whose faces are swapped: of those that are no cover the first default one, or else the first."""
         videos = [track for track in self.tracks if track.kind == "video"]
         if not videos:
-            raise BadInput(f"{self.media.name}: there is no video in it")
+            raise BadInput(f"{self.media.name}: there is no video in it: give a video")
         return next((track for track in videos if "default" in track.flags), videos[0])
 
     @property

@@ -158,7 +158,7 @@ class Running:
         if any(NOT_TAKEN in line for line in self._said):
             return "not a video file: give the video itself, not a picture, a playlist or a script"
         last = next((line for line in reversed(self._said) if line.strip()), f"status {code}")
-        return f"FFmpeg cannot read it: {last}"
+        return f"FFmpeg cannot read it ({last}): copy it again, or give another"
 
     def __enter__(self) -> Running:
         return self

@@ -104,6 +104,10 @@ def test_an_option_is_a_field_of_the_job(arguments: list[str], where: str, value
         ([*FACE, "--scratch", "s3://scratch/x", "--endpoint-url", "h:1"], "--endpoint-url h:1: give http://"),
         ([*FACE, "--scratch", "s3://scratch/x", "--endpoint-url", "http://169.254.1.1"], "is a metadata service"),
         ([*FACE[:1], "gs://b/f.png", *FACE[2:]], "gs://b/f.png"),
+        ([*FACE, "--limit", "bytes=x"], "--limit bytes=x: give a number"),
+        ([*FACE, "--limit", "bytes=0"], "--limit bytes=0: give at least 1"),
+        ([*FACE, "--limit", "image-pixels=999999999999"], "image-pixels=999999999999: give at most"),
+        ([*FACE, "--segment-seconds", "long"], "--segment-seconds: give more than 0, at most 3600, or auto"),
     ],
 )
 def test_what_cannot_be_a_job_is_refused_as_usage(
