@@ -31,9 +31,9 @@ from recast.commands.refusals import RETRIES, SEGMENT_SECONDS, WORKERS, refused_
 from recast.commands.videoarguments import add_video_arguments, audio_of, check_preset, kinds_of, video_of
 from recast.errors import RecastError, UsageError
 from recast.local.kept import (
-    KEEP_AFTER,
     embedded_job,
     is_in_use,
+    is_kept_after,
     job_name,
     make_runs_folder,
     remove_run,
@@ -237,7 +237,7 @@ def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: 
         return code
     if getattr(error, "reason", "") == names.DISK_FULL and (room := _room_for(text, folder)):
         print(f"recast: {room}", file=sys.stderr)
-    if code not in KEEP_AFTER or not folder.exists():
+    if not is_kept_after(code, getattr(error, "stage", "")) or not folder.exists():
         remove_run(folder)
         return code
     what = "what is done" if embedded else "the log"

@@ -17,11 +17,11 @@ from recast.stage import NOTICE, StageResult, read_result, result_in_log
 
 
 class StageFailed(RecastError):
-    """A stage ended with an error that is final for this run; it carries the stage's own words and code."""
+    """A stage ended with an error that is final for this run; it carries the stage's name, own words and code."""
 
-    def __init__(self, result: StageResult) -> None:
+    def __init__(self, stage: str, result: StageResult) -> None:
         super().__init__(result.message, reason=result.reason)
-        self.result = result
+        self.stage, self.result = stage, result
         self.exit_code = result.code
 
 

@@ -20,12 +20,24 @@ from recast.storage.embedded import EmbeddedStore
 JOB = "job.json"
 KEEP_AFTER = exitcodes.RETRIED | {exitcodes.INTERRUPTED, exitcodes.TERMINATED}
 """Codes after which the embedded store is kept, for the same command to go on from."""
+MENDED_OUTSIDE = frozenset({exitcodes.NOT_FOUND, exitcodes.BAD_CONFIG})
+"""Codes after which it is kept, too, where all frames are done: the output's folder or the source went away."""
 
 
 def job_name(spec: JobSpec) -> str:
     """A name for the job, the same for the same command: all of the spec but where it is stored."""
     wanted = spec.model_dump(mode="json", exclude={"storage": {"endpoint", "scratch"}, "segments": {"max_parallelism"}})
     return sha256_hex(canonical_json(wanted))[:12]
+
+
+def is_kept_after(code: int, stage: str) -> bool:
+    """Whether the same command may go on from what a run has done.
+
+    Args:
+        code: the run's exit code.
+        stage: the stage that failed; empty where none did.
+    """
+    return code in KEEP_AFTER or (stage == "mux" and code in MENDED_OUTSIDE)
 
 
 def runs_folder() -> Path:

@@ -244,7 +244,7 @@ class LocalRun:
         """
         given_up = result.code not in exitcodes.RETRIED or result.reason == names.DISK_FULL
         if given_up or tries > self._spec.segments.retries:
-            raise StageFailed(result)
+            raise StageFailed(stage, result)
         if result.code == exitcodes.STORAGE_UNAVAILABLE:
             self._before_retry()
         pause = pause_before(tries)

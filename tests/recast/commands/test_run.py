@@ -14,6 +14,7 @@ from recast import exitcodes, names
 from recast.cli import main, make_parser
 from recast.commands import run
 from recast.errors import BadConfig, BadInput, RecastError, StorageUnavailable, Transient, UsageError
+from recast.local.child import StageFailed
 from recast.local.run import RunReport
 from recast.manifest import OutputRecord
 from recast.process.stopping import Terminated
@@ -186,6 +187,7 @@ def test_a_folder_is_no_output(tmp_path: Path) -> None:
         (Transient("x: y"), 75, True),
         (Terminated(143), 143, True),
         (Terminated(130), 130, True),
+        (StageFailed("mux", StageResult(code=78, message="x: y")), 78, True),
     ],
     ids=lambda value: str(value),
 )

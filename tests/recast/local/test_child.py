@@ -52,7 +52,7 @@ def test_what_a_stage_says_is_heard_where_the_disk_is_full(tmp_path: Path) -> No
 
 
 def test_a_failed_stages_own_code_reason_and_words_are_the_runs() -> None:
-    failed = StageFailed(StageResult(code=66, reason=names.INPUT_NOT_FOUND, message="a.mov: not there"))
+    failed = StageFailed("mux", StageResult(code=66, reason=names.INPUT_NOT_FOUND, message="a.mov: not there"))
     assert (failed.exit_code, failed.reason, str(failed)) == (66, names.INPUT_NOT_FOUND, "a.mov: not there")
 
 

@@ -10,7 +10,16 @@ import pytest
 from recast import exitcodes
 from recast.errors import BadConfig, Transient
 from recast.local import kept
-from recast.local.kept import KEEP_AFTER, is_in_use, job_name, make_runs_folder, remove_run, run_folder, runs_folder
+from recast.local.kept import (
+    KEEP_AFTER,
+    is_in_use,
+    is_kept_after,
+    job_name,
+    make_runs_folder,
+    remove_run,
+    run_folder,
+    runs_folder,
+)
 from tests.recast.local.builders import spec
 
 
@@ -61,6 +70,19 @@ def test_what_is_done_is_kept_after_an_end_that_another_try_may_better(code: int
 @pytest.mark.parametrize("code", sorted(exitcodes.NEVER_RETRIED | {exitcodes.OK}))
 def test_nothing_is_kept_after_an_end_that_is_final(code: int) -> None:
     assert code not in KEEP_AFTER
+
+
+@pytest.mark.parametrize(
+    ("code", "stage", "kept"),
+    [
+        (78, "mux", True), (66, "mux", True), (65, "mux", False), (64, "", False), (78, "", False),
+        (78, "split", False), (66, "split", False), (78, "swap", False), (75, "split", True), (130, "", True),
+    ],
+)  # fmt: skip
+def test_all_frames_that_are_done_are_kept_where_the_output_or_the_source_went_away(
+    code: int, stage: str, kept: bool
+) -> None:
+    assert is_kept_after(code, stage) is kept
 
 
 def test_runs_are_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
