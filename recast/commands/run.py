@@ -49,6 +49,10 @@ from recast.wording import as_typed, counted, size
 ON_BAD_FRAMES: dict[str, OnBadFrames] = {"fail": "Fail", "repeat": "Repeat", "original": "Original"}
 NAMED = 5
 """Stretches of bad frames that are said one by one."""
+OUTDATED = (
+    "a photo, the models or recast itself is not what this command began with: what it had done is removed: type it "
+    "again to begin anew"
+)
 EPILOG = """examples:
   recast run interview.mp4 out.mp4 --face ada.png --consent "release 2026-0117"
   recast run interview.mov out.mov --engine passthrough --quality lossless
@@ -231,13 +235,16 @@ def _run(
 
 def _failed(error: RecastError | Terminated, code: int, folder: Path, embedded: bool) -> int:
     text = "stopped" if isinstance(error, Terminated) else as_typed(str(error))
-    print(f"recast: {text}", file=sys.stderr)
+    reason = getattr(error, "reason", "")
+    # Its own cure is another name for the job, which no command has.
+    outdated = embedded and reason == names.INPUTS_CHANGED
+    print(f"recast: {OUTDATED if outdated else text}", file=sys.stderr)
     if is_in_use(folder):
         # By another run of the same command: it is that one's to go on with.
         return code
-    if getattr(error, "reason", "") == names.DISK_FULL and (room := _room_for(text, folder)):
+    if reason == names.DISK_FULL and (room := _room_for(text, folder)):
         print(f"recast: {room}", file=sys.stderr)
-    if not is_kept_after(code, getattr(error, "stage", "")) or not folder.exists():
+    if outdated or not is_kept_after(code, getattr(error, "stage", "")) or not folder.exists():
         remove_run(folder)
         return code
     what = "what is done" if embedded else "the log"

@@ -220,6 +220,19 @@ def test_a_full_disk_is_told_of_with_its_room_and_what_names_another(
         assert told.count("\n") == 1 if said is None else re.search(said, told)
 
 
+def test_what_was_begun_with_another_photo_is_removed_and_said_in_the_commands_own_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = StageResult(code=78, reason=names.INPUTS_CHANGED, message="local/12: give the job another name")
+    for stage in ("split", "mux"):
+        (tmp_path / "run").mkdir()
+        assert run._failed(StageFailed(stage, changed), 78, tmp_path / "run", True) == 78
+        assert not (tmp_path / "run").exists()
+        assert capsys.readouterr().err == f"recast: {run.OUTDATED}\n"
+    assert run._failed(StageFailed("split", changed), 78, tmp_path / "run", False) == 78
+    assert "another name" in capsys.readouterr().err
+
+
 def test_a_run_beside_another_of_the_same_command_gives_one_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
