@@ -19,7 +19,7 @@ from controller.planning.actions import (
     SetFinalizer,
     SuspendJob,
 )
-from controller.planning.conditions import with_condition
+from controller.planning.conditions import with_condition, with_readiness
 from controller.planning.observed import StageJob, project_job
 from recast import log
 from recast import names as reasons
@@ -140,6 +140,7 @@ class Executor:
             "mended it goes on by itself, within a minute or so; where a field is refused, delete the FaceSwapJob and "
             "apply it again with that corrected"
         )
+        now = datetime.now(UTC)
         begun = {name: getattr(plan.status, name) for name in ("start_time", "images", "content_check")}
         status = with_condition(
             resource.status.model_copy(update=begun),
@@ -148,8 +149,9 @@ class Executor:
             reasons.PODS_REFUSED,
             message,
             generation=resource.generation,
-            now=datetime.now(UTC),
+            now=now,
         )
+        status = with_readiness(status, generation=resource.generation, now=now)
         if status != resource.status:
             self._write_status(resource, status)
             self._send_all(resource, [Event("Warning", reasons.PODS_REFUSED, message)])

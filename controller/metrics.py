@@ -80,7 +80,7 @@ class JobCounts(Collector):
         for status in self._statuses():
             phases[status.phase] += 1
             stalled = status.condition(STALLED)
-            if stalled is not None and stalled.status == "True":
+            if stalled is not None and stalled.status == "True" and status.completion_time is None:
                 reasons[stalled.reason] = reasons.get(stalled.reason, 0) + 1
         yield _family("recast_jobs", "FaceSwapJobs by phase.", "phase", phases)
         yield _family("recast_jobs_stalled", "FaceSwapJobs that do not move, by reason.", "reason", reasons)

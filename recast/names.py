@@ -52,6 +52,7 @@ TERMINATED = "Terminated"
 # How a job on Kubernetes goes: reasons of its conditions and events.
 STAGE_STARTED = "StageStarted"
 STAGE_COMPLETE = "StageComplete"
+PROGRESSING = "Progressing"
 JOB_SUSPENDED = "JobSuspended"
 JOB_RESUMED = "JobResumed"
 QUOTA_PENDING = "QuotaPending"

@@ -22,7 +22,7 @@ class Condition(StatusModel):
     """One fact about the job, as Kubernetes' API conventions have it."""
 
     type: str = Field(
-        max_length=316, description="What it is about: SplitComplete, Complete, Failed, Stalled and so on."
+        max_length=316, description="What it is about: SplitComplete, Complete, Failed, Stalled, Ready and so on."
     )
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     reason: str = Field(max_length=1024, description="One stable word; docs/errors.md explains each.")

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
+from recast import names
+from recast.kube import names as kube
 from recast.status import MESSAGE_LIMIT, Condition, JobStatus
 
 
@@ -40,3 +42,23 @@ def without_condition(status: JobStatus, type_: str) -> JobStatus:
     if status.condition(type_) is None:
         return status
     return status.model_copy(update={"conditions": tuple(each for each in status.conditions if each.type != type_)})
+
+
+def with_readiness(status: JobStatus, *, generation: int, now: datetime) -> JobStatus:
+    """Add what GitOps tools and `kubectl wait` go by, whatever the kind of object: kstatus' conditions.
+
+    They wait while Ready is False, and give up where Stalled is True: so is a job that failed.
+    """
+    failed, stalled = status.condition(kube.FAILED), status.condition(kube.STALLED)
+    if failed is not None:
+        status = with_condition(
+            status, kube.STALLED, "True", failed.reason, failed.message, generation=generation, now=now
+        )
+    complete, suspended = status.condition(kube.COMPLETE), status.condition(kube.SUSPENDED)
+    if complete is not None:
+        return with_condition(
+            status, kube.READY, "True", complete.reason, complete.message, generation=generation, now=now
+        )
+    why = failed or stalled or (suspended if status.is_true(kube.SUSPENDED) else None)
+    reason, message = (why.reason, why.message) if why else (names.PROGRESSING, f"not done yet: {status.phase}")
+    return with_condition(status, kube.READY, "False", reason, message, generation=generation, now=now)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.planning.actions import Action, Event, Plan
-from controller.planning.conditions import with_condition, without_condition
+from controller.planning.conditions import with_condition, with_readiness, without_condition
 from controller.planning.deadline import with_waiting, worked
 from controller.planning.ending import stop
 from controller.planning.gputime import gpu_seconds
@@ -85,7 +85,8 @@ class Draft:
         self._status = with_condition(self._status, type_, value, reason, message, generation=generation, now=self._now)
 
     def _plan(self, again: float | None) -> Plan:
-        self._update_from(with_waiting(self._status, self._waits, self._now))
+        status = with_waiting(self._status, self._waits, self._now)
+        self._update_from(with_readiness(status, generation=self._resource.generation, now=self._now))
         if again is not None and self._deadline_seconds is not None and not self._waits:
             left = self._deadline_seconds - worked(self._status, self._now).total_seconds()
             again = min(again, max(0.5, left + 0.5))

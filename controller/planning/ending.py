@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from controller.planning.actions import Action, CreateJob, DeleteJob, DeleteResource, Event, Plan, SetFinalizer
+from controller.planning.conditions import with_readiness
 from controller.planning.objects import PodSettings, make_job
 from controller.planning.observed import Observed, StageJob
 from controller.planning.stuck import PASSING, find_stuck
@@ -25,6 +26,9 @@ CLEANUP_GIVES_UP = timedelta(minutes=10)
 def plan_finished(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:
     """Leave a finished job as it is, but for its pods, until its time to live is over."""
     resource = observed.resource
+    # What may still be changed of a job that is done, its time to live say, was seen, too.
+    seen = resource.status.model_copy(update={"observed_generation": resource.generation})
+    status = with_readiness(seen, generation=resource.generation, now=now)
     actions: list[Action] = [*stop(observed)]
     again: list[float] = []
     if resource.status.is_true(kube.FAILED) and _removes_scratch(resource.spec):
@@ -43,7 +47,7 @@ def plan_finished(observed: Observed, settings: PodSettings, since: datetime, no
         if (left := (since + timedelta(seconds=int(lifetime)) - now).total_seconds()) <= 0:
             return Plan(resource.status, (*actions, DeleteResource()))
         again.append(left + 0.5)
-    return Plan(resource.status, tuple(actions), again_seconds=min(again, default=None))
+    return Plan(status, tuple(actions), again_seconds=min(again, default=None))
 
 
 def plan_deletion(observed: Observed, settings: PodSettings, since: datetime, now: datetime) -> Plan:

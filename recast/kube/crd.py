@@ -24,8 +24,7 @@ PRINTER_COLUMNS = (
     ("Segments", "string", ".status.progress", "Segments done, of all.", 0),
     ("FPS", "integer", ".status.frames.perSecond", "Frames a second.", 0),
     ("ETA", "string", ".status.estimatedCompletionTime", "When swap will be done.", 1),
-    ("Failure", "string", ".status.failure.reason", "Why the job failed.", 0),
-    ("Stalled", "string", ".status.conditions[?(@.type=='Stalled')].reason", "Why it does not move.", 0),
+    ("Reason", "string", ".status.conditions[?(@.type=='Stalled')].reason", "Why it failed, or does not move.", 0),
     ("Encoder", "string", ".status.encoder", "What the video is encoded with.", 1),
     ("Output", "string", ".spec.output.uri", "Where the result goes.", 1),
     ("Age", "date", ".metadata.creationTimestamp", "Since when it exists.", 0),
@@ -71,7 +70,8 @@ def _root() -> Schema:
     spec["x-kubernetes-validations"] = [*_immutable(spec), *_rules()]
     status = structural(JobStatus.model_json_schema(by_alias=True))
     status["properties"]["conditions"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-    # A status has no defaults: what is not there is not known.
+    # A status has no defaults: what is not there is not known. But that no controller has seen a job yet stands in it,
+    # or kstatus would take the job for done.
     return {
         "type": "object",
         "description": "Swaps faces in one video.",
@@ -81,7 +81,7 @@ def _root() -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": _without_defaults(status),
+            "status": _without_defaults(status) | {"default": {"observedGeneration": 0}},
         },
     }
 

@@ -215,7 +215,8 @@ def test_what_the_api_refuses_to_make_is_said_in_the_status_and_tried_again(refu
         run(api, CREATE)
     assert [each[0] for each in api.asked] == ["create job", "status", "create event"]
     written = api.bodies[1]["status"]
-    (stalled,) = written["conditions"]
+    ready, stalled = written["conditions"]
+    assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "PodsRefused")
     assert (stalled["type"], stalled["reason"]) == ("Stalled", "PodsRefused") and f"needs: {refusal.said}: " in stalled[
         "message"
     ]

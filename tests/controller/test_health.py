@@ -106,3 +106,5 @@ def test_jobs_are_counted_by_phase_and_those_that_do_not_move_by_reason(
     assert "recast_jobs_stalled{" not in text
     there[0] = with_condition(there[0], STALLED, "True", "NodeLost", "", generation=1, now=NOW)
     assert 'recast_jobs_stalled{reason="NodeLost"} 1.0' in get(running, "/metrics")[1]
+    there[0] = there[0].model_copy(update={"completion_time": NOW})
+    assert "recast_jobs_stalled{" not in get(running, "/metrics")[1], "one that failed needs no second alert"

@@ -1,9 +1,12 @@
 from datetime import timedelta
 
-from controller.planning.conditions import with_condition, without_condition
+import pytest
+
+from controller.planning.conditions import with_condition, with_readiness, without_condition
+from recast import names
 from recast.kube import names as kube
-from recast.status import MESSAGE_LIMIT, JobStatus
-from tests.controller.builders import BEGAN, NOW, begun, fact
+from recast.status import MESSAGE_LIMIT, Condition, JobStatus
+from tests.controller.builders import BEGAN, NOW, STUCK, begun, fact
 
 
 def set_stalled(status: JobStatus, value: str = "True", message: str = "wait") -> JobStatus:
@@ -58,3 +61,28 @@ def test_another_spec_or_reason_is_a_change() -> None:
     status = set_stalled(begun())
     assert with_condition(status, kube.STALLED, "True", "Unschedulable", "wait", generation=2, now=NOW) != status
     assert with_condition(status, kube.STALLED, "True", "NodeLost", "wait", generation=1, now=NOW) != status
+
+
+SUSPENDED = fact(kube.SUSPENDED, reason=names.JOB_SUSPENDED)
+RESUMED = fact(kube.SUSPENDED, "False", names.JOB_RESUMED)
+FAILED = fact(kube.FAILED, reason=names.NO_FACE)
+COMPLETE = fact(kube.COMPLETE, reason=names.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("there", "ready", "reason", "stalled"),
+    [
+        ((), "False", names.PROGRESSING, False),
+        ((RESUMED,), "False", names.PROGRESSING, False),
+        ((SUSPENDED,), "False", names.JOB_SUSPENDED, False),
+        ((STUCK,), "False", names.UNSCHEDULABLE, True),
+        ((FAILED,), "False", names.NO_FACE, True),
+        ((COMPLETE,), "True", names.SUCCEEDED, False),
+    ],
+)
+def test_what_gitops_tools_go_by(there: tuple[Condition, ...], ready: str, reason: str, stalled: bool) -> None:
+    status = with_readiness(begun(conditions=there), generation=1, now=NOW)
+    found = status.condition(kube.READY)
+    assert found is not None and (found.status, found.reason) == (ready, reason)
+    assert status.is_true(kube.STALLED) == stalled
+    assert with_readiness(status, generation=1, now=NOW + timedelta(hours=1)) is status

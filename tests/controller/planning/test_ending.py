@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from controller.planning.actions import CreateJob, DeleteJob, DeleteResource, Plan, SetFinalizer
+from controller.planning.conditions import with_readiness
 from controller.planning.observed import Observed, Pod, StageJob
 from recast import names
 from recast.kube import names as kube
@@ -32,12 +33,28 @@ from tests.controller.builders import (
 
 def done(**changes: Any) -> JobStatus:
     ending = was_swapped(fact(kube.COMPLETE, reason="Succeeded"), phase="Succeeded", completion_time=NOW)
-    return ending.model_copy(update=changes)
+    return told(ending.model_copy(update=changes))
+
+
+def failed(status: JobStatus) -> JobStatus:
+    """This status, of a job that has failed."""
+    conditions = (*status.conditions, fact(kube.FAILED))
+    return told(status.model_copy(update={"conditions": conditions, "phase": "Failed", "completion_time": NOW}))
+
+
+def told(status: JobStatus) -> JobStatus:
+    """This status with what GitOps tools go by."""
+    return with_readiness(status.model_copy(update={"observed_generation": 1}), generation=1, now=NOW)
 
 
 def test_a_finished_job_is_left_as_it_is() -> None:
     planned = decide(Observed(resource(done())))
     assert planned.status == done() and not planned.actions and not planned.events
+
+
+def test_a_change_of_a_finished_jobs_time_to_live_is_seen() -> None:
+    changed = replace(resource(done()), generation=2)
+    assert decide(Observed(changed)).status.observed_generation == 2
 
 
 @pytest.mark.parametrize(
@@ -130,11 +147,11 @@ def test_scratch_that_cannot_be_removed_does_not_hold_the_job_for_ever(
 @pytest.mark.parametrize(
     ("retain", "status", "asks"),
     [
-        ("Never", was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW), ["create cleanup-0"]),
-        ("OnFailure", was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW), []),
+        ("Never", failed(was_split()), ["create cleanup-0"]),
+        ("OnFailure", failed(was_split()), []),
         ("Never", done(), []),
         # Its spec was wrong: it has written nothing.
-        ("Never", JobStatus(conditions=(fact(kube.FAILED),), phase="Failed", completion_time=NOW), []),
+        ("Never", failed(JobStatus()), []),
     ],
     ids=["failed", "failed and kept", "succeeded", "never began"],
 )
@@ -146,8 +163,7 @@ def test_scratch_of_a_failed_job_goes_where_that_was_asked_for(retain: str, stat
 
 
 def test_a_failed_job_whose_scratch_went_needs_no_second_cleanup() -> None:
-    failed = was_split(fact(kube.FAILED), phase="Failed", completion_time=NOW)
-    assert asked(decide(deleted(failed, (job(kube.CLEANUP, complete=True),)))) == ["let go"]
+    assert asked(decide(deleted(failed(was_split()), (job(kube.CLEANUP, complete=True),)))) == ["let go"]
 
 
 def test_a_cleanup_that_failed_with_the_job_is_tried_again_when_the_job_is_deleted() -> None:

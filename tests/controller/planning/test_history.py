@@ -129,7 +129,7 @@ class Checks:
         assert status.phase != "Suspended" or status.is_true(kube.SUSPENDED)
         if status.phase in ("Suspended", "Succeeded", "Failed"):
             assert status.segments.active == 0, "nothing is active"
-            assert status.estimated_completion_time is None and status.condition(kube.STALLED) is None
+            assert status.estimated_completion_time is None and status.is_true(kube.STALLED) == failed
         assert (status.waited.since is not None) == (status.phase in WAITING and status.start_time is not None)
         segments = status.segments
         assert segments.succeeded + segments.active <= segments.total, segments

@@ -119,7 +119,8 @@ def test_a_failed_job_waits_for_nothing_any_more() -> None:
     last = ended(failed, 65, 3, reason=names.CORRUPT_SOURCE, message="x" * 9000, segment=3)
     status = decide(Observed(resource(was_split(STUCK, **UNDER_WAY)), (failed,), (last,))).status
     assert status.segments == SegmentCounts(total=SEGMENTS, succeeded=2, active=0, failed=1)
-    assert status.estimated_completion_time is None and status.condition(kube.STALLED) is None
+    stalled = status.condition(kube.STALLED)
+    assert status.estimated_completion_time is None and stalled is not None and stalled.reason == names.CORRUPT_SOURCE
     assert status.failure is not None and len(status.failure.message) == 4096
     assert JobStatus.model_validate(status.model_dump()) == status, "the API server takes it"
 
