@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if arguments is None else list(arguments)
         chosen = next((word for word in words if not word.startswith("-")), None)
         options = make_parser(chosen).parse_args(words)
-        with exhaustion_told():
+        with log.for_people(), exhaustion_told():
             code = int(options.body(options))
         _flush()
         return code

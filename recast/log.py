@@ -17,6 +17,7 @@ _started = time.monotonic()
 _bound: dict[str, Any] = {}
 _within: ContextVar[Mapping[str, Any]] = ContextVar("fields of log lines", default=MappingProxyType({}))
 _lock = threading.Lock()
+_for_people = threading.Event()
 
 
 def bind(**fields: Any) -> None:
@@ -32,6 +33,16 @@ def within(**fields: Any) -> Iterator[None]:
         yield
     finally:
         _within.reset(token)
+
+
+@contextmanager
+def for_people() -> Iterator[None]:
+    """Give warnings as plain lines in the block, as a command's own messages are."""
+    _for_people.set()
+    try:
+        yield
+    finally:
+        _for_people.clear()
 
 
 def debug(message: str, /, **fields: Any) -> None:
@@ -71,6 +82,9 @@ def _write(level: str, message: str, fields: dict[str, Any]) -> None:
         fields["traceback"] = "".join(traceback.format_exception(failure))
     elif failure is not None:
         fields["error"] = failure
+    if level == "warning" and _for_people.is_set():
+        print(f"recast: {fields.get('detail', message)}", file=sys.stderr, flush=True)
+        return
     # Of one reading: between two of them a second may begin.
     now = time.time_ns()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1_000_000_000)) + f".{now // 1_000_000 % 1000:03d}Z"

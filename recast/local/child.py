@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from recast import exitcodes, names
 from recast.errors import RecastError
 from recast.process.children import spawn
 from recast.stage import NOTICE, StageResult, read_result, result_in_log
+from recast.storage.s3client import TRIED_AGAIN
 
 
 class StageFailed(RecastError):
@@ -31,6 +33,7 @@ class StageChild:
     def __init__(self, argv: list[str], environment: Mapping[str, str], message: Path, log: Path) -> None:
         self.frames: dict[int, int] = {}
         self.notices: list[str] = []
+        self.asked_again: deque[str] = deque(maxlen=1)
         self._message, self._log = message, log
         self._logged: StageResult | None = None
         # Here an error is told; the reader would be gone, and the stage stand still.
@@ -71,6 +74,8 @@ class StageChild:
             self.frames[line["segment"]] = line["frames"]
         elif line["message"] == NOTICE:
             self.notices.append(line["detail"])
+        elif line["message"] == TRIED_AGAIN:
+            self.asked_again.append(line["detail"])
 
 
 def result_of_the_dead(status: int, log: Path) -> StageResult:

@@ -24,6 +24,7 @@ from recast.process.stopping import signals_held_back
 from recast.process.temporary import temporary_folder
 from recast.spec import JobSpec
 from recast.stage import StageInput, StageResult
+from recast.storage.s3client import SAY_SECONDS
 from recast.storageconfig import make_storage
 
 NAMESPACE = "local"
@@ -130,6 +131,7 @@ class LocalRun:
         self._name = job_name(spec)
         self._log, self._before_retry = log, before_retry
         self._children: set[StageChild] = set()
+        self._told_at = float("-inf")
         self._stages: dict[str, list[StageResult]] = {
             "precheck": [],
             "split": [],
@@ -212,6 +214,7 @@ class LocalRun:
             for task, child in tuple(running):
                 result = child.poll()
                 done.update(child.frames)
+                self._tell_of_storage(task.stage, child)
                 if result is None:
                     continue
                 running.remove((task, child))
@@ -226,6 +229,12 @@ class LocalRun:
             if progress is not None:
                 self._progress(replace(progress, frames=sum(done.values())))
             time.sleep(POLL_SECONDS)
+
+    def _tell_of_storage(self, stage: str, child: StageChild) -> None:
+        """Say that a stage asks its store again, once for all that do so at a time."""
+        if child.asked_again and time.monotonic() - self._told_at >= SAY_SECONDS:
+            self._told_at = time.monotonic()
+            self._progress(Progress(stage, note=f"{stage}: {child.asked_again.pop()}"))
 
     def _note(self, task: _Task, child: StageChild, result: StageResult) -> None:
         # Workers say once more what the precheck has said.

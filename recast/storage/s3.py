@@ -9,7 +9,6 @@ not for multipart ones: hence our own sha256 in the metadata of every object.
 import functools
 import hashlib
 import itertools
-import logging
 import math
 import os
 import random
@@ -22,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from recast import log
 from recast.errors import Bug, Corrupt, NotFound, RecastError, StorageUnavailable, Transient
 from recast.storage.backoff import pause_seconds
 from recast.storage.files import reading
@@ -58,8 +58,6 @@ LEAST_BYTES_A_SECOND = 32 << 10
 NOT_FOUND, RANGE_NOT_SATISFIABLE = 404, 416
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 
 class S3Store:
@@ -238,7 +236,7 @@ class S3Store:
                 pause = pause_seconds(failed, attempts=READ_ATTEMPTS)
                 if pause is None:
                     raise
-                log.warning("%s: try %d: %s", uri, failed, error)
+                log.warning("read again", detail=f"{uri}: try {failed}: {error}")
                 time.sleep(pause)
 
     def _range(self, uri: str, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
@@ -386,7 +384,8 @@ class S3Store:
         try:
             self._impatient.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         except Exception as error:
-            log.warning("s3://%s/%s: unfinished upload %s is left behind: %s", bucket, key, upload, error)
+            left = f"s3://{bucket}/{key}: unfinished upload {upload} is left behind: {error}"
+            log.warning("upload is left behind", detail=left)
 
 
 class BodyBroken(StorageUnavailable):

@@ -8,6 +8,7 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
+from recast import log
 from recast.errors import BadConfig
 from recast.storage.backoff import Pace, pause_seconds
 from recast.storage.s3errors import BUSY, GARBLED, mapped
@@ -15,12 +16,17 @@ from recast.storage.stored import StorageSettings
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
+    from botocore.model import OperationModel
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
 BUSY_STATUS = frozenset({429, 503})
 BROKEN_STATUS = frozenset({408, 500, 502, 504})
+TRIED_AGAIN = "storage is asked again"
+"""What a line of log says whose `detail` tells why a request is tried again."""
+SAY_SECONDS = 10.0
+"""A client says so at most that often."""
 AWS_METADATA = ipaddress.ip_network("fd00:ec2::/32")
 """Of EC2 and EKS by IPv6; by IPv4 they are link-local."""
 
@@ -103,6 +109,7 @@ class _Retries:
     def __init__(self, attempts: int) -> None:
         self._attempts = attempts
         self._pace = Pace()
+        self._said = float("-inf")
 
     def before_send(self, **_: object) -> None:
         """Wait for a request's turn."""
@@ -114,6 +121,8 @@ class _Retries:
         response: tuple[Any, dict[str, Any]] | None,
         attempts: int,
         caught_exception: Exception | None,
+        operation: "OperationModel",
+        request_dict: dict[str, Any],
         **_: object,
     ) -> float | None:
         """Give the seconds until the next try; None for no other."""
@@ -121,15 +130,26 @@ class _Retries:
 
         if response is None:
             broken, busy = isinstance(caught_exception, boto.ConnectionError | boto.HTTPClientError), False
+            why = f"{caught_exception}"
         else:
             status, code = response[0].status_code, response[1].get("Error", {}).get("Code")
             broken, busy = status in BROKEN_STATUS or code in GARBLED, code in BUSY or status in BUSY_STATUS
+            why = f"{request_dict['url'].partition('?')[0]}: the store says {code or status}"
         if busy:
             self._pace.refused()
         elif not broken:
             self._pace.served()
             return None
-        return pause_seconds(attempts, attempts=self._attempts, busy=busy)
+        pause = pause_seconds(attempts, attempts=self._attempts, busy=busy)
+        if pause is not None:
+            self._say(f"{operation.name}: {why}: try {attempts + 1} in {pause:.1f} s")
+        return pause
+
+    def _say(self, detail: str) -> None:
+        """Log that a request is tried again, now and then."""
+        if time.monotonic() - self._said >= SAY_SECONDS:
+            self._said = time.monotonic()
+            log.warning(TRIED_AGAIN, detail=detail)
 
 
 def _ask_for_no_region(**_: object) -> tuple[Any, dict[str, Any]]:

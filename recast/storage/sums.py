@@ -6,11 +6,11 @@ that the store gives of the whole object.
 """
 
 import hashlib
-import logging
 import threading
 import zlib
 from collections.abc import Sequence
 
+from recast import log
 from recast.errors import Corrupt
 from recast.storage.ranged import Fetch
 from recast.storage.stored import ContentHash
@@ -21,8 +21,6 @@ MOST_AHEAD = 5
 """Ranges that are kept until those before them have come: what is read ahead, and an index at the end."""
 NEAR_BYTES = 64 << 20
 """What is left out in reading is fetched for the hash's sake where this little lies between."""
-
-log = logging.getLogger(__name__)
 
 
 class BlockSums:
@@ -56,7 +54,8 @@ class BlockSums:
                 data = fetch(offset, length)
                 if self._agrees(offset, data):
                     return data
-                log.warning("%s: bytes %d to %d are not what was read before", name, offset, offset + length)
+                what = f"{name}: bytes {offset} to {offset + length} are not what was read before"
+                log.warning("read again", detail=what)
             raise Corrupt(
                 f"{name}: bytes {offset} to {offset + length} are not what was read before, though it is the same "
                 "version: check the store, and try again"

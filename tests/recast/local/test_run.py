@@ -28,6 +28,7 @@ class Played:
 
     def __init__(self, code: int) -> None:
         self.result = StageResult(code=code, reason="Played", message="segment 2: frame 51, at 2.040 s")
+        self.asked_again = ["GetObject: no answer"] if code == exitcodes.STORAGE_UNAVAILABLE else []
 
     def poll(self) -> StageResult:
         return self.result
@@ -190,3 +191,9 @@ def test_tries_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StageFailed):
         played(monkeypatch, left, retries=2)
     assert len(left[1]) == 6, "one try and two more"
+
+
+def test_a_store_that_is_asked_again_is_told_of_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+    played(monkeypatch, {1: [69], 2: [69]}, progress=told.append)
+    assert [each.note for each in told if "no answer" in each.note] == ["swap: GetObject: no answer"]
