@@ -53,7 +53,8 @@ def choose_encoder(settings: EncodeSettings, facts: VideoFacts, *, agreed: str |
         try:
             return probe(name, settings, facts)
         except BadConfig as error:
-            log.info("encoder is not here: the next is tried", encoder=name, detail=str(error))
+            # What to do about it is for jobs that asked for this one.
+            log.info("encoder is not here: the next is tried", encoder=name, detail=str(error.__cause__ or error))
     return probe(last, settings, facts)
 
 

@@ -107,8 +107,10 @@ def here() -> bool:
 
 
 @pytest.mark.skipif(here(), reason="this machine has NVENC")
-def test_where_there_is_none_auto_takes_software_and_nvenc_says_so() -> None:
+def test_where_there_is_none_auto_takes_software_and_nvenc_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert choose_encoder(settings(), facts()).name == "libx264"
+    told = capsys.readouterr().err
+    assert "the next is tried" in told and "worker.nodeSelector" not in told, "nobody asked for NVENC"
     with pytest.raises(BadConfig, match=r"NVENC is not on this node.*L40S have.*worker\.nodeSelector") as refused:
         choose_encoder(settings(encoder="Nvenc"), facts())
     assert refused.value.reason == names.NO_ENCODER
