@@ -340,7 +340,8 @@ class JobSpec(Model):
         86_400,
         ge=1,
         le=31_536_000,
-        description="A job that is not done after so long fails; while it is suspended or queued, no time counts.",
+        description="A job that is not done after so long fails; while it is suspended or queued, no time counts. May "
+        "be changed while it runs.",
     )
     suspend: bool = Field(False, description="Stop all pods; finished segments are kept for when it is lifted.")
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=315_360_000)] | Literal["Never"] = Field(

@@ -17,7 +17,7 @@ from recast.status import JobStatus
 
 Schema = dict[str, Any]
 
-MUTABLE = {"suspend", "ttlSecondsAfterFinished"}
+MUTABLE = {"suspend", "deadlineSeconds", "ttlSecondsAfterFinished"}
 MUTABLE_SEGMENTS = {"maxParallelism"}
 PRINTER_COLUMNS = (
     ("Phase", "string", ".status.phase", "How far the job is.", 0),
@@ -150,7 +150,7 @@ def _selects(how: str) -> str:
 
 
 def _immutable(spec: Schema) -> list[Schema]:
-    """Everything but suspend, the time to live and the parallelism stays as it was created."""
+    """Everything that the pixels and pods depend on stays as it was created."""
     rules = [_unchanged("self", name, spec) for name in spec["properties"] if name not in MUTABLE | {"segments"}]
     segments = spec["properties"]["segments"]
     fixed = [name for name in segments["properties"] if name not in MUTABLE_SEGMENTS]

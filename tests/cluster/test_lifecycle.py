@@ -133,9 +133,12 @@ def test_parallelism_is_changed_while_it_runs(control_plane: ControlPlane, fake:
     wait_for(lambda: swap_job(control_plane, fake)["status"].get("active") == 4, "four at once", seconds=20)
 
 
-def test_the_deadline_ends_it(control_plane: ControlPlane, fake: str, start_kwok: StartKwok) -> None:
+def test_the_deadline_ends_it_and_may_be_changed_until_then(
+    control_plane: ControlPlane, fake: str, start_kwok: StartKwok
+) -> None:
     start_kwok(played.split(2), played.swap(seconds=None))
-    apply(control_plane, fake, sample("job", deadlineSeconds=5))
+    apply(control_plane, fake, sample("job"))
+    patch(control_plane, fake, deadlineSeconds=5)
     status = wait_for_job_phase(control_plane, fake, "job", "Failed", seconds=30)
     assert (status["failure"]["reason"], status["failure"]["code"]) == (names.DEADLINE_EXCEEDED, 75)
     wait_for(lambda: not live_pods(control_plane, fake), "no pod", seconds=20)

@@ -59,7 +59,8 @@ def test_rules_say_what_is_wrong() -> None:
     text = " ".join(rule["message"] for rule in rules)
     for word in ("faces:", "consent:", "output.uri:", "source cannot be changed", "segments.targetSeconds cannot"):
         assert word in text
-    assert not any("self.suspend" in rule["rule"] or "maxParallelism" in rule["rule"] for rule in rules)
+    changeable = ("self.suspend", "self.deadlineSeconds", "self.ttlSecondsAfterFinished", "maxParallelism")
+    assert not any(each in rule["rule"] for rule in rules for each in changeable)
 
 
 @pytest.mark.parametrize(
