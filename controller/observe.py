@@ -16,6 +16,7 @@ from recast.kube.errors import Forbidden
 from recast.kube.resource import Resource
 
 LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
+FAILED_PODS = "status.phase=Failed"
 LOOK_SECONDS = 8.0
 """Pods of a Job that moves not are listed again after so long."""
 SLOW_LOOK_SECONDS = 30.0
@@ -30,6 +31,7 @@ class _Look:
     pods: tuple[Pod, ...]
     seen: datetime
     gone: dict[str, Pod]
+    overfilled: tuple[Pod, ...] = ()
     refusals: tuple[str, ...] = ()
     namespace_ends: bool = False
 
@@ -71,6 +73,7 @@ class Observer:
             return Observed(resource, jobs, self._pods_of_resource(resource) if waits and never else ())
         pods: list[Pod] = []
         gone: list[Pod] = []
+        overfilled: list[Pod] = []
         refusals: list[str] = []
         namespace_ends = False
         for job in self._in_question(resource, jobs):
@@ -83,9 +86,18 @@ class Observer:
                 look = self._look(resource, job)
                 pods += look.pods
                 gone += look.gone.values()
+                overfilled += look.overfilled
                 refusals += look.refusals
                 namespace_ends |= look.namespace_ends
-        return Observed(resource, jobs, tuple(pods), tuple(gone), tuple(refusals), namespace_ends)
+        return Observed(
+            resource,
+            jobs,
+            tuple(pods),
+            tuple(gone),
+            overfilled=tuple(overfilled),
+            refusals=tuple(refusals),
+            namespace_ends=namespace_ends,
+        )
 
     def forget(self, uid: str) -> None:
         """Drop what was kept of a FaceSwapJob."""
@@ -113,6 +125,12 @@ class Observer:
                 return last
         pods = self._pods(resource, job, live=True)
         look = _Look(job.uid, now, job.succeeded, pods, self._now(), _gone(last, job, pods))
+        before = last if last is not None and last.job == job.uid else None
+        if before is not None and _ends(pods) <= _ends(before.pods):
+            look = replace(look, overfilled=before.overfilled)
+        elif _ends(pods):
+            failed = self._list_pods(resource, f"{names.LABEL_JOB_NAME}={job.name}", FAILED_PODS)
+            look = replace(look, overfilled=tuple(pod for pod in failed if pod.overfilled))
         if last is not None and last.job == job.uid and not pods and not job.suspended:
             # Still none: somebody refuses them.
             ends = self._is_ending(resource)
@@ -153,6 +171,11 @@ class Observer:
         items = [each for page in self._api.list(path, field_selector=fields) for each in page.items]
         items.sort(key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
         return tuple(str(each.get("message", "")) for each in items)
+
+
+def _ends(pods: tuple[Pod, ...]) -> int:
+    """How many pods have ended badly where these are now."""
+    return sum(pod.ignored_failures + pod.failures for pod in pods)
 
 
 def _gone(last: _Look | None, job: StageJob, pods: tuple[Pod, ...]) -> dict[str, Pod]:

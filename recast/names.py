@@ -72,6 +72,7 @@ STARTING_SLOWLY = "StartingSlowly"
 
 # Why a job on Kubernetes failed, beside what its stages say.
 INVALID_SPEC = "InvalidSpec"
+DISK_TOO_SMALL = "DiskTooSmall"
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 SEGMENTS_FAILED = "SegmentsFailed"
 STAGE_FAILED = "StageFailed"

@@ -67,6 +67,7 @@ class Pod:
         unschedulable: why no node takes it.
         gone_at: when its grace period is or was over, where it is being deleted.
         ignored_failures: evictions of this index so far.
+        failures: pods of this index that failed by themselves so far.
         ended_by: who or what ended it, where that was not the stage itself: OOMKilled, or the kubelet's words.
         result: what the stage said when it ended.
     """
@@ -87,6 +88,7 @@ class Pod:
     unschedulable: str | None = None
     gone_at: datetime | None = None
     ignored_failures: int = 0
+    failures: int = 0
     exit_code: int | None = None
     ended_by: str = ""
     result: StageResult | None = None
@@ -96,6 +98,11 @@ class Pod:
         """Whether it has succeeded or failed."""
         return self.phase in ("Succeeded", "Failed")
 
+    @property
+    def overfilled(self) -> bool:
+        """Whether it took more disk than it may, as the kubelet says; where the node's is full, it names no limit."""
+        return self.ended_by.startswith("Evicted: ") and "limit" in self.ended_by
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -103,6 +110,7 @@ class Observed:
 
     Attributes:
         gone: pods with GPUs that ran when they were last looked at, and are not there any more, until then.
+        overfilled: pods of Jobs that go on, which took more disk than they may.
         refusals: messages of the events in which the API refused a Job's pods, newest last.
         namespace_ends: whether the namespace is being deleted.
     """
@@ -111,6 +119,7 @@ class Observed:
     jobs: tuple[StageJob, ...] = ()
     pods: tuple[Pod, ...] = ()
     gone: tuple[Pod, ...] = ()
+    overfilled: tuple[Pod, ...] = ()
     refusals: tuple[str, ...] = ()
     namespace_ends: bool = False
 
@@ -188,6 +197,7 @@ def project_pod(item: Object) -> Pod:
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
         gone_at=read_time(metadata.get("deletionTimestamp")),
         ignored_failures=int(annotations.get(names.ANNOTATION_IGNORED, 0)),
+        failures=int(annotations.get(names.ANNOTATION_FAILURES, 0)),
         exit_code=terminated.get("exitCode"),
         ended_by=_ended_by(terminated, status),
         result=read_result(terminated.get("message")),
@@ -195,7 +205,7 @@ def project_pod(item: Object) -> Pod:
 
 
 def _ended_by(terminated: Object, status: Object) -> str:
-    if terminated.get("reason", "Completed") not in ("Completed", "Error"):
+    if terminated.get("reason", "Completed") not in ("Completed", "Error", "ContainerStatusUnknown"):
         return str(terminated["reason"])
     return ": ".join(str(status[key]) for key in ("reason", "message") if status.get(key))
 

@@ -15,10 +15,19 @@ from controller.planning.deadline import worked
 from controller.planning.draft import Draft
 from controller.planning.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished
 from controller.planning.objects import PodSettings, make_job, swap_parallelism
-from controller.planning.observed import Observed, StageJob
+from controller.planning.observed import Observed, Pod, StageJob
 from controller.planning.progress import with_swap_progress
 from controller.planning.specs import spec_of, unknown_fields
-from controller.planning.stuck import EVICTED_CURE, HOPELESS_EVICTIONS, Stuck, find_held, find_stuck, hopeless_evictions
+from controller.planning.stuck import (
+    EVICTED_CURE,
+    HOPELESS_EVICTIONS,
+    Stuck,
+    find_held,
+    find_overfilled,
+    find_stuck,
+    hopeless_evictions,
+    overfilled_words,
+)
 from recast import exitcodes, names
 from recast.kube import names as kube
 from recast.spec import JobSpec
@@ -201,6 +210,9 @@ class _Pass(Draft):
             message = f"namespace {self._resource.namespace} is being deleted: apply the job in another one"
             return self.fail(names.NAMESPACE_TERMINATING, message, exitcodes.BAD_CONFIG)
         pods = self._observed.pods_of(job)
+        overfilled = find_overfilled(self._observed.overfilled, stage)
+        if overfilled:
+            return self._disk_too_small(stage, overfilled)
         hopeless = hopeless_evictions(pods)
         if hopeless:
             return self.fail(
@@ -215,6 +227,10 @@ class _Pass(Draft):
             self._update(phase="Queued")
         self._say_stuck(held or find_stuck(job, pods, self._observed.refusals, self._now))
         return self._plan(LOOK_AGAIN_SECONDS)
+
+    def _disk_too_small(self, stage: str, pod: Pod) -> Plan:
+        message = overfilled_words(stage, pod, self._spec)
+        return self.fail(names.DISK_TOO_SMALL, message, exitcodes.BAD_CONFIG, pod=pod.name)
 
     def _say_stuck(self, stuck: Stuck | None) -> None:
         if stuck is None:
@@ -309,6 +325,8 @@ class _Pass(Draft):
             self._condition(kube.SWAP_COMPLETE, "False", names.NOT_READY, result.message)
             self._next_attempt(kube.SWAP, after=self._status.attempts.swap)
             return self._again(kube.MUX, job, result.message)
+        if pod is not None and result is None and pod.overfilled:
+            return self._disk_too_small(stage, pod)
         if pod is None or result is None:
             reason = names.SEGMENTS_FAILED if stage == kube.SWAP else names.STAGE_FAILED
             last = f" ({last_words(stage, pod)})" if pod else ""

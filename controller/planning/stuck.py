@@ -3,6 +3,7 @@
 All of these hang for ever and say so only deep in the API's objects; a person sees them as condition Stalled.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from controller.planning.observed import Pod, StageJob
 from recast import names
 from recast.kube import names as kube
 from recast.kube.podstatus import CONFIG_REASONS, IMAGE_REASONS
+from recast.spec import JobSpec
 
 UNSCHEDULABLE_AFTER = timedelta(seconds=10)
 REFUSED_AFTER = timedelta(seconds=5)
@@ -18,9 +20,11 @@ LOST_AFTER = timedelta(seconds=5)
 SLOW_AFTER = timedelta(minutes=5)
 HELD_AFTER = timedelta(seconds=5)
 """A Job that has just been resumed may be seen suspended until then."""
+MOST_OVERFILLED = 2
+"""A disk that was too small twice is so each time."""
 MANY_EVICTIONS = 10
 HOPELESS_EVICTIONS = 30
-EVICTED_CURE = "choose nodes that stay, or smaller segments, or give it more disk (worker.scratchSize, stages.*.volume)"
+EVICTED_CURE = "choose nodes that stay, or smaller segments"
 
 PASSING = frozenset({names.UNSCHEDULABLE, names.IMAGE_PULL_FAILED, names.STARTING_SLOWLY, names.NODE_LOST})
 """What may pass by itself within minutes: a node comes up, a registry answers again."""
@@ -37,6 +41,31 @@ class Stuck:
 def resources_field(stage: str) -> str:
     """Where the spec says what a stage's pods ask for."""
     return {kube.SWAP: "worker.resources", kube.MUX: "stages.mux.resources"}.get(stage, "stages.split.resources")
+
+
+def find_overfilled(pods: Sequence[Pod], stage: str) -> Pod | None:
+    """The last pod of an index whose disk was too small so often that there is no point in going on.
+
+    Args:
+        pods: all of the job's that took more disk than they may.
+        stage: whose pods are meant.
+    """
+    meant = [pod for pod in pods if pod.stage == stage]
+    counts = Counter(pod.index for pod in meant)
+    return next((pod for pod in reversed(meant) if counts[pod.index] >= MOST_OVERFILLED), None)
+
+
+def overfilled_words(stage: str, pod: Pod, spec: JobSpec) -> str:
+    """What is wrong where a pod took more disk than it may, and how much it needs."""
+    field, size, needs = {
+        kube.SWAP: ("worker.scratchSize", spec.worker.scratch_size, "two segments and two parts"),
+        kube.MUX: ("stages.mux.volume.size", spec.stages.mux.volume.size, "twice the output's video"),
+    }.get(stage, ("stages.split.volume.size", spec.stages.split.volume.size, "256 MiB and two segments"))
+    said = pod.ended_by.removeprefix("Evicted: ").strip().rstrip(".")
+    return (
+        f"{stage}: pod {pod.name}: {said}: it holds {needs}: apply the job again with {field} larger than {size}, or "
+        "whichever limit is named; what is done is kept"
+    )
 
 
 def find_stuck(job: StageJob, pods: Sequence[Pod], refusals: Sequence[str], now: datetime) -> Stuck | None:

@@ -24,6 +24,7 @@ LABEL_PRIORITY = "kueue.x-k8s.io/priority-class"
 LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
 ANNOTATION_INDEX = "batch.kubernetes.io/job-completion-index"
 ANNOTATION_IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
+ANNOTATION_FAILURES = "batch.kubernetes.io/job-index-failure-count"
 
 FINALIZER = f"{GROUP}/scratch"
 

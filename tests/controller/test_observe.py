@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.observe import LOOK_SECONDS, SLOW_LOOK_SECONDS, Observer
+from controller.observe import FAILED_PODS, LOOK_SECONDS, SLOW_LOOK_SECONDS, Observer
 from recast.kube import names as kube
 from recast.kube.api import Page
 from recast.kube.errors import Forbidden
@@ -15,6 +15,15 @@ SWAP = job(kube.SWAP)
 TIME = "2026-01-15T12:00:00Z"
 
 
+def evicted(message: str) -> dict[str, Any]:
+    """A pod that the kubelet ended."""
+    return {
+        "metadata": {"name": message, "labels": {kube.LABEL_JOB_NAME: SWAP.name}},
+        "spec": {},
+        "status": {"phase": "Failed", "reason": "Evicted", "message": message},
+    }
+
+
 class Api:
     """Has some pods, and some events of refusal."""
 
@@ -22,13 +31,21 @@ class Api:
         self.asked: list[dict[str, str | None]] = []
         self.pods, self.events = pods, [{"message": "later", "lastTimestamp": "2"}, {"message": "quota"}]
         self.ends = False
-        self.gpus = 0
+        self.gpus = self.evictions = 0
 
     def list(self, path: str, **query: str | None) -> Iterator[Page]:
         self.asked.append({"path": path.rpartition("/")[2], **query})
+        if query.get("field_selector") == FAILED_PODS:
+            yield Page([evicted("low on ephemeral-storage"), evicted('exceeds the limit "16Gi"')], "1")
+            return
         found: list[dict[str, Any]] = [
             {
-                "metadata": {"name": f"p{k}", "labels": {kube.LABEL_JOB_NAME: SWAP.name}, "creationTimestamp": TIME},
+                "metadata": {
+                    "name": f"p{k}",
+                    "labels": {kube.LABEL_JOB_NAME: SWAP.name},
+                    "creationTimestamp": TIME,
+                    "annotations": {kube.ANNOTATION_IGNORED: str(self.evictions)},
+                },
                 "spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": str(self.gpus)}}}]},
                 "status": {"containerStatuses": [{"name": "stage", "state": {"running": {"startedAt": TIME}}}]},
             }
@@ -176,3 +193,14 @@ def test_pods_without_gpus_are_not_kept(observer: Observer, api: Api, clock: Clo
     observer.observe(resource(was_split()), (SWAP,))
     clock.now, api.pods = 40, 0
     assert observer.observe(resource(was_split()), (SWAP,)).gone == ()
+
+
+def test_what_took_more_disk_than_it_may_is_looked_for_once_after_each_bad_end(
+    observer: Observer, api: Api, clock: Clock
+) -> None:
+    seen = resource(was_split())
+    for look, (evictions, lists) in enumerate([(0, 1), (1, 3), (1, 4), (2, 6)]):
+        api.evictions, clock.now = evictions, look * (LOOK_SECONDS + 1)
+        found = observer.observe(seen, (SWAP,)).overfilled
+        assert [pod.name for pod in found] == (['exceeds the limit "16Gi"'] if evictions else [])
+        assert len(api.asked) == lists

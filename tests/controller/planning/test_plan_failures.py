@@ -102,6 +102,46 @@ def test_evicted_without_end_the_job_fails() -> None:
     assert planned.actions == (DeleteJob(swap.name, swap.uid),)
 
 
+FULL = 'Evicted: Usage of EmptyDir volume "work" exceeds the limit "16Gi". '
+LOW = "Evicted: The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 9Mi. "
+
+
+def overfilled(stage: str, *indexes: int, ended_by: str = FULL) -> tuple[Pod, ...]:
+    """Pods of a stage that the kubelet ended."""
+    return tuple(pod(job(stage), index, phase="Failed", exit_code=137, ended_by=ended_by) for index in indexes)
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        (SPLIT, "256 MiB and two segments: apply the job again with stages.split.volume.size larger than 20Gi"),
+        (SWAP, "two segments and two parts: apply the job again with worker.scratchSize larger than 16Gi"),
+        (MUX, "twice the output's video: apply the job again with stages.mux.volume.size larger than 20Gi"),
+    ],
+)
+def test_a_disk_that_is_too_small_fails_the_job_the_second_time(stage: str, words: str) -> None:
+    running = job(stage)
+    seen = Observed(resource(BEFORE[stage]()), (running,), (pod(running),), overfilled=overfilled(stage, 0, 0))
+    planned = decide(seen)
+    failure = planned.status.failure
+    assert failure is not None and (failure.reason, failure.code) == (names.DISK_TOO_SMALL, 78)
+    assert words in failure.message and 'exceeds the limit "16Gi": it holds' in failure.message
+    assert planned.actions == (DeleteJob(running.name, running.uid),)
+
+
+def test_a_disk_that_was_too_small_once_is_tried_again() -> None:
+    swap = job(SWAP)
+    seen = Observed(resource(was_split()), (swap,), (pod(swap),), overfilled=overfilled(SWAP, 0, 1))
+    assert decide(seen).status.failure is None
+
+
+@pytest.mark.parametrize(("ended_by", "reason"), [(FULL, names.DISK_TOO_SMALL), (LOW, names.SEGMENTS_FAILED)])
+def test_a_job_that_ended_for_its_disk_says_which_is_too_small(ended_by: str, reason: str) -> None:
+    failed = job(SWAP, failed_reason="FailedIndexes")
+    failure = decide(Observed(resource(was_split()), (failed,), overfilled(SWAP, 0, ended_by=ended_by))).status.failure
+    assert failure is not None and failure.reason == reason
+
+
 def test_a_failure_without_a_report_says_who_ended_the_pod() -> None:
     failed = job(SWAP, failed_reason="FailedIndexes", failed_message="Job has failed indexes")
     killed = pod(failed, phase="Failed", exit_code=137, ended_by="OOMKilled")
