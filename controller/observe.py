@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from controller.planning.observed import Observed, Pod, StageJob, project_pod
+from controller.planning.observed import Observed, Pod, StageJob, notices_of, project_pod
 from recast.kube import names
 from recast.kube.api import KubeApi, collection
 from recast.kube.errors import Forbidden
 from recast.kube.resource import Resource
 
 LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
+DONE_PODS = "status.phase=Succeeded"
 FAILED_PODS = "status.phase=Failed"
 LOOK_SECONDS = 8.0
 """Pods of a Job that moves not are listed again after so long."""
@@ -31,6 +32,7 @@ class _Look:
     pods: tuple[Pod, ...]
     seen: datetime
     gone: dict[str, Pod]
+    notices: tuple[str, ...] | None = None
     overfilled: tuple[Pod, ...] = ()
     refusals: tuple[str, ...] = ()
     namespace_ends: bool = False
@@ -74,6 +76,7 @@ class Observer:
         pods: list[Pod] = []
         gone: list[Pod] = []
         overfilled: list[Pod] = []
+        notices: tuple[str, ...] | None = None
         refusals: list[str] = []
         namespace_ends = False
         for job in self._in_question(resource, jobs):
@@ -87,6 +90,7 @@ class Observer:
                 pods += look.pods
                 gone += look.gone.values()
                 overfilled += look.overfilled
+                notices = notices or look.notices
                 refusals += look.refusals
                 namespace_ends |= look.namespace_ends
         return Observed(
@@ -94,6 +98,7 @@ class Observer:
             jobs,
             tuple(pods),
             tuple(gone),
+            notices=notices,
             overfilled=tuple(overfilled),
             refusals=tuple(refusals),
             namespace_ends=namespace_ends,
@@ -126,6 +131,10 @@ class Observer:
         pods = self._pods(resource, job, live=True)
         look = _Look(job.uid, now, job.succeeded, pods, self._now(), _gone(last, job, pods))
         before = last if last is not None and last.job == job.uid else None
+        if job.stage == names.SWAP and job.succeeded and resource.status.notices is None:
+            # Asked for once: a worker of an older image says nothing of photos.
+            told = before.notices if before is not None and before.succeeded else self._told(resource, job)
+            look = replace(look, notices=told)
         if before is not None and _ends(pods) <= _ends(before.pods):
             look = replace(look, overfilled=before.overfilled)
         elif _ends(pods):
@@ -137,6 +146,11 @@ class Observer:
             look = replace(look, refusals=self._refusals(resource, job), namespace_ends=ends)
         self._looks[resource.uid] = look
         return look
+
+    def _told(self, resource: Resource, job: StageJob) -> tuple[str, ...] | None:
+        """What a worker that is done says of the photos: each says the same."""
+        pods = self._list_pods(resource, f"{names.LABEL_JOB_NAME}={job.name}", DONE_PODS)
+        return notices_of(pods)
 
     def _is_ending(self, resource: Resource) -> bool:
         """Ask whether the namespace is being deleted, by creating something in it that is not kept.

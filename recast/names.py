@@ -58,6 +58,7 @@ JOB_RESUMED = "JobResumed"
 QUOTA_PENDING = "QuotaPending"
 QUOTA_ADMITTED = "QuotaAdmitted"
 SCRATCH_KEPT = "ScratchKept"
+PHOTO_IN_DOUBT = "PhotoInDoubt"
 UNKNOWN_FIELDS = "UnknownFields"
 
 # What a job on Kubernetes waits for.

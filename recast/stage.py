@@ -7,7 +7,7 @@ most 4,096 bytes to the path in `RECAST_TERMINATION_LOG`. Kubernetes and the loc
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -76,6 +76,7 @@ class StageResult:
         run: the run's name, from split.
         output: what was published, from mux: uri, size, sha256, encoder, facesSwapped, droppedTracks,
             badFrames.
+        notices: what people should look at once more, from a worker: photos in doubt; None where it did not look.
         content_check: what the content check saw, from split: frames, highest.
         seconds, cpu_seconds: wall and CPU time of the stage.
     """
@@ -88,6 +89,7 @@ class StageResult:
     segments: int | None = None
     run: str | None = None
     output: Mapping[str, object] | None = None
+    notices: Sequence[str] | None = None
     content_check: Mapping[str, float] | None = None
     seconds: float | None = None
     cpu_seconds: float | None = None
@@ -199,14 +201,16 @@ def write_termination_message(result: StageResult) -> None:
 
 
 def _fitting(fields: dict[str, Any]) -> bytes:
-    """The fields as JSON of no more bytes than Kubernetes takes: the message is cut, then the dropped tracks go."""
+    """The fields as JSON of no more bytes than Kubernetes takes: notices go, the message is cut, dropped tracks go."""
     while True:
         # Escaped, a letter outside ASCII would cost up to 12 bytes.
         data = json.dumps(fields, ensure_ascii=False).encode(errors="replace")
         over = len(data) - TERMINATION_LIMIT_BYTES
         if over <= 0:
             return data
-        if fields["message"]:
+        if fields.get("notices"):
+            fields["notices"] = fields["notices"][:-1]
+        elif fields["message"]:
             fields["message"] = str(fields["message"])[: -1 - over // 6]
         elif fields.get("output", {}).get("droppedTracks"):
             fields["output"] = {**fields["output"], "droppedTracks": fields["output"]["droppedTracks"][:-1]}

@@ -143,6 +143,9 @@ class JobStatus(StatusModel):
     bad_frames: BadFramesStatus | None = Field(
         None, description="Frames of the source that do not decode whole, where there are some."
     )
+    notices: tuple[Text, ...] | None = Field(
+        None, max_length=16, description="Photos that people should look at once more, once a worker has."
+    )
     dropped_tracks: tuple[Text, ...] = Field((), max_length=64, description="Tracks that were left out, and why.")
     output: OutputStatus | None = Field(None, description="What was published.")
     failure: Failure | None = Field(None, description="Why the job failed.")

@@ -36,6 +36,8 @@ from segment_worker.pinned import pinned_engine, refuse_other_pixels
 from segment_worker.pipeline import PartFacts, SegmentStats, check_part, make_part
 
 PROGRESS_SECONDS = 0.5
+MOST_NOTICES = 16
+"""In the report, as in the status; the log has all."""
 START_SECONDS = 3600.0
 """An engine that is not ready by then hangs."""
 
@@ -64,7 +66,12 @@ def work(job: StageInput) -> StageResult:
             pod.finish()
         finally:
             pod.stop()
-    return StageResult(segment=indices[0] if indices else None, frames=frames, segments=len(indices))
+    return StageResult(
+        segment=indices[0] if indices else None,
+        frames=frames,
+        segments=len(indices),
+        notices=pod.notices[:MOST_NOTICES] if pod.notices is not None else None,
+    )
 
 
 def bounds_of(engine: spec.Engine) -> AbstractContextManager[None]:
@@ -134,6 +141,7 @@ class _Pod:
         self._looked_up: dict[int, bool] = {}
         self._cpu_seconds = _cpu_seconds()
         self._started = False
+        self.notices: list[str] | None = None
         self._busy = BusyMeter()
         self._mender = Mender(self._spec.video.on_bad_frames, self.plan, self.segment, self._storage, folder)
         self._decoder = Decoder(self._spec.video, self.plan.video, threads=self.plan.encode.threads)
@@ -227,7 +235,7 @@ class _Pod:
         with Watchdog(START_SECONDS, lambda: f"start of engine {self._spec.engine.name}"):
             engine = self._engine
             engine.warm_up()
-        tell_of(engine.photos)
+        self.notices = tell_of(engine.photos)
         self._started = True
         log.info("engine is ready", engine=engine.name, seconds=round(time.monotonic() - clock, 3))
 

@@ -1,6 +1,6 @@
 """What the controller sees of one FaceSwapJob: small, immutable pictures of the API's objects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -110,6 +110,7 @@ class Observed:
 
     Attributes:
         gone: pods with GPUs that ran when they were last looked at, and are not there any more, until then.
+        notices: what a worker that is done says of the photos, where that is asked for.
         overfilled: pods of Jobs that go on, which took more disk than they may.
         refusals: messages of the events in which the API refused a Job's pods, newest last.
         namespace_ends: whether the namespace is being deleted.
@@ -119,6 +120,7 @@ class Observed:
     jobs: tuple[StageJob, ...] = ()
     pods: tuple[Pod, ...] = ()
     gone: tuple[Pod, ...] = ()
+    notices: tuple[str, ...] | None = None
     overfilled: tuple[Pod, ...] = ()
     refusals: tuple[str, ...] = ()
     namespace_ends: bool = False
@@ -208,6 +210,12 @@ def _ended_by(terminated: Object, status: Object) -> str:
     if terminated.get("reason", "Completed") not in ("Completed", "Error", "ContainerStatusUnknown"):
         return str(terminated["reason"])
     return ": ".join(str(status[key]) for key in ("reason", "message") if status.get(key))
+
+
+def notices_of(pods: Sequence[Pod]) -> tuple[str, ...] | None:
+    """What workers say of the photos: each that looked says the same."""
+    said = (pod.result.notices for pod in pods if pod.result is not None)
+    return next((tuple(notices) for notices in said if notices is not None), None)
 
 
 def count_indexes(text: str) -> list[int]:

@@ -15,7 +15,7 @@ from controller.planning.deadline import worked
 from controller.planning.draft import Draft
 from controller.planning.ending import LOOK_AGAIN_SECONDS, pinned, plan_deletion, plan_finished
 from controller.planning.objects import PodSettings, make_job, swap_parallelism
-from controller.planning.observed import Observed, Pod, StageJob
+from controller.planning.observed import Observed, Pod, StageJob, notices_of
 from controller.planning.progress import with_swap_progress
 from controller.planning.specs import spec_of, unknown_fields
 from controller.planning.stuck import (
@@ -176,11 +176,19 @@ class _Pass(Draft):
         if stage == kube.SWAP:
             pods, gone = self._observed.pods_of(job), self._observed.gone_of(job)
             self._update_from(with_swap_progress(self._status, job, pods, self._now, gone))
+            self._tell_of_photos(self._observed.notices if self._observed.notices is not None else notices_of(pods))
         if job.complete:
             return self._completed(stage, job)
         if job.failed_reason is not None:
             return self._failed(stage, job)
         return self._running(stage, job)
+
+    def _tell_of_photos(self, notices: tuple[str, ...] | None) -> None:
+        """Say which photos are in doubt as soon as a worker has looked at them: much is left to be saved."""
+        if notices is None or self._status.notices is not None:
+            return
+        self._update(notices=notices)
+        self._events += [Event("Warning", names.PHOTO_IN_DOUBT, notice) for notice in notices]
 
     def _create(self, stage: str, *, gone: bool) -> Plan:
         if gone:

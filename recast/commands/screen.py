@@ -39,14 +39,18 @@ def name_of(each: Awaited, jobs: Sequence[Awaited]) -> str:
 
 
 class _Notices:
-    """Lines that must not be missed, each once: what stalls, and what failed."""
+    """Lines that must not be missed, each once: what stalls, what failed, and photos in doubt."""
 
     def __init__(self) -> None:
         self._said: dict[str, str | None] = {}
+        self._doubted: set[str] = set()
 
     def of(self, jobs: Sequence[Awaited], changed: Sequence[Awaited]) -> Iterator[str]:
         for each in changed:
             name = name_of(each, jobs)
+            if each.job.status.notices and name not in self._doubted:
+                self._doubted.add(name)
+                yield from (f"{name}: warning: {notice}" for notice in each.job.status.notices)
             if each.gone:
                 yield f"{name}: was deleted before it was done: submit it again to go on where it was"
             elif each.job.status.phase == "Failed":

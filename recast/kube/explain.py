@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from recast import exitcodes, names
 from recast.kube import names as kube
 from recast.kube.cluster import Job, Object
-from recast.kube.jobtext import failure, progress, success, warning
+from recast.kube.jobtext import failure, photos, progress, success, warning
 from recast.kube.podstatus import CONFIG_REASONS, IMAGE_REASONS, own_container
 from recast.kube.resource import read_time
 from recast.wording import counted, span
@@ -54,7 +54,7 @@ def explain(
     if stalled and stalled.reason not in {reason for reason, _ in causes}:
         causes.append((stalled.reason, f"The controller says: {stalled.message}."))
     texts = [text for _, text in causes] or ["Nothing that can be seen is in its way."]
-    return [_headline(view), *map(_sentence, texts)]
+    return [_headline(view), *map(_sentence, texts), *photos(job.status)]
 
 
 def is_open(pod: Object) -> bool:
@@ -122,11 +122,13 @@ def _end(job: Job, now: datetime) -> Iterator[str]:
             yield f"Left out: {track}."
         for bad in status.bad_frames.first if status.bad_frames else ():
             yield f"Did not decode whole: {bad}."
+        yield from photos(status)
         return
     yield f"{job.name}: failed{ago}: {failure(status)}."
     code = status.failure.code if status.failure else exitcodes.TRY_AGAIN
     first = "Correct what is named; then" if code in exitcodes.NEVER_RETRIED else "Another try may go better:"
     yield f"{first} `recast cancel {job.name}` and submit it again: what is done is kept."
+    yield from photos(status)
 
 
 def _deletion(view: _View, since: datetime) -> Iterator[str]:

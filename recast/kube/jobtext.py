@@ -85,6 +85,11 @@ def warning(job: Job) -> str | None:
     return "no face was changed: `recast preview` of the source shows who is found, and who is chosen"
 
 
+def photos(status: JobStatus) -> list[str]:
+    """Which photos people should look at once more."""
+    return [f"Look at this photo once more: {notice}." for notice in status.notices or ()]
+
+
 def note(status: JobStatus) -> str:
     """The one word that a list has room for."""
     if status.failure:

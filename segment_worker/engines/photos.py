@@ -42,8 +42,9 @@ def face_in_photo(
     return PhotoSeen(name, said, faces > 1 or score < certain)
 
 
-def tell_of(photos: Sequence[PhotoSeen]) -> None:
-    """Log what people should look at once more; of a photo that is given twice, once."""
-    for photo in dict.fromkeys(photos):
-        if photo.warned:
-            log.warning(NOTICE, detail=f"{photo.name}: {photo.said}")
+def tell_of(photos: Sequence[PhotoSeen]) -> list[str]:
+    """Log, and give, what people should look at once more; of a photo that is given twice, once."""
+    told = [f"{photo.name}: {photo.said}" for photo in dict.fromkeys(photos) if photo.warned]
+    for text in told:
+        log.warning(NOTICE, detail=text)
+    return told

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.observe import FAILED_PODS, LOOK_SECONDS, SLOW_LOOK_SECONDS, Observer
+from controller.observe import DONE_PODS, FAILED_PODS, LOOK_SECONDS, SLOW_LOOK_SECONDS, Observer
 from recast.kube import names as kube
 from recast.kube.api import Page
 from recast.kube.errors import Forbidden
@@ -24,6 +24,14 @@ def evicted(message: str) -> dict[str, Any]:
     }
 
 
+def done_worker() -> dict[str, Any]:
+    """A worker that is done, and has something to say."""
+    ended = {"exitCode": 0, "message": '{"code":0,"reason":"Succeeded","message":"","notices":["cat.png: no face?"]}'}
+    container = {"name": "stage", "state": {"terminated": ended}}
+    status = {"phase": "Succeeded", "containerStatuses": [container]}
+    return {"metadata": {"name": "done", "labels": {kube.LABEL_JOB_NAME: SWAP.name}}, "spec": {}, "status": status}
+
+
 class Api:
     """Has some pods, and some events of refusal."""
 
@@ -35,6 +43,9 @@ class Api:
 
     def list(self, path: str, **query: str | None) -> Iterator[Page]:
         self.asked.append({"path": path.rpartition("/")[2], **query})
+        if query.get("field_selector") == DONE_PODS:
+            yield Page([done_worker()], "1")
+            return
         if query.get("field_selector") == FAILED_PODS:
             yield Page([evicted("low on ephemeral-storage"), evicted('exceeds the limit "16Gi"')], "1")
             return
@@ -204,3 +215,15 @@ def test_what_took_more_disk_than_it_may_is_looked_for_once_after_each_bad_end(
         found = observer.observe(seen, (SWAP,)).overfilled
         assert [pod.name for pod in found] == (['exceeds the limit "16Gi"'] if evictions else [])
         assert len(api.asked) == lists
+
+
+def test_photos_in_doubt_are_asked_for_once_when_the_first_worker_is_done(
+    observer: Observer, api: Api, clock: Clock
+) -> None:
+    for look, (succeeded, lists) in enumerate([(0, 1), (1, 3), (2, 4)]):
+        clock.now = look * (SLOW_LOOK_SECONDS + 1)
+        found = observer.observe(resource(was_split()), (replace(SWAP, succeeded=succeeded),)).notices
+        assert found == (("cat.png: no face?",) if succeeded else None) and len(api.asked) == lists
+    clock.now += SLOW_LOOK_SECONDS + 1
+    assert observer.observe(resource(was_split(notices=())), (replace(SWAP, succeeded=3),)).notices is None
+    assert len(api.asked) == lists + 1

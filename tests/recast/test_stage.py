@@ -250,3 +250,10 @@ def test_an_address_that_is_too_long_for_the_message_does_not_hold_the_pod(lette
     left = json.loads(data)
     assert len(data) <= TERMINATION_LIMIT_BYTES and (left["code"], left["frames"]) == (0, 7)
     assert letter not in "aü" or left["output"]["uri"] == output["uri"]
+
+
+def test_of_many_photos_in_doubt_some_are_left_out_of_the_message(message: Path) -> None:
+    notices = [f"s3://studio/faces/{900 * letter}.png: this may be no face" for letter in "abcdefgh"]
+    write_termination_message(StageResult(notices=notices, frames=7))
+    data = message.read_bytes()
+    assert len(data) <= TERMINATION_LIMIT_BYTES and json.loads(data)["notices"] == notices[:4]

@@ -310,3 +310,32 @@ def test_what_an_earlier_attempt_did_is_kept_apart() -> None:
     held = was_split(fact(kube.SUSPENDED), segments=SegmentCounts(total=6, succeeded=3), gpu_seconds=gpu)
     resumed = decide(Observed(resource(held), (job(SWAP, suspended=True, active=0),)))
     assert (resumed.status.earlier.segments, resumed.status.earlier.gpu_seconds) == (3, GpuSeconds())
+
+
+DOUBT = ("s3://studio/faces/cat.png: this may be no face",)
+
+
+@pytest.mark.parametrize(
+    ("notices", "before", "after", "events"),
+    [
+        (None, None, None, []),
+        ((), None, (), []),
+        (DOUBT, None, DOUBT, [names.PHOTO_IN_DOUBT]),
+        (DOUBT, DOUBT, DOUBT, []),
+    ],
+)
+def test_photos_in_doubt_are_told_of_once_while_the_others_work(
+    notices: tuple[str, ...] | None,
+    before: tuple[str, ...] | None,
+    after: tuple[str, ...] | None,
+    events: list[str],
+) -> None:
+    swap = job(SWAP, completed_indexes="0")
+    decided = decide(Observed(resource(was_split(notices=before)), (swap,), (pod(swap, 1),), notices=notices))
+    assert decided.status.notices == after and [event.reason for event in decided.events] == events
+
+
+def test_photos_in_doubt_are_told_of_at_the_latest_when_all_workers_are_done() -> None:
+    swap = job(SWAP, complete=True)
+    decided = decide(Observed(resource(was_split()), (swap,), (ended(swap, reason="Succeeded", notices=list(DOUBT)),)))
+    assert decided.status.notices == DOUBT

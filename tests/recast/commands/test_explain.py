@@ -236,6 +236,13 @@ def test_a_job_that_changed_no_face_is_told_of_though_it_succeeded() -> None:
     assert not told(3, "Mesh") and not told(0, "Passthrough")
 
 
+@pytest.mark.parametrize("phase", ["Swapping", "Succeeded", "Failed"])
+def test_photos_in_doubt_are_named(phase: str) -> None:
+    assert (
+        said(job(phase=phase, notices=["cat.png: no face?"]))[-1] == "Look at this photo once more: cat.png: no face?."
+    )
+
+
 def test_how_a_job_ended() -> None:
     output = {"uri": "s3://studio/out/a.mkv", "size": 5_000_000, "sha256": "ab"}
     done = job(

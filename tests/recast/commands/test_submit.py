@@ -336,6 +336,12 @@ def test_what_stalls_is_said_once_and_so_is_that_it_moves_again(capsys: pytest.C
     assert plain(steps, capsys)[1:] == ["j0: stalled: NodeLost: do this", "j0: moves again"]
 
 
+def test_photos_in_doubt_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    doubted = {"notices": ("cat.png: no face?",)}
+    lines = plain([(0, swapping(0)), (1, swapping(1) | doubted), (2, swapping(2) | doubted)], capsys)
+    assert lines[1:] == ["j0: warning: cat.png: no face?"]
+
+
 def test_of_many_jobs_plain_lines_tell_of_progress_together(capsys: pytest.CaptureFixture[str]) -> None:
     lines = plain([(0, swapping(0)), (20, swapping(9)), (40, failed(65))], capsys, jobs=9)
     assert "0 of 9 jobs done, 0 at work" not in lines and "0 of 9 jobs done, 1 at work" in lines
