@@ -16,6 +16,9 @@ from recast.kube.errors import ApiError, Conflict, Forbidden, Invalid
 from recast.kube.follow import Following
 from recast.kube.jobtext import success, table, warning, worst
 from recast.kube.yamllines import MOST_TEXT
+from recast.process.stopping import Terminated, terminated_by_signals
+
+STOP_SECONDS = 5.0
 
 EPILOG = f"""examples:
   recast submit interview.yaml
@@ -236,12 +239,12 @@ def wait(cluster: Cluster, jobs: Sequence[Job], timeout: float | None) -> int:
     if not jobs:
         return exitcodes.OK
     try:
-        with open_screen(len(jobs)) as screen:
+        with terminated_by_signals(STOP_SECONDS), open_screen(len(jobs)) as screen:
             following = Following(jobs, screen)
             done = following.run(cluster, timeout)
-    except KeyboardInterrupt:
-        _still_going_on([job.name for job in jobs], "interrupted")
-        return exitcodes.INTERRUPTED
+    except Terminated as stop:
+        _still_going_on([job.name for job in jobs], "interrupted" if stop.code == exitcodes.INTERRUPTED else "stopped")
+        return stop.code
     except RecastError:
         _still_going_on([job.name for job in jobs], "no longer following")
         raise

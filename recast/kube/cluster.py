@@ -128,7 +128,7 @@ class Cluster:
         """Create a FaceSwapJob, or change what it may be changed in."""
         body = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
         path = self._path(manifest["metadata"]["name"], namespace)
-        with _worded():
+        with _worded(), _namespace_told(namespace):
             # The file is the truth about its fields, whoever wrote them before.
             written = self._api.apply(path, body, manager=names.SUBMIT_FIELD_MANAGER, force=True, dry_run=dry_run)
         return read_job(written)
@@ -253,6 +253,18 @@ def _worded() -> Iterator[None]:
             raise
         message = f"the cluster knows no {names.KIND}: install recast's CRD, or choose another --context"
         raise BadConfig(message) from error
+
+
+@contextmanager
+def _namespace_told(namespace: str) -> Iterator[None]:
+    """Say of an object that cannot be made for want of its namespace what to do."""
+    try:
+        yield
+    except ApiNotFound as error:
+        if _lacks_crd(error):
+            raise
+        message = f"there is no namespace {namespace}: make it, or give -n NAMESPACE"
+        raise ApiNotFound(message, status=error.status) from error
 
 
 def _lacks_crd(error: RecastError) -> bool:

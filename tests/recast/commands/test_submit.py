@@ -1,6 +1,8 @@
 """`recast submit`: from files to the cluster, and along to the end."""
 
 import io
+import os
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,7 @@ from recast.commands.clusterarguments import seconds_of
 from recast.errors import StorageUnavailable
 from recast.kube import follow
 from recast.kube.cluster import Change, Job
-from recast.kube.errors import ApiError, ApiUnavailable, Forbidden, Invalid
+from recast.kube.errors import ApiError, ApiNotFound, ApiUnavailable, Forbidden, Invalid
 from recast.kube.follow import Awaited, Following
 from recast.kube.jobtext import exit_code, worst
 from recast.status import Condition, Failure, FrameCounts, JobStatus
@@ -196,13 +198,24 @@ def test_a_job_that_goes_away_is_75(file: str, api: FakeApi, run: Run) -> None:
     assert "interview: was deleted before it was done" in run("submit", file, "--wait", code=75)[1]
 
 
-def test_ctrl_c_says_that_the_jobs_go_on(file: str, api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "how"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "stopped")]
+)
+def test_a_signal_leaves_the_jobs_and_says_so(
+    file: str, run: Run, monkeypatch: pytest.MonkeyPatch, number: int, code: int, how: str
+) -> None:
     def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr(Following, "_look", interrupted)
-    _, err = run("submit", file, "--wait", code=130)
-    assert "interrupted: the jobs go on" in err and "`recast cancel interview` stops them" in err
+    _, err = run("submit", file, "--wait", code=code)
+    assert f"{how}: the jobs go on" in err and "`recast cancel interview` stops them" in err
+
+
+def test_a_namespace_that_is_not_there_is_named(file: str, api: FakeApi, run: Run) -> None:
+    api.fault = ApiNotFound('PATCH /apis: 404 namespaces "nowhere" not found', status=404)
+    _, err = run("submit", file, "-n", "nowhere", code=66)
+    assert err == "recast: there is no namespace nowhere: make it, or give -n NAMESPACE\n"
 
 
 def job(name: str = "a", uid: str = "1", **status: Any) -> Job:
