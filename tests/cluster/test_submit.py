@@ -213,7 +213,8 @@ def test_what_is_submitted_twice_is_one_job(cli: Cli) -> None:
     before = cli.cluster.api.get(cli.path())["metadata"]
     assert cli("submit", file)[0] == "interview: unchanged\ntrailer: unchanged\n"
     after = cli.cluster.api.get(cli.path())["metadata"]
-    assert (after["uid"], after["resourceVersion"]) == (before["uid"], before["resourceVersion"])
+    # Not the resourceVersion: the server writes the status once by itself, as the CRD begins it.
+    assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
 
 
 def test_who_else_applies_the_same_meets_no_conflict_and_changes_nothing(cli: Cli) -> None:
@@ -376,7 +377,7 @@ def test_who_may_not_is_told_in_one_line(control_plane: ControlPlane, cli: Cli) 
 def test_a_namespace_that_is_not_there_is_named(cli: Cli) -> None:
     cli.namespace = "nowhere"
     _, err = cli("submit", cli.file(job()), code=exitcodes.NOT_FOUND)
-    assert 'namespaces "nowhere" not found' in err and err.count("\n") == 1
+    assert err == "recast: there is no namespace nowhere: make it, or give -n NAMESPACE\n"
 
 
 def owned(cli: Cli, name: str, spec: Json) -> Json:
