@@ -83,6 +83,7 @@ CASES: dict[str, dict[str, Any]] = {
             },
         },
     },
+    "fenced-off": {"networkPolicy": {"stagePods": {"namespaces": ["TEAM-A"], "dns": None, "s3": None}}},
     "only-consent": {"admissionPolicy": {"enabled": True, "validationActions": ["Warn", "Audit"]}},
     "no-demands": {"admissionPolicy": {"enabled": True, "consent": {"required": False}}},
     "queued": {"kueue": {"enabled": True, "namespaces": ["TEAM-A"], "nodeLabels": {"pool": "gpu"}}},
@@ -117,6 +118,11 @@ def test_all_objects_say_whose_they_are(case: str, helm: Helm) -> None:
         assert (labels["app.kubernetes.io/name"], labels["app.kubernetes.io/managed-by"]) == ("recast", "Helm")
         assert labels["helm.sh/chart"].startswith("recast-") and labels["app.kubernetes.io/component"]
         assert labels.get("team") == ("render" if case == "placed" else None)
+
+
+def test_a_namespace_may_be_named_by_a_number(helm: Helm) -> None:
+    objects = helm.objects(values_of("watched"), namespace="123")
+    assert {each["metadata"].get("namespace", "123") for each in objects} == {"123"}
 
 
 def test_labels_that_are_given_twice_are_there_once_and_none_takes_the_charts_place(helm: Helm) -> None:
