@@ -90,7 +90,7 @@ def test_a_face_is_swapped_from_apply_to_video(control_plane: ControlPlane, plac
     ]
     assert status["segments"]["succeeded"] == status["segments"]["total"] > 1
     assert status["frames"]["done"] == status["frames"]["total"]
-    assert status["facesSwapped"] > 0
+    assert status["facesSwapped"] > 0 and status["notices"] == [], "its photo is beyond doubt"
     assert condition(status, "Complete")["status"] == "True"
     assert studio.faults(status) == []
 
