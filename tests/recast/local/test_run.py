@@ -25,10 +25,12 @@ class Played:
 
     frames: ClassVar[dict[int, int]] = {}
     notices: ClassVar[list[str]] = ["cat.png: this may be no face"]
+    asked_again: ClassVar[list[str]] = []
 
     def __init__(self, code: int) -> None:
         self.result = StageResult(code=code, reason="Played", message="segment 2: frame 51, at 2.040 s")
-        self.asked_again = ["GetObject: no answer"] if code == exitcodes.STORAGE_UNAVAILABLE else []
+        if code == exitcodes.STORAGE_UNAVAILABLE:
+            self.asked_again = ["GetObject: no answer"]  # type: ignore[misc]
 
     def poll(self) -> StageResult:
         return self.result
@@ -105,7 +107,7 @@ def test_split_does_not_wait_for_the_precheck_and_what_that_refuses_ends_the_run
 
     def start(self: LocalRun, command: tuple[str, ...], *_: Any) -> Any:
         started.append(command)
-        return Played(65) if command == run.PRECHECK else SimpleNamespace(frames={}, poll=lambda: None)
+        return Played(65) if command == run.PRECHECK else SimpleNamespace(frames={}, asked_again=[], poll=lambda: None)
 
     monkeypatch.setattr(LocalRun, "_start", start)
     with pytest.raises(StageFailed):
