@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from av.filter import Graph
 from av.video.frame import VideoFrame
 
 from recast.manifest import VideoFacts
@@ -75,6 +76,8 @@ def _turned(layout: YuvLayout, turns: int) -> YuvLayout:
 
 def to_pixel_format(frame: VideoFrame, pix_fmt: str, facts: VideoFacts) -> VideoFrame:
     """Give the frame in `pix_fmt`; the samples stay the same unless depth or chroma must change."""
+    if frame.planes[0].line_size < 0:
+        frame = _from_the_top(frame)
     if frame.format.name == pix_fmt:
         return frame
     if SAME_SAMPLES.get(frame.format.name) == pix_fmt:
@@ -86,6 +89,15 @@ def to_pixel_format(frame: VideoFrame, pix_fmt: str, facts: VideoFacts) -> Video
         changed = frame.reformat(format=pix_fmt, **(ranges if facts.color_range else {}))
     changed.pts = frame.pts
     return changed
+
+
+def _from_the_top(frame: VideoFrame) -> VideoFrame:
+    """The same picture for one whose rows lie backwards in memory, as AMV's do: no view of them can say so."""
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    graph.link_nodes(source, graph.add("copy"), graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def _planar(frame: VideoFrame, pix_fmt: str) -> VideoFrame:

@@ -53,6 +53,33 @@ def same(one: list[Samples], other: list[Samples]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+def upside_down(frame: VideoFrame) -> VideoFrame:
+    """The frame upside down, by rows that go backwards in memory."""
+    graph: Any = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format.name, time_base=Fraction(1, 25)
+    )
+    graph.link_nodes(source, graph.add("vflip"), graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    turned: VideoFrame = graph.vpull()
+    assert turned.planes[0].line_size < 0
+    return turned
+
+
+@pytest.mark.parametrize(("pix_fmt", "to"), [("yuvj420p", "yuv420p"), ("yuv420p", "yuv420p"), ("uyvy422", "yuv422p")])
+def test_rows_that_go_backwards_in_memory_are_read(pix_fmt: str, to: str) -> None:
+    frame = noise(pix_fmt)
+    there = to_pixel_format(upside_down(frame), to, facts(pix_fmt))
+    assert there.pts == frame.pts
+    layout = yuv_layout(facts(to), to)
+    for turned, plane in zip(
+        picture_of(there, layout).planes,
+        picture_of(to_pixel_format(frame, to, facts(pix_fmt)), layout).planes,
+        strict=True,
+    ):
+        assert np.array_equal(turned[::-1], plane)
+
+
 def shared(frame: VideoFrame) -> tuple[VideoFrame, VideoFrame]:
     """Two frames on one buffer, as a decoder shares its own with whom it gives it to."""
     graph: Any = Graph()
