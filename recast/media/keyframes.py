@@ -5,7 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
+from av.codec.context import CodecContext
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
@@ -42,8 +44,10 @@ class KeyframeCheck:
     def __init__(self, stream: VideoStream, facts: VideoFacts, name: str) -> None:
         self.field_order = facts.field_order
         self.is_predicted = False
+        self._stream = stream
         self._decoder = fresh_decoder(stream)
         prepare(self._decoder, strict=True)
+        self._seen = fresh_decoder(stream)
         self._facts, self._name = facts, name
         self._every = round(EVERY_SECONDS / facts.time_base)
         self._last: int | None = None
@@ -82,11 +86,25 @@ class KeyframeCheck:
         if not frames or frames[0].is_corrupt:
             return False
         # Containers call pictures keyframes that are not, and older codecs' decoders do not miss what they refer to.
-        self.is_predicted = frames[0].pict_type in PREDICTED
+        kind = frames[0].pict_type
+        self.is_predicted = kind in PREDICTED or (kind == PictureType.NONE and self._shows_more_where_seen(copy))
         if self.is_predicted:
             return False
         self._look(frames[0])
         return True
+
+    def _shows_more_where_seen(self, packet: Packet[VideoStream]) -> bool:
+        """Whether the packet gives another picture after the keyframes looked at before than it gives alone.
+
+        The oldest codecs leave out what did not change, and their decoders say of no picture that it does so.
+        """
+        try:
+            pictures = [feed(decoder, packet, 0) for decoder in (fresh_decoder(self._stream), self._seen)]
+        except av.error.FFmpegError as error:
+            raise_if_exhausted(error)
+            return True
+        alone, after = (_samples(frames[0]) if frames else b"" for frames in pictures)
+        return alone != after
 
     def _look(self, frame: VideoFrame) -> None:
         facts = self._facts
@@ -119,3 +137,12 @@ class KeyframeCheck:
             raise BadInput(
                 f"{self._name}: {what} changes from {before} to {now} on the way: cut the source there first"
             )
+
+
+def _samples(frame: VideoFrame) -> bytes:
+    """A picture without what its rows are padded with."""
+    encoder = CodecContext.create("rawvideo", "w")
+    assert isinstance(encoder, VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, frame.format.name
+    encoder.time_base = Fraction(1, 1000)
+    return b"".join(bytes(packet) for packet in encoder.encode(frame))

@@ -117,8 +117,9 @@ def fresh_decoder(stream: VideoStream) -> VideoCodecContext:
     context = CodecContext.create(stream.codec_context.codec.name, "r")
     assert isinstance(context, VideoCodecContext)
     context.extradata = stream.codec_context.extradata
-    # Not every codec's packets say how large their pictures are.
+    # Not every codec's packets say how large their pictures are, and of how many colours.
     context.width, context.height = stream.codec_context.width, stream.codec_context.height
+    context.bits_per_coded_sample = stream.codec_context.bits_per_coded_sample
     context.thread_count = 1
     return context
 

@@ -46,13 +46,13 @@ class SegmentWriter:
     """
 
     def __init__(self, path: Path, template: VideoStream, name: str) -> None:
-        self.path = path
-        codec = template.codec_context.name
+        self.path, self._name = path, name
+        self._codec = codec = template.codec_context.name
         layout = template.codec_context.format
         if codec == "rawvideo" and layout is not None and layout.is_planar:
             raise BadInput(f"{name}: planar raw pictures cannot be cut: convert them first, to FFV1 say")
-        # Matroska cannot hold PNG, NUT not DNxHD, and NUT forgets how raw pictures are laid out.
-        for container in (each for each in SEGMENT_DEMUXERS if (each, codec) != ("nut", "rawvideo")):
+        self._has_palette = layout is not None and layout.has_palette
+        for container in _containers(codec, has_palette=self._has_palette):
             self._container = av.open(str(path), "w", format=container, container_options=OPTIONS)
             try:
                 self._stream = self._container.add_stream_from_template(template, opaque=True)
@@ -67,7 +67,15 @@ class SegmentWriter:
         raise BadInput(f"{name}: codec {codec} cannot be cut: convert it first, to FFV1 say")
 
     def write(self, packet: Packet[VideoStream], stamp: int) -> None:
-        """Write a copy of `packet`."""
+        """Write a copy of `packet`.
+
+        Raises:
+            BadInput: its palette has no place here.
+        """
+        if self._has_palette and self._container.format.name != "mov" and packet.has_sidedata("palette"):
+            raise BadInput(
+                f"{self._name}: codec {self._codec} with a palette cannot be cut: convert it first, to FFV1 say"
+            )
         copy = Packet(bytes(packet))
         for data in packet.iter_sidedata():
             copy.set_sidedata(data)
@@ -81,6 +89,15 @@ class SegmentWriter:
     def close(self) -> None:
         """Finish the file."""
         self._container.close()
+
+
+def _containers(codec: str, *, has_palette: bool) -> list[str]:
+    """Those that may hold a codec, the best first."""
+    if has_palette:
+        # The others forget it.
+        return ["mov", *(each for each in SEGMENT_DEMUXERS if each != "mov")]
+    # Matroska cannot hold PNG, NUT not DNxHD, and NUT forgets how raw pictures are laid out.
+    return [each for each in SEGMENT_DEMUXERS if (each, codec) != ("nut", "rawvideo")]
 
 
 def _keep_tag(template: VideoStream, stream: VideoStream) -> None:

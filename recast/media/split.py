@@ -22,6 +22,7 @@ from recast.media.cut import Cutter, SegmentFrames, virtual_slices
 from recast.media.keyframes import KeyframeCheck
 from recast.media.losses import Loss, Losses
 from recast.media.numbered import numbered_packets
+from recast.media.palette import Palette
 from recast.media.reconfigured import Reconfigured
 from recast.media.segments import SegmentWriter
 from recast.media.times import PacketTime, Timing
@@ -165,11 +166,12 @@ class _Splitting:
 
     def run(self, container: InputContainer) -> Iterator[SegmentFile]:
         current, closing = self._open(None), None
-        headers = Reconfigured(self._stream, self._name)
+        headers, palette = Reconfigured(self._stream, self._name), Palette(self._name)
         try:
             for index, packet in numbered_packets(container, self._name, self._losses, self._watch):
                 self._moved()
                 self._clock.check(index, packet)
+                palette.complete(packet)
                 lost = self._losses.before(packet.pos)
                 if lost and not self._mends:
                     raise self._missing(f"before video packet {index}{self._at(packet.pts)}", lost[0])

@@ -88,6 +88,7 @@ def _no_ffmpeg() -> Iterator[None]:
         patch.setattr(split, "SegmentWriter", FakeWriter)
         patch.setattr(split, "KeyframeCheck", FakeKeyframeCheck)
         patch.setattr(split, "Reconfigured", lambda stream, name: SimpleNamespace(complete=lambda packet: packet))
+        patch.setattr(split, "Palette", lambda name: SimpleNamespace(complete=lambda packet: None))
         patch.setattr(source, "video_stream", lambda container, name: None)
         patch.setattr(source, "read_only", lambda container, stream, also: None)
         patch.setattr(split, "numbered_packets", lambda container, name, losses, watch: enumerate(container))
