@@ -64,7 +64,9 @@ class VideoFacts(Model):
         stream_index: its index in the source.
         time_base: of the source's timestamps.
         rate: nominal frames a second, for rate control only; times come from the frame list.
-        rotation, hflip: the display matrix, in degrees counter-clockwise after a horizontal flip.
+        matrix: how the container has players turn the picture: the nine numbers of a track's header in MP4 (ISO/IEC
+            14496-12, 8.3.2); None where as it is coded.
+        rotation, hflip: the same to the nearest right angle, in degrees counter-clockwise after a horizontal flip.
         crop: what the container has players cut off; decoders do not.
         carried: boxes of a MP4's sample entry that say what the container alone says, in hexadecimal digits, by their
             types: `sv3d` (the picture is a sphere's), `mdcv` and `clli` (HDR10's metadata).
@@ -79,6 +81,7 @@ class VideoFacts(Model):
     time_base: Rational
     rate: Rational
     sar: Rational
+    matrix: tuple[int, ...] | None = None
     rotation: int = 0
     hflip: bool = False
     crop: Crop | None = None

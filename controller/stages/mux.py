@@ -171,6 +171,7 @@ class _Mux:
             lead_ticks=lead_ticks(self._plan),
             sar=self._plan.video.sar,
             boxes=said_by_container(self._plan),
+            matrix=self._plan.video.matrix,
             folder=folder,
             bring=bring,
             moved=self._dog.moved,

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from recast.errors import RecastError
 from recast.manifest import EncodeSettings, Track, VideoFacts
+from recast.media.turning import turn_of
 from recast.spec import Container
 from recast.wording import as_typed, counted
 
@@ -87,8 +88,9 @@ def text_of(found: Found) -> Iterator[str]:
 
 def _details(facts: VideoFacts) -> Iterator[str]:
     yield from (f"time base {facts.time_base}", f"SAR {facts.sar}", facts.field_order)
-    if facts.rotation or facts.hflip:
-        yield f"rotated {facts.rotation} degrees{', mirrored' if facts.hflip else ''}"
+    turn = turn_of(facts.matrix)
+    if turn.degrees or turn.hflip:
+        yield f"rotated {turn.degrees:g} degrees{', mirrored' if turn.hflip else ''}"
     if crop := facts.crop:
         shown = f"{facts.width - crop.left - crop.right}x{facts.height - crop.top - crop.bottom}"
         yield f"cropped by its container to {shown}"
@@ -129,7 +131,7 @@ def json_of(found: Found) -> dict[str, object]:
             "timeBase": str(facts.time_base),
             "sampleAspectRatio": str(facts.sar),
             "fieldOrder": facts.field_order,
-            "rotation": facts.rotation,
+            "rotation": turn_of(facts.matrix).degrees,
             "mirrored": facts.hflip,
             "crop": facts.crop.model_dump() if facts.crop else None,
             "sphere": "sv3d" in facts.carried,

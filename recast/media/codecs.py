@@ -9,6 +9,7 @@ from recast import names
 from recast.errors import BadConfig, BadInput
 from recast.manifest import EncodeSettings, VideoFacts
 from recast.media.presets import unknown_preset
+from recast.media.turning import turn_of
 from recast.spec import Container, PixelFormat, Video
 
 Codec = str
@@ -79,6 +80,8 @@ def encode_settings(facts: VideoFacts, video: Video, container: Container, name:
     """
     if container == "mov" and "sv3d" in facts.carried:
         raise BadInput(f"{name}: its pictures are a sphere's (360 degrees), which .mov cannot say: use .mp4 or .mkv")
+    if container == "mkv" and not turn_of(facts.matrix).is_plain:
+        raise BadInput(f"{name}: its header slants or stretches its pictures, which .mkv cannot say: use .mp4 or .mov")
     pix_fmt = _pix_fmt(facts, video, name)
     able = [codec for codec in CODECS if can_hold(codec, facts, pix_fmt)]
     if video.quality == "Lossless":

@@ -150,14 +150,8 @@ def _seconds(value: Fraction) -> str:
 
 
 def _video_input(plan: Plan, video: Path) -> list[str]:
-    facts = plan.video
-    turn = []
-    if facts.rotation or facts.hflip:
-        turn = ["-display_rotation:v:0", str(facts.rotation)]
-        if facts.hflip:
-            turn += ["-display_hflip:v:0"]
     # The stamped video counts from its first frame.
-    return ["-itsoffset", _seconds(video_start(plan)), *turn, *ffmpeg_input(video, demuxers=SEGMENT_DEMUXERS)]
+    return ["-itsoffset", _seconds(video_start(plan)), *ffmpeg_input(video, demuxers=SEGMENT_DEMUXERS)]
 
 
 def _source_input(plan: Plan, source: str) -> list[str]:

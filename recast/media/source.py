@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from recast import names
 from recast.errors import BadInput
 from recast.manifest import FieldOrder, Hdr, VideoFacts
+from recast.media import turning
 from recast.media.cropping import read_clap
 from recast.media.entry import boxes_of
 from recast.media.formats import open_media, opened_as, tag_of
@@ -152,7 +153,8 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
             f"{name}: its pictures have an alpha plane, which recast does not write: convert the source first",
             reason=names.UNSUPPORTED_PIXELS,
         )
-    rotation, hflip = _display_matrix(first)
+    matrix = turning.as_matrix(_side_data(first, SideData.DISPLAYMATRIX))
+    turn = turning.turn_of(matrix)
     boxes = boxes_of(stream)
     context = stream.codec_context
     return VideoFacts(
@@ -164,8 +166,9 @@ def video_facts(stream: VideoStream, first: VideoFrame, name: str) -> VideoFacts
         time_base=_fraction(stream.time_base),
         rate=_rate(stream),
         sar=_fraction(stream.sample_aspect_ratio) or Fraction(1),
-        rotation=rotation,
-        hflip=hflip,
+        matrix=matrix,
+        rotation=turn.nearest,
+        hflip=turn.hflip,
         crop=read_clap(boxes.get("clap", b""), first.width, first.height),
         carried={name: box.hex() for name, box in boxes.items() if name in CARRIED},
         color_range=FULL_RANGE if first.format.name.startswith("yuvj") else int(first.color_range),
@@ -234,20 +237,6 @@ def _is_top_first(frame: VideoFrame) -> bool:
     except (BlockingIOError, EOFError):
         return False
     return True
-
-
-def _display_matrix(frame: VideoFrame) -> tuple[int, bool]:
-    raw = _side_data(frame, SideData.DISPLAYMATRIX)
-    if raw is None:
-        return 0, False
-    a, b, _, c, d, *_ = struct.unpack("<9i", raw[:36])
-    hflip = a * d - b * c < 0
-    if hflip:
-        a, c = -a, -c
-    # Only right angles are kept: nothing that players show turns by others.
-    turns = {(1, 0): 0, (0, 1): 270, (-1, 0): 180, (0, -1): 90}
-    sign = (a > 0) - (a < 0), (b > 0) - (b < 0)
-    return turns.get(sign, 0), hflip
 
 
 def _side_data(frame: VideoFrame, kind: SideData) -> bytes | None:

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from recast import names
 from recast.errors import Corrupt
 from recast.media import formats
-from recast.media.entry import add_to_entry
+from recast.media.entry import add_to_entry, set_matrix
 from recast.process.exhausted import raise_if_exhausted
 
 
@@ -80,6 +80,7 @@ def stamp_parts(
     lead_ticks: int,
     sar: Fraction,
     boxes: Sequence[bytes],
+    matrix: Sequence[int] | None,
     folder: Path,
     bring: Callable[[int], PartSource],
     moved: Callable[[], None],
@@ -98,6 +99,7 @@ def stamp_parts(
         lead_ticks: by so much each of the first decode times, before the first pts, is earlier than the next.
         sar: the pixels' aspect ratio.
         boxes: to go into the track's sample entry.
+        matrix: how the picture is turned; see `VideoFacts`.
         folder: where the file is written.
         bring: gives the part of a number; those before it are not read any more.
         moved: called now and then.
@@ -138,6 +140,8 @@ def stamp_parts(
         raise Corrupt(f"the parts cannot be concatenated: {error}", reason=names.PART_MISMATCH) from error
     if boxes:
         add_to_entry(path, boxes)
+    if matrix:
+        set_matrix(path, matrix)
     return StampedVideo(path, digest.hexdigest(), time_base.denominator * fine)
 
 

@@ -57,6 +57,14 @@ def rotated(out: Path) -> None:
     ffmpeg("-display_rotation:v:0", "90", "-i", upright, "-c", "copy", out)
 
 
+@clip(MP4, outputs=(MP4, MOV, MKV), frames=25, traits="")
+def tilted(out: Path) -> None:
+    """A display matrix that mirrors the picture and turns it by 10 degrees."""
+    upright = out.with_name("upright.mp4")
+    ffmpeg(*picture(1), *x264(), upright)
+    ffmpeg("-display_rotation:v:0", "10", "-display_hflip:v:0", "-i", upright, "-c", "copy", out)
+
+
 @clip(MP4, frames=25, traits="")
 def fine_sar(out: Path) -> None:
     """Pixels of 5764/5265, as scaling leaves them: larger terms than x264 writes, so that its stream says 3165/2891."""

@@ -101,6 +101,13 @@ def test_pictures_of_all_around_are_refused_where_the_container_cannot_say_so() 
     assert chosen(sphere, "mp4").codec == chosen(sphere, "mkv").codec == "h264"
 
 
+def test_pictures_that_are_slanted_are_refused_where_the_container_cannot_say_so() -> None:
+    slanted = facts("h264", "yuv420p", matrix=(65536, 65536, 0, 0, 65536, 0, 0, 0, 1 << 30))
+    with pytest.raises(BadInput, match=r"slants or stretches its pictures, which \.mkv cannot say: use \.mp4 or \.mov"):
+        chosen(slanted, "mkv")
+    assert chosen(slanted, "mp4").codec == chosen(slanted, "mov").codec == "h264"
+
+
 @pytest.mark.parametrize("pix_fmt", sorted(set().union(*WRITABLE.values())))
 @pytest.mark.parametrize("asked", ASKED)
 def test_pixels_a_codec_cannot_hold_are_refused_naming_codecs_that_can(asked: str, pix_fmt: str) -> None:

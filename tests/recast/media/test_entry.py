@@ -4,8 +4,10 @@ from pathlib import Path
 
 import av
 import pytest
+from av.sidedata.sidedata import Type
 
-from recast.media.entry import add_to_entry, boxes_of
+from recast.media.entry import add_to_entry, boxes_of, set_matrix
+from recast.media.turning import as_matrix
 from tests import clips
 
 pytestmark = pytest.mark.media
@@ -29,6 +31,19 @@ def test_boxes_are_read_and_what_was_written_again_reads_the_same(name: str, typ
     add_to_entry(again, [found[each] for each in sorted(types)])
     assert {each: boxes(again)[each] for each in types} == {each: found[each] for each in types}
     assert packets(again) == packets(bare)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_a_display_matrix_is_read_as_it_was_written(suffix: str, tmp_path: Path) -> None:
+    matrix = (-64540, 11380, 0, 11380, 64540, 0, 64 << 16, 7 << 16, 1 << 30)
+    path = tmp_path / f"clip{suffix}"
+    clips.ffmpeg(*clips.picture(0.4), *clips.x264(), path)
+    before = packets(path)
+    set_matrix(path, matrix)
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    assert as_matrix(bytes(frame.side_data[Type.DISPLAYMATRIX])) == matrix  # type: ignore[literal-required]
+    assert packets(path) == before
 
 
 @pytest.mark.parametrize("name", ["ts", "h264_avi"])
