@@ -232,6 +232,7 @@ PROPERTIES: dict[str, Callable[[], bool]] = {
     "h264_422_10bit": lambda: first("h264_422_10bit").format.name == "yuv422p10le",
     "h264_444": lambda: first("h264_444").format.name == "yuv444p",
     "prores": lambda: tracks("prores") == "V A D" or tracks("prores") == "V D A",
+    "metadata_again": lambda: tracks("metadata_again") == "V A S",
     "tilted": lambda: first("tilted").rotation == 170,
     "rotated": lambda: first("rotated").rotation == 90,
     "odd_sar": lambda: "SAR 16:11" in stream("odd_sar"),

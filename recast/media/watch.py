@@ -11,13 +11,15 @@ from recast.media.tracks import UNSEEN, as_dropped
 from recast.spec import Container, Output
 
 ONE_AT_A_TIME = frozenset({"mp4", "mov"})
-"""Where a line of text ends as soon as the next begins."""
-CURES = {
-    "unseen": ": have FFmpeg write the source anew first",
-    "overlap": ", and .{} shows one at a time: use .mkv",
-}
+"""Where a line of text ends as soon as the next begins, and must say how long it stands."""
+SHOWS_ONE = ", and .{} shows one at a time: use .mkv"
+MUST_SAY = ", which .{} must: use .mkv"
+WRITE_ANEW = ": have FFmpeg write the source anew first"
 SLACK = Fraction(1, 1000)
 """Containers' clocks round by so much."""
+SCRIPT = b"\x02\x00\x0aon"
+"""How FLV's own data begins: a name of ten letters (onMetaData, onCuePoint), as AMF 0 has strings."""
+NO_TEXT = "data of FLV itself, no text"
 
 
 class Watch:
@@ -32,10 +34,14 @@ class Watch:
     """
 
     def __init__(self, tracks: Sequence[Track], container: Container) -> None:
-        self.numbers = frozenset(track.stream_index for track in tracks if _is_open(track, container))
+        self.numbers = frozenset(
+            track.stream_index for track in tracks if _is_open(track, container) or _may_be_script(track)
+        )
         self._unseen = {track.stream_index for track in tracks if track.reason == UNSEEN}
         self._ends: dict[int, Fraction] = {}
-        self._unfit: dict[int, str] = {}
+        self._unfit: dict[int, tuple[str, str]] = {}
+        self._endless: dict[int, Fraction] = {}
+        self._is_script: dict[int, bool] = {}
 
     def look(self, packet: Any) -> None:
         """Take note of a packet."""
@@ -44,10 +50,15 @@ class Watch:
             return
         begin = packet.pts * packet.time_base
         if number in self._unseen:
-            self._unfit[number] = f"begins at {float(begin):.3f} s, too late to be known when the file is opened"
+            words = f"begins at {float(begin):.3f} s, too late to be known when the file is opened"
+            self._unfit[number] = words, WRITE_ANEW
         elif begin < self._ends.get(number, begin) - SLACK:
-            self._unfit[number] = f"has lines that overlap, at {float(begin):.3f} s"
+            self._unfit[number] = f"has lines that overlap, at {float(begin):.3f} s", SHOWS_ONE
         self._ends[number] = begin + (packet.duration or 0) * packet.time_base
+        self._is_script[number] = self._is_script.get(number, True) and bytes(packet).startswith(SCRIPT)
+        self._endless.pop(number, None)
+        if not packet.duration:
+            self._endless[number] = begin
 
     def settle(self, tracks: Sequence[Track], output: Output, name: str) -> tuple[Track, ...]:
         """The tracks as their packets have them, once all were seen.
@@ -60,25 +71,32 @@ class Watch:
         Raises:
             BadInput: the output cannot have one, which may not be dropped.
         """
-        unfit = {
-            track.stream_index: self._unfit[track.stream_index]
-            for track in tracks
-            if track.stream_index in self._unfit and _is_open(track, output.container)
-        }
-        for track in tracks:
-            if track.stream_index in unfit and track.kind not in output.drop_tracks:
-                cure = CURES["unseen" if track.reason == UNSEEN else "overlap"].format(output.container)
-                raise BadInput(
-                    f"{name}: {track.kind} track {track.stream_index} ({track.codec}) {unfit[track.stream_index]}"
-                    f"{cure}, or leave it out by dropTracks {track.kind}",
-                    reason=names.UNSUPPORTED_TRACKS,
-                )
-        return tuple(
-            as_dropped(track, f"it {unfit[track.stream_index]}") if track.stream_index in unfit else track
-            for track in tracks
-        )
+        return tuple(self._settle(track, output, name) for track in tracks)
+
+    def _settle(self, track: Track, output: Output, name: str) -> Track:
+        number = track.stream_index
+        if _may_be_script(track) and self._is_script.get(number):
+            return as_dropped(track, NO_TEXT)
+        unfit = self._unfit.get(number)
+        if unfit is None and (begin := self._endless.get(number)) is not None:
+            unfit = f"does not say how long its last line stands, at {float(begin):.3f} s", MUST_SAY
+        if unfit is None or not _is_open(track, output.container):
+            return track
+        words, cure = unfit
+        if track.kind not in output.drop_tracks:
+            raise BadInput(
+                f"{name}: {track.kind} track {number} ({track.codec}) {words}{cure.format(output.container)}, or leave "
+                f"it out by dropTracks {track.kind}",
+                reason=names.UNSUPPORTED_TRACKS,
+            )
+        return as_dropped(track, f"it {words}")
 
 
 def _is_open(track: Track, container: Container) -> bool:
     """Whether a track's packets may yet say otherwise."""
     return track.reason == UNSEEN or (track.action == "Convert" and container in ONE_AT_A_TIME)
+
+
+def _may_be_script(track: Track) -> bool:
+    """Whether FFmpeg may take for text what a FLV says of itself on the way."""
+    return track.action == "Convert" and track.codec == "text"

@@ -267,6 +267,13 @@ def look(file: File) -> Look:
     return _look(said[first], " \n".join(said[first + 1 : second]))
 
 
+def is_script(media: Media, track: Track) -> bool:
+    """Whether what FFmpeg takes for a FLV's text is what the file says of itself (onMetaData, onCuePoint)."""
+    lines, _ = read_lines(media, ["-map", f"0:{track.index}", "-c", "copy", "-f", "data", LINES])
+    # A string of AMF 0: its kind, its length, of which the second byte ends a line here, and ten letters.
+    return "\n".join(lines[:2]).startswith("\x02\x00\non")
+
+
 def with_fields(file: File, first: Look) -> Look:
     """What a file's first picture looks like, with the order of fields of the first that has some."""
     in_fields = "select='eq(interlace_type,TOPFIRST)+eq(interlace_type,BOTTOMFIRST)',showinfo"

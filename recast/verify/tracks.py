@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from recast.verify.check import Check, equal, failed, passed, skipped
 from recast.verify.frames import MILLISECOND, Replaced, Seen, timeless
-from recast.verify.probe import File, Look, Track
+from recast.verify.probe import File, Look, Track, is_script
 from recast.verify.process import LINES, Media, Running, read_lines
 from recast.verify.sound import Sound, drift, listen
 
@@ -107,6 +107,8 @@ def _missing(track: Track, source: File, allowed: Allowed) -> Check:
         return passed(label, "dropped, as allowed")
     if not track.packets and track.kind not in ("attachment", "data"):
         return passed(label, "left out: it has no packets")
+    if track.codec == "text" and "flv" in source.format and is_script(source.media, track):
+        return passed(label, "left out: data of FLV itself, no text")
     if track.kind == "data":
         what = "the chapters' titles" if source.chapters and track.codec == "bin_data" else track.codec
         return passed(label, f"dropped: FFmpeg cannot write it ({what})")

@@ -1,6 +1,7 @@
 """Other codecs and containers."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from tests.clips.recipe import AAC, BFRAMES, ffmpeg, picture, sound, x264, x265
@@ -154,12 +155,24 @@ def two_headers(out: Path) -> None:
     out.write_bytes(data)
 
 
-def _flv_tags(data: bytes, later: int) -> Iterator[bytes]:
-    """A FLV file's tags of pictures, so many milliseconds later."""
+@clip(".flv", outputs=(MP4,), frames=25, traits="audio")
+def metadata_again(out: Path) -> None:
+    """FLV of a live stream that says once more on the way what it is (onMetaData), which FFmpeg takes for text."""
+    whole = out.with_name("whole.flv")
+    ffmpeg(*picture(1), *sound(1), *x264(), *AAC, whole)
+    data = whole.read_bytes()
+    end = 13 + 11 + int.from_bytes(data[14:17], "big") + 4
+    half = 13 + sum(map(len, islice(_flv_tags(data, 0, kinds=(8, 9, 18)), 50)))
+    again = data[13:17] + data[half + 4 : half + 8] + data[21:end]
+    out.write_bytes(data[:half] + again + data[half:])
+
+
+def _flv_tags(data: bytes, later: int, kinds: tuple[int, ...] = (9,)) -> Iterator[bytes]:
+    """A FLV file's tags of some kinds, so many milliseconds later."""
     place = 13
     while place < len(data):
         end = place + 11 + int.from_bytes(data[place + 1 : place + 4], "big") + 4
         time = int.from_bytes(data[place + 4 : place + 7], "big") + later
-        if data[place] == 9:
+        if data[place] in kinds:
             yield data[place : place + 4] + time.to_bytes(3, "big") + data[place + 7 : end]
         place = end
