@@ -59,7 +59,10 @@ def read_track_packets(framehash: Path, tracks: Sequence[Track]) -> dict[int, Tr
                 number, base = line[4:].split(":")
                 found[int(number)] = TrackPackets(Fraction(base.strip()))
             elif not line.startswith("#"):
-                stream, _, pts, _, _, digest = line.split(",")[:6]
+                stream, _, pts, _, size, digest = line.split(",")[:6]
+                # NUT keeps packets of nothing, as FLAC's encoder ends with; no other container does.
+                if not int(size):
+                    continue
                 track = found[int(stream)]
                 track.pts.append(int(pts))
                 track.digests.append(int(digest.strip()[:16], 16))

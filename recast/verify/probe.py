@@ -206,6 +206,9 @@ def _packets(lines: Iterable[str]) -> dict[int, list[Packet]]:
         if line.startswith("#"):
             continue
         stream, dts, pts, duration, size, digest = (field.strip() for field in line.split(",")[:6])
+        # NUT has packets of nothing, of which other containers have none.
+        if not int(size):
+            continue
         packet = Packet(_time(pts), _time(dts), int(duration), int(size), digest)
         packets.setdefault(int(stream), []).append(packet)
     return packets

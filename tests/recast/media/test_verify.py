@@ -120,3 +120,10 @@ def test_another_packet_of_sound_is_named(finished: Finished) -> None:
     digests[3] ^= 1
     with pytest.raises(Corrupt, match="audio track 1 has other packets"):
         replace(finished, sound=replace(sound, digests=digests)).check()
+
+
+def test_packets_of_nothing_are_not_among_a_tracks_packets(tmp_path: Path) -> None:
+    hashes = tmp_path / "tracks.hashes"
+    rows = ["#tb 0: 1/1000", "0, 0, 0, 20, 9, " + "ab" * 32, "0, 20, 20, 0, 0, " + "cd" * 32]
+    hashes.write_text("\n".join(rows) + "\n")
+    assert list(read_track_packets(hashes, [SOUND])[SOUND.stream_index].pts) == [0]
