@@ -69,7 +69,8 @@ class VideoFacts(Model):
         rotation, hflip: the same to the nearest right angle, in degrees counter-clockwise after a horizontal flip.
         crop: what the container has players cut off; decoders do not.
         carried: boxes of a MP4's sample entry that say what the container alone says, in hexadecimal digits, by their
-            types: `sv3d` (the picture is a sphere's), `mdcv` and `clli` (HDR10's metadata).
+            types: `sv3d` (the picture is a sphere's), `st3d` (it holds two, one for each eye), `mdcv` and `clli` (that
+            of HDR10).
         color_*: the numbers of ITU-T H.273, as FFmpeg has them (2 is unspecified).
     """
 

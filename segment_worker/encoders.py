@@ -7,6 +7,7 @@ output changes with the number of frame threads. Parts have closed GOPs and begi
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -209,13 +210,14 @@ class PartWriter:
     def __init__(self, path: Path, choice: EncoderChoice, settings: EncodeSettings, facts: VideoFacts) -> None:
         self._container = av.open(str(path), "w", format="matroska", container_options=OPTIONS)
         self._stream = _add_stream(self._container, choice, settings, facts)
-        self._fields = None if facts.field_order == "progressive" else FieldSetter(facts, settings.pix_fmt)
+        changes = changed_tags(facts)
+        self._tags = FrameTags(changes, facts, settings.pix_fmt) if changes else None
         self._frames = self._packets = 0
 
     def encode(self, frame: VideoFrame) -> None:
         """Add a frame."""
-        if self._fields is not None:
-            frame = self._fields.set(frame)
+        if self._tags is not None:
+            frame = self._tags.set(frame)
         if self._stream.codec_context.pix_fmt == "p010le":
             frame = nvenc.as_p010(frame)
         frame.pts = self._frames
@@ -255,18 +257,30 @@ class PartWriter:
             self._container.mux_one(packet)
 
 
-class FieldSetter:
-    """Tags frames with the plan's field order.
+def changed_tags(facts: VideoFacts) -> dict[str, str]:
+    """Filters, and what they are given, by which frames say what their encoder shall hear.
 
-    x264 and ProRes take a frame's own tag for the order of fields, x264 a few frames too early or late; and a
-    source may have frames without one (PAFF).
+    x264 and ProRes take a frame's own tag for the order of fields, x264 a few frames too early or late; and a source
+    may have frames without one (PAFF). x264 repeats in its stream that frames are 3D, which the container tells
+    everybody: twice said, FFmpeg's own tool takes it for an error.
     """
+    changes: dict[str, str] = {}
+    if facts.field_order != "progressive":
+        changes["setfield"] = facts.field_order
+    if "st3d" in facts.carried:
+        changes["sidedata"] = "mode=delete:type=STEREO3D"
+    return changes
 
-    def __init__(self, facts: VideoFacts, pix_fmt: str) -> None:
+
+class FrameTags:
+    """Changes what frames say of themselves; see `changed_tags`."""
+
+    def __init__(self, changes: Mapping[str, str], facts: VideoFacts, pix_fmt: str) -> None:
         graph = Graph()
         layout = VideoFormat(pix_fmt)
         source = graph.add_buffer(width=facts.width, height=facts.height, format=layout, time_base=facts.time_base)
-        graph.link_nodes(source, graph.add("setfield", facts.field_order), graph.add("buffersink")).configure()
+        filters = [graph.add(name, given) for name, given in changes.items()]
+        graph.link_nodes(source, *filters, graph.add("buffersink")).configure()
         self._graph = graph
 
     def set(self, frame: VideoFrame) -> VideoFrame:

@@ -233,6 +233,7 @@ PROPERTIES: dict[str, Callable[[], bool]] = {
     "h264_444": lambda: first("h264_444").format.name == "yuv444p",
     "prores": lambda: tracks("prores") == "V A D" or tracks("prores") == "V D A",
     "metadata_again": lambda: tracks("metadata_again") == "V A S",
+    "side_by_side": lambda: "STEREO3D" in side_data("side_by_side"),
     "tilted": lambda: first("tilted").rotation == 170,
     "rotated": lambda: first("rotated").rotation == 90,
     "odd_sar": lambda: "SAR 16:11" in stream("odd_sar"),

@@ -245,7 +245,7 @@ class _Split:
         with scrambling_told(lambda size: self._file.rewound().read(size), self._name):
             facts, timings = read_timing(self._open, self._name, mends=self._mends)
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
-        facts = codecs.encoded_facts(facts, encode)
+        facts = codecs.encoded_facts(facts, encode, self._spec.output.container)
         self._normalises = self._spec.segments.normalise and lossless_codec(facts) is not None
         kept, start, deep = self._look_at_container(facts)
         watch = Watch(kept, self._spec.output.container)

@@ -96,6 +96,8 @@ def _details(facts: VideoFacts) -> Iterator[str]:
         yield f"cropped by its container to {shown}"
     if "sv3d" in facts.carried:
         yield "a sphere (360 degrees)"
+    if "st3d" in facts.carried:
+        yield "3D, a picture for each eye in one"
     if facts.hdr:
         yield f"HDR10 {facts.hdr.mastering or ''} {facts.hdr.light_level or ''}".strip()
 

@@ -117,12 +117,18 @@ def can_hold(codec: Codec, facts: VideoFacts, pix_fmt: str) -> bool:
     return pix_fmt in WRITABLE[codec]
 
 
-def encoded_facts(facts: VideoFacts, settings: EncodeSettings) -> VideoFacts:
-    """The facts as the output's: RGB sources have no matrix and full range, and get what video has."""
-    if not is_rgb(facts.pix_fmt) or is_rgb(settings.pix_fmt):
-        return facts
-    matrix = BT709 if facts.height >= HD_LINES else BT601
-    return facts.model_copy(update={"color_range": LIMITED_RANGE, "color_space": matrix})
+def encoded_facts(facts: VideoFacts, settings: EncodeSettings, container: Container) -> VideoFacts:
+    """The facts as the output's.
+
+    RGB sources have no matrix and full range, and get what video has. That pictures are 3D .mov cannot say, so that
+    their encoder shall, where it can.
+    """
+    changes: dict[str, object] = {}
+    if is_rgb(facts.pix_fmt) and not is_rgb(settings.pix_fmt):
+        changes |= {"color_range": LIMITED_RANGE, "color_space": BT709 if facts.height >= HD_LINES else BT601}
+    if container == "mov":
+        changes["carried"] = {name: box for name, box in facts.carried.items() if name != "st3d"}
+    return facts.model_copy(update=changes)
 
 
 def is_rgb(pix_fmt: str) -> bool:

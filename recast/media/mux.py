@@ -140,7 +140,7 @@ def said_by_container(plan: Plan) -> list[bytes]:
     boxes = [clap(facts.crop, facts.width, facts.height)] if facts.crop else []
     # The other codecs' pictures say it themselves.
     hdr = {"mdcv", "clli"} if plan.encode.codec in ("h264", "prores") else set()
-    return boxes + [bytes.fromhex(box) for name, box in facts.carried.items() if name in {"sv3d", *hdr}]
+    return boxes + [bytes.fromhex(box) for name, box in facts.carried.items() if name in {"sv3d", "st3d", *hdr}]
 
 
 def _seconds(value: Fraction) -> str:
@@ -211,7 +211,7 @@ def _container_output(plan: Plan, metadata: Mapping[str, str], timescale: int) -
             "+faststart",
             "-movie_timescale",
             "90000",
-            # Spheres.
+            # Spheres, and 3D.
             "-strict",
             "unofficial",
             "-video_track_timescale",

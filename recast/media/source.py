@@ -33,7 +33,7 @@ FIELD_ORDERS: dict[int, FieldOrder] = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
 """By AVFieldOrder: TT, BB, TB, BT. Of the last two the first letter is what comes first, whatever their description
 says: so FFmpeg writes and reads them in Matroska (RFC 9559, 5.1.4.1.28.2) and QuickTime (Apple's TN2162)."""
 COVER = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-CARRIED = frozenset({"sv3d", "mdcv", "clli"})
+CARRIED = frozenset({"sv3d", "st3d", "mdcv", "clli"})
 """Boxes of a sample entry that go along to the output as they are."""
 
 # ValueError: PyAV's own, where a file is too short to seek in.

@@ -57,6 +57,12 @@ def rotated(out: Path) -> None:
     ffmpeg("-display_rotation:v:0", "90", "-i", upright, "-c", "copy", out)
 
 
+@clip(MKV, outputs=(MKV, MP4, MOV), frames=25, traits="")
+def side_by_side(out: Path) -> None:
+    """3D: a picture for each eye, side by side, which Matroska says and H.264 does not."""
+    ffmpeg(*picture(1), *x264(), "-metadata:s:v:0", "stereo_mode=left_right", out)
+
+
 @clip(MP4, outputs=(MP4, MOV, MKV), frames=25, traits="")
 def tilted(out: Path) -> None:
     """A display matrix that mirrors the picture and turns it by 10 degrees."""

@@ -8,7 +8,16 @@ import pytest
 
 from recast.errors import BadConfig, BadInput
 from recast.manifest import EncodeSettings, VideoFacts
-from recast.media.codecs import ASKED, ASKED_PIXELS, HELD, LOSSLESS, WRITABLE, encode_settings, keyframe_distance
+from recast.media.codecs import (
+    ASKED,
+    ASKED_PIXELS,
+    HELD,
+    LOSSLESS,
+    WRITABLE,
+    encode_settings,
+    encoded_facts,
+    keyframe_distance,
+)
 from recast.names import NO_ENCODER, UNSUPPORTED_PIXELS
 from recast.spec import Container, PixelFormat, Video
 
@@ -99,6 +108,13 @@ def test_pictures_of_all_around_are_refused_where_the_container_cannot_say_so() 
     with pytest.raises(BadInput, match=r"360 degrees\), which \.mov cannot say: use \.mp4 or \.mkv"):
         chosen(sphere, "mov")
     assert chosen(sphere, "mp4").codec == chosen(sphere, "mkv").codec == "h264"
+
+
+def test_the_encoder_says_that_pictures_are_3d_where_the_container_cannot() -> None:
+    pair = facts("h264", "yuv420p", carried={"sv3d": "00", "st3d": "01"})
+    settings = chosen(pair, "mp4")
+    assert encoded_facts(pair, settings, "mp4") == encoded_facts(pair, settings, "mkv") == pair
+    assert encoded_facts(pair, settings, "mov").carried == {"sv3d": "00"}
 
 
 def test_pictures_that_are_slanted_are_refused_where_the_container_cannot_say_so() -> None:
