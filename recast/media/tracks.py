@@ -39,7 +39,7 @@ TEXT = {"mp4": "mov_text", "mov": "mov_text", "mkv": "subrip"}
 PLAIN_TEXT = frozenset({"mov_text", "subrip", "text", "webvtt"})
 SUBTITLES: dict[Container, frozenset[str]] = {
     "mp4": frozenset({"mov_text", "dvd_subtitle"}),
-    "mov": frozenset({"mov_text"}),
+    "mov": frozenset({"mov_text", "eia_608"}),
     "mkv": frozenset(
         {"subrip", "ass", "webvtt", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}
     ),  # fmt: skip

@@ -12,13 +12,18 @@ from recast.spec import Container, Output
 
 ONE_AT_A_TIME = frozenset({"mp4", "mov"})
 """Where a line of text ends as soon as the next begins, and must say how long it stands."""
+MOST_SECONDS = Fraction(2**31 - 1, 1_000_000)
+"""How long FFmpeg's MP4 lets a line stand: 32 bits with a sign, of a clock of microseconds."""
 SHOWS_ONE = ", and .{} shows one at a time: use .mkv"
 MUST_SAY = ", which .{} must: use .mkv"
+TOO_LONG = ", longer than .{} can say: use .mkv"
 WRITE_ANEW = ": have FFmpeg write the source anew first"
 SLACK = Fraction(1, 1000)
 """Containers' clocks round by so much."""
 SCRIPT = b"\x02\x00\x0aon"
 """How FLV's own data begins: a name of ten letters (onMetaData, onCuePoint), as AMF 0 has strings."""
+PICTURES = "dvd_subtitle"
+"""Lines as pictures, which .mp4 holds as they are."""
 NO_TEXT = "data of FLV itself, no text"
 
 
@@ -38,6 +43,7 @@ class Watch:
             track.stream_index for track in tracks if _is_open(track, container) or _may_be_script(track)
         )
         self._unseen = {track.stream_index for track in tracks if track.reason == UNSEEN}
+        self._pictures = {track.stream_index for track in tracks if track.codec == PICTURES}
         self._ends: dict[int, Fraction] = {}
         self._unfit: dict[int, tuple[str, str]] = {}
         self._endless: dict[int, Fraction] = {}
@@ -52,9 +58,12 @@ class Watch:
         if number in self._unseen:
             words = f"begins at {float(begin):.3f} s, too late to be known when the file is opened"
             self._unfit[number] = words, WRITE_ANEW
-        elif begin < self._ends.get(number, begin) - SLACK:
+        elif begin < self._ends.get(number, begin) - SLACK and number not in self._pictures:
             self._unfit[number] = f"has lines that overlap, at {float(begin):.3f} s", SHOWS_ONE
-        self._ends[number] = begin + (packet.duration or 0) * packet.time_base
+        length = (packet.duration or 0) * packet.time_base
+        if length > MOST_SECONDS and number not in self._unseen:
+            self._unfit[number] = f"has a line that stands for {float(length):.0f} s, at {float(begin):.3f} s", TOO_LONG
+        self._ends[number] = begin + length
         self._is_script[number] = self._is_script.get(number, True) and bytes(packet).startswith(SCRIPT)
         self._endless.pop(number, None)
         if not packet.duration:
@@ -94,7 +103,8 @@ class Watch:
 
 def _is_open(track: Track, container: Container) -> bool:
     """Whether a track's packets may yet say otherwise."""
-    return track.reason == UNSEEN or (track.action == "Convert" and container in ONE_AT_A_TIME)
+    is_timed = track.action == "Convert" or (track.action == "Copy" and track.codec == PICTURES)
+    return track.reason == UNSEEN or (is_timed and container in ONE_AT_A_TIME)
 
 
 def _may_be_script(track: Track) -> bool:

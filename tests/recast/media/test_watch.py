@@ -17,6 +17,7 @@ SOUND = Track(stream_index=1, kind="audio", codec="ac3", action="Drop", reason=U
 
 
 FLV = Track(stream_index=2, kind="subtitle", codec="text", action="Convert")
+DVD = Track(stream_index=2, kind="subtitle", codec="dvd_subtitle")
 META = b"\x02\x00\x0aonMetaData\x08\x00\x00\x00\x01"
 
 
@@ -74,6 +75,21 @@ def test_a_last_line_without_an_end_is_refused_where_it_would_be_lost() -> None:
         settled(TEXT, (0, 500), (900, 0))
     assert settled(TEXT, (0, 0), (900, 100)) == TEXT
     assert settled(TEXT, (0, 500), (900, 0), container="mkv") == TEXT
+
+
+@pytest.mark.parametrize("track", [TEXT, DVD])
+def test_a_line_for_longer_than_mp4_can_say_is_refused(track: Track) -> None:
+    words = r"track 2 \(\w+\) has a line that stands for 2148 s, at 0.500 s, longer than .mp4 can say: use .mkv, or"
+    with pytest.raises(BadInput, match=words):
+        settled(track, (0, 400), (500, 2_148_000), (900, 100))
+    assert settled(track, (0, 400), (500, 2_147_000)) == track
+    assert settled(track, (0, 400), (500, 2_148_000), container="mkv") == track
+
+
+def test_pictures_of_dvds_may_overlap_and_say_how_long_they_stand() -> None:
+    assert settled(DVD, (0, 500), (400, 800)) == DVD
+    with pytest.raises(BadInput, match="does not say how long its last line stands"):
+        settled(DVD, (0, 500), (400, 0))
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv"])
