@@ -78,6 +78,7 @@ TRACKS = [
     ("audio", "adpcm_ima_qt", 0, "-C-"),
     ("audio", "wmav2", 0, "--C"),
     ("subtitle", "mov_text", 0, "CCT"),
+    ("subtitle", "eia_608", 0, "-C-"),
     ("subtitle", "subrip", 0, "TTC"),
     ("subtitle", "text", 0, "TTT"),
     ("subtitle", "webvtt", 0, "TTC"),
