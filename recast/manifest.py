@@ -124,6 +124,14 @@ class Track(Model):
     start_codes: bool = False
 
 
+class Chapter(Model):
+    """A chapter; its times in seconds."""
+
+    start: Rational
+    end: Rational
+    title: str
+
+
 class EncodeSettings(Model):
     """All that decides the encoder's bytes, but for the encoder itself (encoder.json).
 
@@ -288,6 +296,7 @@ class Plan(Model):
         first_pts: the first frame's time.
         last_ticks: how long the last frame is shown, where that is longer than a frame's nominal duration.
         start_seconds: the source's own start, subtracted from every track on the way out.
+        chapters: what is written in the place of the source's, where the output's container needs others.
         content_check: what the content check saw, where the job asks for one.
         deep: FFmpeg must look deep into the source for what its tracks are.
         lost: when packets of the source are missing, in seconds from the first frame, where the job does not fail for
@@ -312,6 +321,7 @@ class Plan(Model):
     first_pts: int
     last_ticks: int | None = None
     start_seconds: Rational
+    chapters: tuple[Chapter, ...] = ()
     content_check: ContentOutcome | None = None
     deep: bool = False
     lost: tuple[float, ...] = ()

@@ -234,6 +234,7 @@ PROPERTIES: dict[str, Callable[[], bool]] = {
     "prores": lambda: tracks("prores") == "V A D" or tracks("prores") == "V D A",
     "metadata_again": lambda: tracks("metadata_again") == "V A S",
     "side_by_side": lambda: "STEREO3D" in side_data("side_by_side"),
+    "late_chapters": lambda: tracks("late_chapters") == "V A",
     "tilted": lambda: first("tilted").rotation == 170,
     "rotated": lambda: first("rotated").rotation == 90,
     "odd_sar": lambda: "SAR 16:11" in stream("odd_sar"),

@@ -23,6 +23,7 @@ from recast.fanout import segment_seconds
 from recast.fields import Model
 from recast.layout import JsonValue, RunLayout, file_sha256, run_id, sha256_hex
 from recast.manifest import (
+    Chapter,
     Chunk,
     ContentOutcome,
     FieldOrder,
@@ -35,6 +36,7 @@ from recast.manifest import (
     VideoFacts,
 )
 from recast.media import codecs, source, tracks
+from recast.media.chapters import rewritten
 from recast.media.cut import MAX_NORMALISED, MAX_VIRTUAL
 from recast.media.edits import without_cut_sound
 from recast.media.encrypted import scrambling_told
@@ -247,7 +249,7 @@ class _Split:
         encode = codecs.encode_settings(facts, self._spec.video, self._spec.output.container, self._name)
         facts = codecs.encoded_facts(facts, encode, self._spec.output.container)
         self._normalises = self._spec.segments.normalise and lossless_codec(facts) is not None
-        kept, start, deep = self._look_at_container(facts)
+        kept, start, deep, chapters = self._look_at_container(facts)
         watch = Watch(kept, self._spec.output.container)
         try:
             self._cut(facts, timings, watch)
@@ -285,6 +287,7 @@ class _Split:
             first_pts=self._first_pts,
             last_ticks=self._last_ticks if facts.frame_ticks < self._last_ticks <= self._gaps.room else None,
             start_seconds=start,
+            chapters=chapters,
             content_check=self._check.outcome if self._check is not None else None,
             deep=deep,
             lost=tuple(round(float((pts - self._first_pts) * facts.time_base), 3) for pts in self._lost),
@@ -292,18 +295,19 @@ class _Split:
         self._storage.put(self._layout.plan, _json(plan))
         return plan
 
-    def _look_at_container(self, facts: VideoFacts) -> tuple[tuple[Track, ...], Fraction, bool]:
-        """What is planned for the other tracks, the source's own start, and whether FFmpeg had to look deep for it."""
+    def _look_at_container(self, facts: VideoFacts) -> tuple[tuple[Track, ...], Fraction, bool, tuple[Chapter, ...]]:
+        """The other tracks, the source's start, whether FFmpeg had to look deep for them, and chapters written anew."""
         with self._open() as container:
             kept = tracks.plan_tracks(container, facts.stream_index, self._spec.output, self._spec.audio, self._name)
             start, deep = Fraction(container.start_time or 0, 1_000_000), source.is_deep(container)
+            chapters = rewritten(container.chapters(), start, self._spec.output.container)
             self._seconds = self._segment_seconds(container)
             # The last that is done with this container, which would not know that its file was moved.
             if is_truncated(container, self._file.rewound(), self._info.size):
                 raise BadInput(f"{self._name}: the file is cut off: copy it again", reason=names.CORRUPT_SOURCE)
             if "mov" in opened_as(container):
                 kept = without_cut_sound(kept, self._file.rewound(), self._spec.output, self._name)
-        return kept, start, deep
+        return kept, start, deep, chapters
 
     def _cut(self, facts: VideoFacts, timings: Timing, watch: Watch) -> None:
         """The pass itself: segment files, sent on their way while the next is written."""

@@ -15,6 +15,7 @@ from recast import names
 from recast.errors import BadInput, Transient
 from recast.manifest import Plan, Track
 from recast.media import nal
+from recast.media.chapters import as_text
 from recast.media.cropping import clap
 from recast.media.ffmpeg import FFmpegFailed, run_ffmpeg
 from recast.media.formats import SEGMENT_DEMUXERS, ffmpeg_input, open_media
@@ -90,6 +91,7 @@ def mux(plan: Plan, files: MuxFiles, *, audio: Audio, metadata: Mapping[str, str
             "-copyts",
             *_video_input(plan, files.video.path),
             *_source_input(plan, files.source),
+            *_chapters_input(plan, files.output.with_name("chapters.txt")),
             *_video_output(plan),
             *_track_outputs(plan, audio, covers),
             *_container_output(plan, metadata, files.video.timescale),
@@ -158,6 +160,13 @@ def _source_input(plan: Plan, source: str) -> list[str]:
     return ["-itsoffset", _seconds(-plan.start_seconds), *ffmpeg_input(source, deep=plan.deep)]
 
 
+def _chapters_input(plan: Plan, path: Path) -> list[str]:
+    if not plan.chapters:
+        return []
+    path.write_text(as_text(plan.chapters), encoding="utf-8")
+    return ["-itsoffset", _seconds(-plan.start_seconds), *ffmpeg_input(path, demuxers=("ffmetadata",))]
+
+
 def _video_output(plan: Plan) -> list[str]:
     tag = ["-tag:v:0", "hvc1"] if plan.encode.codec == "hevc" and plan.container != "mkv" else []
     source, rate = plan.video.stream_index, plan.video.rate
@@ -199,7 +208,7 @@ def _track_outputs(plan: Plan, audio: Audio, covers: Mapping[int, Path]) -> list
 
 
 def _container_output(plan: Plan, metadata: Mapping[str, str], timescale: int) -> list[str]:
-    arguments = ["-map_metadata", "1", "-map_chapters", "1"]
+    arguments = ["-map_metadata", "1", "-map_chapters", "2" if plan.chapters else "1"]
     if plan.container == "mkv":
         # No random identifiers. MP4 and MOV have none, and would lose their metadata by it.
         arguments += ["-fflags", "+bitexact"]

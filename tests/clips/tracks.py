@@ -73,6 +73,16 @@ def tracks_mp4(out: Path) -> None:
     ffmpeg(*inputs, *maps, *x264(BFRAMES), *AAC, *text, *LANGUAGES, out)
 
 
+@clip(MKV, outputs=(MP4, MOV, MKV), frames=50)
+def late_chapters(out: Path) -> None:
+    """Chapters of which the first begins late and the second has no title."""
+    chapters = out.with_name("chapters.txt")
+    spans = [(400, 900, "title=one"), (900, 1500, ""), (1500, 2000, "title=three")]
+    body = "".join(f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={a}\nEND={b}\n{title}\n" for a, b, title in spans)
+    chapters.write_text(f";FFMETADATA1\n{body}")
+    ffmpeg(*picture(2), *sound(2), "-i", chapters, "-map", "0", "-map", "1", "-map_chapters", "2", *x264(), *AAC, out)
+
+
 @clip(MKV, outputs=(MKV,), frames=75)
 def tracks_mkv(out: Path) -> None:
     """Two sound tracks, SRT and ASS subtitles, chapters, a font attached."""

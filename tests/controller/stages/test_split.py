@@ -189,7 +189,9 @@ def test_a_second_pass_has_keys_of_its_own(tmp_path: Path, storage: Storage, mon
         stream_index=0, codec="h264", width=64, height=48, pix_fmt="yuv420p", time_base=Fraction(1, 25),
         rate=Fraction(25), sar=Fraction(1),
     )  # fmt: skip
-    opened = SimpleNamespace(container_options={}, start_time=0, duration=None, format=SimpleNamespace(name="mov,mp4"))
+    opened = SimpleNamespace(
+        container_options={}, start_time=0, duration=None, format=SimpleNamespace(name="mov,mp4"), chapters=list
+    )
     monkeypatch.setattr(Storage, "upload", delayed)
     monkeypatch.setattr(split, "split_packets", split_packets)
     monkeypatch.setattr(split, "read_timing", lambda *_, **__: (facts, None))
