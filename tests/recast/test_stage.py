@@ -36,7 +36,7 @@ STAGE: dict[str, Any] = {"namespace": "studio", "name": "interview", "uid": "u-1
 ERRORS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, RecastError)]
 CODES = {
     "RecastError": 70, "UsageError": 64, "BadInput": 65, "NotFound": 66, "StorageUnavailable": 69, "Bug": 70,
-    "Transient": 75, "Corrupt": 75, "BadConfig": 78, "FramesDamaged": 65,
+    "Transient": 75, "Corrupt": 75, "BadConfig": 78, "FramesDamaged": 65, "NoBucket": 66,
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ def answer(code: str, status: int) -> boto.ClientError:
 CASES = [
     (answer("NoSuchKey", 404), errors.NotFound),
     (answer("404", 404), errors.NotFound),
-    (answer("NoSuchBucket", 404), errors.NotFound),
+    (answer("NoSuchBucket", 404), errors.NoBucket),
     (answer("NoSuchUpload", 404), errors.Transient),
     (answer("403", 403), errors.BadConfig),
     (answer("AccessDenied", 403), errors.BadConfig),
