@@ -29,7 +29,7 @@ def choose(asked: StageInput, number: int, start: object, answers: object) -> No
 
     agreement.choose_encoder = own  # type: ignore[assignment]
     os.environ["JOB_COMPLETION_INDEX"] = "0"
-    pod = worker._Pod(asked, asked.run or "", Path())
+    pod = worker._Pod(asked, Path())
     start.wait()  # type: ignore[attr-defined]
     answers.put(pod._encoder.name)  # type: ignore[attr-defined]
 
