@@ -27,7 +27,15 @@ from recast.storage.backoff import pause_seconds
 from recast.storage.files import reading
 from recast.storage.ranged import RangedReader, Wrap
 from recast.storage.s3client import make_client
-from recast.storage.s3errors import ALREADY_THERE, CONFLICT, UPLOAD_GONE, answer_code, answer_status, mapped
+from recast.storage.s3errors import (
+    ALREADY_THERE,
+    CONFLICT,
+    UPLOAD_GONE,
+    BodyBroken,
+    answer_code,
+    answer_status,
+    mapped,
+)
 from recast.storage.s3hashes import SHA256, check_content, hash_of, hash_of_parts, is_of_parts, lowered
 from recast.storage.stored import ContentHash, ObjectInfo, StorageSettings, TooLarge, changed, s3_address
 
@@ -386,10 +394,6 @@ class S3Store:
         except Exception as error:
             left = f"s3://{bucket}/{key}: unfinished upload {upload} is left behind: {error}"
             log.warning("upload is left behind", detail=left)
-
-
-class BodyBroken(StorageUnavailable):
-    """An answer whose body broke off."""
 
 
 @contextmanager

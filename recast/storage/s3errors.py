@@ -27,6 +27,10 @@ _CREDENTIALS = frozenset(
 )
 
 
+class BodyBroken(StorageUnavailable):
+    """An answer whose body broke off."""
+
+
 def answer_code(error: "ClientError") -> str:
     """S3's error code; the HTTP status where an answer has no body, as those to HEAD."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -45,11 +49,12 @@ def mapped(uri: str) -> Iterator[None]:
         NotFound: no such object or bucket.
         BadConfig: credentials, certificate, region, or a request this store does not know.
         BadInput: the object is not the version that was asked for.
-        StorageUnavailable: no answer, or none but server errors.
+        StorageUnavailable: no answer, or none but server errors; BodyBroken where one broke off.
         Transient: a conflict with another writer, bytes garbled on the way, or this machine's clock is off.
         Bug: anything else.
     """
     from botocore import exceptions as boto
+    from urllib3 import exceptions as urllib3
 
     try:
         yield
@@ -73,6 +78,9 @@ def mapped(uri: str) -> Iterator[None]:
         raise BadConfig(f"{uri}: the store's certificate is not trusted ({error}); give its CA") from error
     except (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError) as error:
         raise StorageUnavailable(f"{uri}: {error}; check that the store is up and can be reached") from error
+    except urllib3.HTTPError as error:
+        # Of the body of an answer that refuses: botocore reads it out of its own errors' reach.
+        raise BodyBroken(f"{uri}: {error}; check that the store is up and can be reached") from error
     except boto.BotoCoreError as error:
         raise Bug(f"{uri}: {type(error).__name__}: {error}; report this") from error
     except ValueError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recast.errors import Corrupt, RecastError, StorageUnavailable
+from recast.errors import Corrupt, NotFound, RecastError, StorageUnavailable
 from recast.storage.embedded import EmbeddedStore
 from recast.storage.s3client import make_client
 from recast.storage.storage import Storage
@@ -25,7 +25,9 @@ from tests.sickstorage.faults import (
     flipped,
     lost_answer,
     no_answer,
+    reset_in_the_body,
     slow_down,
+    stall_in_the_body,
     wrong_etag,
 )
 
@@ -82,6 +84,16 @@ def test_a_fault_that_passes_costs_time_and_nothing_else(
 def test_ranged_reads_get_over_faults_too(proxy: S3Proxy, through: Storage, stored: str, fault: Hook) -> None:
     proxy.hook = first(2, fault, lambda request: request.method == "GET")
     assert ranged(through, stored, Path()) == DATA
+
+
+@pytest.mark.parametrize("fault", [reset_in_the_body, stall_in_the_body])
+def test_an_answer_that_an_object_is_not_there_may_break_off_too(
+    proxy: S3Proxy, through: Storage, prefix: str, fault: Hook
+) -> None:
+    proxy.hook = first(2, fault)
+    with pytest.raises(NotFound):
+        through.get(f"{prefix}nothing")
+    assert len(proxy.requests) > 2
 
 
 @pytest.mark.parametrize("read", [get, download])
