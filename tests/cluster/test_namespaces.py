@@ -72,7 +72,7 @@ def test_rights_that_are_gone_for_a_while_hold_up_their_own_namespace_only(
         apply(control_plane, lost, sample("meanwhile"))
         apply(control_plane, kept, sample("job"))
         wait_for_job_phase(control_plane, kept, "job", "Succeeded")
-        assert status_of(control_plane, lost, "meanwhile") == {}
+        assert status_of(control_plane, lost, "meanwhile") == {"observedGeneration": 0}
         assert (controller.get("/healthz"), controller.get("/readyz")) == ("ok\n", "ok\n")
         allow(control_plane, lost)
         for name in ("before", "meanwhile"):

@@ -101,7 +101,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_kind_over_the_limit_is_refused(kind: str) -> None:
-    with pytest.raises(BadInput, match="imagePixels allows 5999"):
+    with pytest.raises(BadInput, match="imagePixels .* allows 5999"):
         load_image("face", encoded(photo(), kind), most_pixels=5999)
     assert load_image("face", encoded(photo(), kind), most_pixels=6000).shape == (100, 60, 3)
 
