@@ -9,7 +9,6 @@ from hypothesis import settings
 
 from tests.cluster.build import BUILD_SECONDS, is_built
 from tests.cluster.fixtures import cluster, control_plane, namespace, pod_runner, programs, start_kwok
-from tests.dealing import LONG, dealt, needs_cluster
 from tests.s3_fixture import prefix, s3, storage
 
 __all__ = ["cluster", "control_plane", "namespace", "pod_runner", "prefix", "programs", "s3", "start_kwok", "storage"]
@@ -30,16 +29,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + more
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deal out what takes long; where the cluster's programs must be built first, any test may be what waits for it."""
-    if not is_built():
-        for item in items:
-            if needs_cluster(item):
-                item.add_marker(pytest.mark.timeout(2 * BUILD_SECONDS), append=False)
-    workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    if workers > len(LONG):
-        items[:] = dealt(items, workers)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the cluster's programs must be built first, any test of it may be the one that waits for that."""
+    if is_built():
+        return
+    for item in items:
+        if {"programs", "cluster"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(2 * BUILD_SECONDS), append=False)
 
 
 def pytest_collection_finish() -> None:
