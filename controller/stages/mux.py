@@ -110,7 +110,9 @@ class _Mux:
         if published is not None:
             log.info("output is published", uri=published.uri)
             return published
-        with tempfile.TemporaryDirectory(prefix="recast-mux-") as folder, LoopbackServer(self._storage) as server:
+        # A part that is still being fetched after an error may come while the folder is removed: its owner removes it.
+        temporary = tempfile.TemporaryDirectory(prefix="recast-mux-", ignore_cleanup_errors=True)
+        with temporary as folder, LoopbackServer(self._storage) as server:
             try:
                 output, parts = self._make(digests, Path(folder), server)
             except Exception:
