@@ -290,24 +290,22 @@ class _Pod:
     def _finish(self, segment: Segment, stats: SegmentStats, bad: tuple[BadRun, ...]) -> None:
         """Check a part that was made, and commit it."""
         part, name = self._part(segment), f"segment {segment.index}"
-        dog = Watchdog(self._spec.worker.stall_seconds, lambda: f"check of {name}")
         try:
             with about(segment.index):
-                clock = time.monotonic()
-                facts = check_part(
-                    part,
-                    frames=segment.frames,
-                    facts=self.plan.video,
-                    threads=self.plan.encode.threads,
-                    name=name,
-                    moved=dog.moved,
-                )
-                stats.add("check", time.monotonic() - clock)
-                # From here on it is the store, with time limits of its own.
-                dog.stop()
+                with Watchdog(self._spec.worker.stall_seconds, lambda: f"check of {name}") as dog:
+                    clock = time.monotonic()
+                    facts = check_part(
+                        part,
+                        frames=segment.frames,
+                        facts=self.plan.video,
+                        threads=self.plan.encode.threads,
+                        name=name,
+                        moved=dog.moved,
+                    )
+                    stats.add("check", time.monotonic() - clock)
+                # The store has time limits of its own.
                 self._commit(segment, part, stats, facts, bad)
         finally:
-            dog.stop()
             part.unlink(missing_ok=True)
 
     def _while_it_decodes(self, make: Callable[[], SegmentStats]) -> SegmentStats:

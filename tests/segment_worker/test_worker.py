@@ -253,7 +253,10 @@ def test_a_parts_upload_is_not_under_the_watchdog(make_job: MakeJob, monkeypatch
 
         def moved(self) -> None: ...
 
-        def stop(self) -> None:
+        def __enter__(self) -> "Dog":
+            return self
+
+        def __exit__(self, *_: object) -> None:
             self.stopped = True
 
     pod = worker._Pod(make_job(), Path())

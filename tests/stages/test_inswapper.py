@@ -243,9 +243,7 @@ def test_an_engines_start_is_not_the_segments_time(
 
         def stop(self) -> None:
             super().stop()
-            # A second time it changes nothing.
-            if self._seconds_given in watching:
-                watching.remove(self._seconds_given)
+            watching.remove(self._seconds_given)
 
     load_models = load.load_models
     monkeypatch.setattr(worker, "Watchdog", Dog)
