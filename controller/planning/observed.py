@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recast.kube import names
-from recast.kube.podstatus import own_container
+from recast.kube.podstatus import OVER_ITS_LIMIT, own_container
 from recast.kube.resource import Resource, read_time
 from recast.stage import StageResult, read_result
 
@@ -100,8 +100,8 @@ class Pod:
 
     @property
     def overfilled(self) -> bool:
-        """Whether it took more disk than it may, as the kubelet says; where the node's is full, it names no limit."""
-        return self.ended_by.startswith("Evicted: ") and "limit" in self.ended_by
+        """Whether it took more disk than it may, as the kubelet says."""
+        return self.ended_by.startswith("Evicted: ") and OVER_ITS_LIMIT in self.ended_by
 
 
 @dataclass(frozen=True)

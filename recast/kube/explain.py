@@ -9,7 +9,7 @@ from recast import exitcodes, names
 from recast.kube import names as kube
 from recast.kube.cluster import Job, Object
 from recast.kube.jobtext import failure, photos, progress, success, warning
-from recast.kube.podstatus import CONFIG_REASONS, IMAGE_REASONS, own_container
+from recast.kube.podstatus import CONFIG_REASONS, IMAGE_REASONS, OVER_ITS_LIMIT, own_container
 from recast.kube.resource import read_time
 from recast.wording import counted, span
 
@@ -19,8 +19,6 @@ RECENT = timedelta(minutes=1)
 LOST_AFTER = timedelta(seconds=5)
 SLOW_AFTER = timedelta(minutes=1)
 MANY_EVICTIONS = 3
-OVER_ITS_LIMIT = "limit"
-"""In what the kubelet says of a pod that took more disk than it may; where the node's is full, it does not."""
 NAMED_PODS = 3
 
 MOUNT_REASONS = {"FailedMount", "FailedAttachVolume", "FailedMapVolume"}

@@ -10,6 +10,8 @@ Object = Mapping[str, Any]
 # Why a container waits.
 IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+OVER_ITS_LIMIT = "limit"
+"""In what the kubelet says of a pod that took more disk than it may; where the node's is full, it does not."""
 
 
 def own_container(pod: Object) -> Object:
