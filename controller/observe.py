@@ -124,13 +124,13 @@ class Observer:
 
     def _look(self, resource: Resource, job: StageJob) -> _Look:
         last, now = self._looks.get(resource.uid), self._clock()
-        if last is not None and last.job == job.uid:
-            patience = LOOK_SECONDS if last.succeeded == job.succeeded else SLOW_LOOK_SECONDS
-            if now - last.at < patience:
-                return last
-        pods = self._pods(resource, job, live=True)
-        look = _Look(job.uid, now, job.succeeded, pods, self._now(), _gone(last, job, pods))
         before = last if last is not None and last.job == job.uid else None
+        if before is not None:
+            patience = LOOK_SECONDS if before.succeeded == job.succeeded else SLOW_LOOK_SECONDS
+            if now - before.at < patience:
+                return before
+        pods = self._pods(resource, job, live=True)
+        look = _Look(job.uid, now, job.succeeded, pods, self._now(), _gone(before, job, pods))
         if job.stage == names.SWAP and job.succeeded and resource.status.notices is None:
             # Asked for once: a worker of an older image says nothing of photos.
             told = before.notices if before is not None and before.succeeded else self._told(resource, job)
@@ -140,7 +140,7 @@ class Observer:
         elif _ends(pods):
             failed = self._list_pods(resource, f"{names.LABEL_JOB_NAME}={job.name}", FAILED_PODS)
             look = replace(look, overfilled=tuple(pod for pod in failed if pod.overfilled))
-        if last is not None and last.job == job.uid and not pods and not job.suspended:
+        if before is not None and not pods and not job.suspended:
             # Still none: somebody refuses them.
             ends = self._is_ending(resource)
             look = replace(look, refusals=self._refusals(resource, job), namespace_ends=ends)
