@@ -113,16 +113,8 @@ class _Mux:
         # A part that is still being fetched after an error may come while the folder is removed: its owner removes it.
         temporary = tempfile.TemporaryDirectory(prefix="recast-mux-", ignore_cleanup_errors=True)
         with temporary as folder, LoopbackServer(self._storage) as server:
-            try:
+            with server.blamed():
                 output, parts = self._make(digests, Path(folder), server)
-            except Exception:
-                # What the store said is the cause; what FFmpeg made of it is not.
-                if server.error is not None:
-                    raise server.error from None
-                raise
-            if server.error is not None:
-                # FFmpeg takes an error of reading for the source's end.
-                raise server.error
             return self._publish(output, parts, digest)
 
     def _make(self, digests: list[str], folder: Path, server: LoopbackServer) -> tuple[Path, Sequence[FetchedPart]]:

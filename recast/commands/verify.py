@@ -63,17 +63,13 @@ def verify(options: argparse.Namespace) -> int:
         check_source(to_uri(text))
     with ExitStack() as stack:
         server = stack.enter_context(LoopbackServer(Storage(StorageSettings(endpoint=options.endpoint_url))))
-        try:
+        with server.blamed():
             checks = report.verify(
                 _readable(options.source, server),
                 _readable(options.output, server),
                 expect="lossless" if options.lossless else "lossy",
                 allowed=allowed,
             )
-        finally:
-            # What FFmpeg says of a file that broke off is not what the store said.
-            if server.error is not None:
-                raise server.error
     if options.json:
         print(json.dumps(json_of(checks, options.source, options.output)))
     else:

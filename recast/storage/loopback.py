@@ -8,7 +8,8 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -92,6 +93,18 @@ class LoopbackServer:
         self._server.server_close()
         for served in self._objects.values():
             served.close()
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Let what the store said be the error of the block: FFmpeg makes something else of it, or a file's end."""
+        try:
+            yield
+        except Exception:
+            if self.error is not None:
+                raise self.error from None
+            raise
+        if self.error is not None:
+            raise self.error
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         outer = self
